@@ -7,15 +7,13 @@ TRIBUTARY_BATCH_EVENTS_MAX=200.
 from __future__ import annotations
 
 import logging
-import re
 from typing import Annotated
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from contracts.numbers import decimal_of, whole_of
 from contracts.wire.envelope import BATCH_EVENTS_MAX
-
-_WHOLE = re.compile(r"0|[1-9][0-9]{0,18}")
 
 
 def _known_level(level: str) -> str:
@@ -176,10 +174,12 @@ class Settings(BaseSettings):
     @field_validator("*", mode="before")
     @classmethod
     def _in_digits(cls, value: object, info: ValidationInfo) -> object:
-        """`int` also reads `1_0` and digits of other scripts."""
-        is_whole = cls.model_fields[info.field_name or ""].annotation is int
-        if is_whole and isinstance(value, str) and _WHOLE.fullmatch(value) is None:
-            raise ValueError("write it as a whole number in digits, such as 500")
+        kind = cls.model_fields[info.field_name or ""].annotation
+        for text in value if isinstance(value, list) else (value,):
+            if kind in (int, tuple[int, ...]) and isinstance(text, str) and whole_of(text) is None:
+                raise ValueError("write it as a whole number in digits, such as 500")
+            if kind is float and isinstance(text, str) and decimal_of(text) is None:
+                raise ValueError("write it as a number in digits, such as 30 or 0.5")
         return value
 
     @field_validator("*")

@@ -23,6 +23,7 @@ from api.identity.model import User
 from api.identity.permissions import DEFAULTS, PERMISSIONS, Role
 from api.identity.principal import Principal
 from contracts.fields import DistributorId
+from contracts.numbers import whole_of
 
 router = APIRouter(prefix="/api/users", tags=["users"], route_class=BodyRoute)
 
@@ -187,9 +188,7 @@ async def create_user(
         distributor_id=body.distributor_id,
     )
     response.headers["Location"] = f"/api/users/{user.id}"
-    response.headers["ETag"] = _etag(user)
-    response.headers["Cache-Control"] = "no-store"
-    return CreatedUser(**view_of(user).model_dump(), one_time_password=one_time)
+    return _with_password(response, user, one_time)
 
 
 @router.patch(
@@ -259,9 +258,7 @@ async def confirm_user(
     """
     author = author_of(request, principal)
     user, one_time = await ports.identity.users.confirm(user_id, body.version, author)
-    response.headers["ETag"] = _etag(user)
-    response.headers["Cache-Control"] = "no-store"
-    return CreatedUser(**view_of(user).model_dump(), one_time_password=one_time)
+    return _with_password(response, user, one_time)
 
 
 @router.post(
@@ -277,6 +274,12 @@ async def reject_user(
     return view_of(user)
 
 
+def _with_password(response: Response, user: User, one_time: str | None) -> CreatedUser:
+    response.headers["ETag"] = _etag(user)
+    response.headers["Cache-Control"] = "no-store"
+    return CreatedUser(**view_of(user).model_dump(), one_time_password=one_time)
+
+
 def _etag(user: User) -> str:
     return f'"{user.version}"'
 
@@ -285,5 +288,5 @@ def _version(if_match: str | None) -> int | None:
     """The version that If-Match names; None for none or `*`. An invalid version matches nothing."""
     if if_match is None or if_match.strip() == "*":
         return None
-    text = if_match.strip().removeprefix('"').removesuffix('"')
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else -1
+    version = whole_of(if_match.strip().removeprefix('"').removesuffix('"'))
+    return -1 if version is None else version

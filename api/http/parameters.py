@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 from pydantic import BeforeValidator
 from pydantic_core import PydanticKnownError
 
-is_whole_number = re.compile(r"-?(?:0|[1-9][0-9]*)").fullmatch
-"""Whether a text is a whole number as JSON writes it."""
+from contracts.numbers import is_whole
 
 
 def _plain(value: object) -> object:
-    if isinstance(value, str) and is_whole_number(value) is None:
+    if isinstance(value, str) and not is_whole(value):
         raise PydanticKnownError("int_parsing")
     return value
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from contracts.numbers import whole_of
+
 Kind = Literal["admin", "distributor", "shop"]
 
 
@@ -86,7 +88,8 @@ def principal_of(claims: Mapping[str, Any], roles: tuple[str, ...], permissions:
 
 def _number(value: Any) -> Any:
     """Some providers send only text, and our own tokens have numbers that JavaScript would round as text."""
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value
+    number = whole_of(value) if isinstance(value, str) else None
+    return value if number is None else number
 
 
 def _is_id(value: object) -> bool:

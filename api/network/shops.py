@@ -15,15 +15,8 @@ from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from api.network.shops_view import BY_ID, ShopView, find_shop, known_shop, shop_view, shops_filter
-from contracts.fields import Currency, MarketName, ShopId
-from contracts.network.v1 import (
-    DistributorOrders,
-    HistoryFrom,
-    PaymentDeadline,
-    RegisterShop,
-    UnpaidOrdersMax,
-    UnpaidUnitsMax,
-)
+from contracts.fields import ShopId
+from contracts.network.v1 import RegisterShop, ShopTerms
 from contracts.network.view import SHOPS
 
 router = APIRouter(prefix="/api/shops", tags=["shops"], route_class=BodyRoute)
@@ -32,15 +25,8 @@ Reads = Annotated[Principal, needs("shops:read")]
 Writes = Annotated[Principal, needs("shops:write")]
 
 
-class NewShop(Body):
-    shop_id: ShopId
-    currency: Currency
-    payment_deadline_s: PaymentDeadline = 1800
-    market: MarketName = "default"
-    history_from: HistoryFrom = None
-    distributor_orders: DistributorOrders = None
-    distributor_unpaid_orders_max: UnpaidOrdersMax = None
-    distributor_unpaid_units_max: UnpaidUnitsMax = None
+class NewShop(ShopTerms, Body):
+    pass
 
 
 @router.post(

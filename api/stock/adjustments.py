@@ -16,11 +16,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from api.access.writing import MESSAGES_AT, Sent, Writer, is_unchanged, refuse
 from api.http.bodies import read_json
 from api.http.ids import ShownId, numbers_of
-from api.http.parameters import is_whole_number
 from api.http.problems import FieldError, Problem, Reason, field_errors
 from api.http.tables import InvalidTable, day_of, fields_named, rows_of, text_of
 from api.stock.view import known_products
 from contracts.fields import QUANTITY_MAX, IsoDate, ProductId, Reference
+from contracts.numbers import whole_of
 from contracts.stock.v1 import AdjustStock, BatchId, SetStock, StockAdjusted
 from contracts.wire.envelope import Command
 from infra.ports.messaging import BrokerUnavailable
@@ -37,7 +37,6 @@ _AT_ONCE = 100
 _NUMBERS = ("product_id", "delta", "stock")
 _DAY = "expiry_date"
 _CELL_MAX = 1_000
-_DIGITS_MAX = 20
 
 REASONS = {
     "too_many_lines": Reason(
@@ -176,7 +175,8 @@ def _value(name: str, cell: str) -> int | str:
 
 def _number(cell: str) -> int | str:
     """Other spellings stay text, which is refused: `00012` may be the code of another product than 12."""
-    return int(cell) if len(cell) <= _DIGITS_MAX and is_whole_number(cell) else cell
+    number = whole_of(cell)
+    return cell if number is None else number
 
 
 async def adjust_all(writing: Writer, sent: Sequence[Any]) -> Results:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from contracts.fields import AnyCurrency, Code, Currency, Detail, DistributorId, Id64, MarketName, ShopId, visible_name
 from contracts.network.view import DISTRIBUTOR_ORDERS_MAX
@@ -77,13 +77,7 @@ EffectiveAt = Annotated[
 ]
 
 
-class RegisterShop(OfShop, Command, type="shop.register.v1"):
-    """Register a shop and its currency. Registering it again changes everything but the currency.
-
-    `history_from` permits it to enter orders of the past; registering it again without the field ends that.
-    The fields about distributors apply to orders that distributors place themselves, over HTTP.
-    """
-
+class ShopTerms(BaseModel):
     shop_id: ShopId
     currency: Currency
     payment_deadline_s: PaymentDeadline = 1800
@@ -94,15 +88,16 @@ class RegisterShop(OfShop, Command, type="shop.register.v1"):
     distributor_unpaid_units_max: UnpaidUnitsMax = None
 
 
-class ShopRegistered(OfShop, Event, type="shop.registered.v1"):
-    shop_id: ShopId
+class RegisterShop(OfShop, ShopTerms, Command, type="shop.register.v1"):
+    """Register a shop and its currency. Registering it again changes everything but the currency.
+
+    `history_from` permits it to enter orders of the past; registering it again without the field ends that.
+    The fields about distributors apply to orders that distributors place themselves, over HTTP.
+    """
+
+
+class ShopRegistered(OfShop, ShopTerms, Event, type="shop.registered.v1"):
     currency: AnyCurrency
-    payment_deadline_s: PaymentDeadline = 1800
-    market: MarketName = "default"
-    history_from: HistoryFrom = None
-    distributor_orders: DistributorOrders = None
-    distributor_unpaid_orders_max: UnpaidOrdersMax = None
-    distributor_unpaid_units_max: UnpaidUnitsMax = None
 
 
 class ShopRefused(OfShop, Refusal, type="shop.refused.v1"):

@@ -141,43 +141,47 @@ Refuse = Callable[[Refused[P]], Refusal | None]
 class Refusing(Generic[P]):
     """The rule that answers refused messages of `P` with the event `refusal`, if their `ids` can still be read.
 
-    The fields in `repeats` are echoed unchecked, cut to a length. `given` is an id that may be invalid; see `refused`.
+    The fields in `repeats` are echoed unchecked, cut to a length. The id `given` may be invalid, null or empty; a
+    message has it under one of the names in `sent_as`, by default its own. The sender is answered then too: the event
+    repeats it as `given_…`, in JSON if it is not text, and has an id that is derived from it. Without that id there is
+    no answer.
     """
 
     def __init__(
-        self, refusal: type[Refusal], *ids: str, repeats: tuple[str, ...] = (), given: str | None = None
+        self,
+        refusal: type[Refusal],
+        *ids: str,
+        repeats: tuple[str, ...] = (),
+        given: str | None = None,
+        sent_as: tuple[str, ...] = (),
     ) -> None:
         self._refusal = refusal
         self._ids = ids
         self._repeats = repeats
         self._given = given
+        self._sent_as = sent_as or ((given,) if given else ())
 
     def __call__(self, item: Refused[P]) -> Refusal | None:
         data = item.data
         known = {name: data.get(name, "") for name in self._ids} | {
             name: str(data.get(name, ""))[:GIVEN_MAX] for name in self._repeats
         }
-        text = data.get(self._given) if self._given else None
-        return refused(self._refusal, item, known, given=self._given, text=text)
+        answer = {**known, "reason": item.refusal_reason, "detail": item.detail}
+        for ids in self._given_ids(data):
+            try:
+                return self._refusal.model_validate({**answer, **ids})
+            except ValueError:
+                continue
+        return None
 
-
-def refused(
-    refusal: type[Refusal], item: Refused[P], known: Mapping[str, Any], *, given: str | None = None, text: object = None
-) -> Refusal | None:
-    """The event `refusal` with the fields in `known`; None if that is not enough to answer the sender.
-
-    The id `given` may be invalid. The sender is answered then too: the event repeats it as `given_…`, in JSON if it is
-    not text, and has an id that is derived from it.
-    """
-    answer = {**known, "reason": item.refusal_reason, "detail": item.detail}
-    answers = [answer if given is None else {**answer, given: text}]
-    if given is not None and (text is not None or given in item.data):
-        words = text if isinstance(text, str) else json.dumps(text, ensure_ascii=False)
-        made = {given: f"unreadable-{derived_id(given, words)}", f"given_{given}": words[:GIVEN_MAX]}
-        answers.append({**answer, **made})
-    for each in answers:
-        try:
-            return refusal.model_validate(each)
-        except ValueError:
-            continue
-    return None
+    def _given_ids(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What the answer states of the id `given`: first as it was sent, then as an invalid one."""
+        if self._given is None:
+            return [{}]
+        sent = [data[name] for name in self._sent_as if name in data]
+        if not sent:
+            return []
+        value = next(filter(None, sent), sent[0])
+        words = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        derived = f"unreadable-{derived_id(self._given, words)}"
+        return [{self._given: value}, {self._given: derived, f"given_{self._given}": words[:GIVEN_MAX]}]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from infra.ports.store import JOURNALS, Reader, Streams
 
@@ -14,11 +14,13 @@ BREACHES_SHOWN_MAX = 20
 SUBJECTS_MAX = 10_000
 """How many subjects of breaches are kept, to be checked again."""
 
-GATHERED = 2_000
+TOGETHER = 2_000
 """How many ids an audit looks up at once: a query for each would take some sixty times as long."""
 
 IN_HAND_MAX = timedelta(days=1)
 """How long a process may hold a message between receipt and commit: as long as its store is away."""
+
+T = TypeVar("T")
 
 Subject = tuple[str, str]
 """An invariant, and the subject of a breach."""
@@ -113,6 +115,18 @@ class Report:
 Audit = Callable[[Read, Report], Awaitable[None]]
 
 
+async def together(items: AsyncIterable[T], most: int = TOGETHER) -> AsyncIterator[list[T]]:
+    """The items in lists of at most `most`, none of them empty, so that an audit asks about each list in one query."""
+    taken: list[T] = []
+    async for item in items:
+        taken.append(item)
+        if len(taken) == most:
+            yield taken
+            taken = []
+    if taken:
+        yield taken
+
+
 async def outcome_times(
     read: Read, worker: str, outcome: str, abouts: Iterable[str] | None = None
 ) -> AsyncIterator[dict[str, datetime]]:
@@ -122,11 +136,12 @@ async def outcome_times(
     where: dict[str, Any] = {"handled.outcome": outcome}
     if abouts is not None:
         where["about"] = {"$in": list(abouts)}
-    taken: dict[str, datetime] = {}
-    async for record in read.stream(f"{JOURNALS}{worker}", where, fields=("at", "handled.about", "handled.outcome")):
-        taken.update({item["about"]: record["at"] for item in record["handled"] if item["outcome"] == outcome})
-        if len(taken) >= GATHERED:
-            yield taken
-            taken = {}
-    if taken:
-        yield taken
+    fields = ("at", "handled.about", "handled.outcome")
+    times = (
+        (item["about"], record["at"])
+        async for record in read.stream(f"{JOURNALS}{worker}", where, fields=fields)
+        for item in record["handled"]
+        if item["outcome"] == outcome
+    )
+    async for taken in together(times):
+        yield dict(taken)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contracts.orders.v2 import PlaceOrder
-from infra.auditing.audit import GATHERED, Read, Report
+from infra.auditing.audit import TOGETHER, Read, Report
 from infra.ports.store import JOURNALS, Document
 from infra.runtime.worker import Worker
 
@@ -92,7 +92,7 @@ class _Deliveries:
         for reader in self._readers.get(emitted.type, ()):
             expected = self._expected[reader]
             expected[emitted.id] = emitted
-            if len(expected) >= GATHERED:
+            if len(expected) >= TOGETHER:
                 await self._look(reader)
 
     async def conclude(self) -> None:

@@ -44,7 +44,7 @@ def _use_existing_ids(node: Any) -> None:
 
 
 @schemathesis.check
-def documented_input_is_accepted(ctx: CheckContext, response: Response, case: Case) -> None:
+def documented_input_is_accepted(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
     """A request that is valid by the description is not refused as invalid."""
     if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE or response.status_code < 400:
         return
@@ -72,7 +72,7 @@ def documented_input_is_accepted(ctx: CheckContext, response: Response, case: Ca
 
 
 @schemathesis.check
-def a_refusal_has_problem_details(ctx: CheckContext, response: Response, case: Case) -> None:
+def a_refusal_has_problem_details(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
     """Every error is answered with problem details and the request id; OAuth has its own form."""
     if response.status_code < 400 or "/oauth/" in case.operation.path or case.operation.path == "/readyz":
         return
@@ -83,7 +83,7 @@ def a_refusal_has_problem_details(ctx: CheckContext, response: Response, case: C
 
 
 @schemathesis.check
-def a_bad_line_is_reported(ctx: CheckContext, response: Response, case: Case) -> None:
+def a_bad_line_is_reported(ctx: CheckContext, response: Response, case: Case[Any]) -> None:
     """Bad lines are refused in the results, though the request as a whole is answered with 200."""
     if case.operation.path != "/api/inventory/adjustments" or response.status_code != 200 or case.meta is None:
         return

@@ -133,7 +133,7 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
         client = await stack.enter_async_context(world.as_shop(shop_id))
         people.append(Login(shop_id, "shop", client, shop_id=shop_id))
     for who in people:
-        sold = {"shop_id": who.shop_id or world.shop_id, "distributor_id": who.distributor_id or ids[0]}
+        sold: dict[str, Any] = {"shop_id": who.shop_id or world.shop_id, "distributor_id": who.distributor_id or ids[0]}
         answer = await who.client.post("/api/orders", json=world.order(**sold), headers={"Prefer": "respond-async"})
         assert answer.status_code == 202, answer.text
         who.sent.add(answer.json()["message_id"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -75,14 +75,13 @@ async def test_an_event_about_an_unread_key_stores_nothing(cache: RedisCache) ->
 
 async def test_what_another_program_wrote_is_removed(cache: RedisCache) -> None:
     """Broken entries must neither be shown, nor last, nor keep Redis from being used."""
-    for number, plant in enumerate(
-        (
-            lambda key: cache._client.set(key, "text"),
-            lambda key: cache._client.rpush(key, "a", "b"),
-            lambda key: cache._client.hset(key, mapping={"n": "x", "v": "planted", "m": "x", "u": "x"}),
-            lambda key: cache._client.hset(key, mapping={"n": "5", "v": "planted", "m": "y", "u": "never"}),
-        )
-    ):
+    plants: tuple[Callable[[str], Any], ...] = (
+        lambda key: cache._client.set(key, "text"),
+        lambda key: cache._client.rpush(key, "a", "b"),
+        lambda key: cache._client.hset(key, mapping={"n": "x", "v": "planted", "m": "x", "u": "x"}),
+        lambda key: cache._client.hset(key, mapping={"n": "5", "v": "planted", "m": "y", "u": "never"}),
+    )
+    for number, plant in enumerate(plants):
         for first in ("look", "invalidate"):
             key = unique(f"tests:planted{number}")
             await plant(key)

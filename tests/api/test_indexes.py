@@ -79,12 +79,13 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
     """At least one entity per noun, and a value for each filter."""
     order = await world.paid(admin)
     made = {}
-    for noun, body in {
+    bodies: dict[str, dict[str, Any]] = {
         "categories": {"name": unique("category")},
         "tags": {"name": unique("tag")},
         "teams": {"name": "Riverside", "leader_id": world.middle},
         "users": {"email": an_email(), "roles": ["ROLE_ADMIN"]},
-    }.items():
+    }
+    for noun, body in bodies.items():
         for _ in range(2):
             answer = await admin.post(
                 f"/api/{noun}", json={**body, **({"email": an_email()} if "email" in body else {})}

@@ -127,7 +127,7 @@ class TestProvider:
             writer.close()
 
         provider = await asyncio.start_server(answer, "127.0.0.1", 0)
-        settings: dict[str, object] = {
+        settings: dict[str, Any] = {
             "external_issuer": "https://id.example",
             "external_jwks_url": f"http://127.0.0.1:{provider.sockets[0].getsockname()[1]}/keys",
             "external_audience": "tributary",

@@ -264,7 +264,7 @@ async def test_who_was_switched_off_writes_nothing(world: World) -> None:
             ("DELETE", "/api/teams/1/members/2"),
             ("POST", "/api/auth/invites"),
         ):
-            body = {} if method == "DELETE" else {"json": {}}
+            body: dict[str, Any] = {} if method == "DELETE" else {"json": {}}
             assert refusal(await bob.request(method, path, **body)) == (401, "invalid_token"), path
         # What bob had requested ends with him.
         assert refusal(await decided(ann, waiting)) == (409, "nothing_pending")

@@ -30,8 +30,9 @@ def names_in(tree: ast.AST) -> Iterator[tuple[str, int, str]]:
         for part in ast.walk(node)
     }
     for node in ast.walk(tree):
-        is_text = isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in shown
-        if is_text and (found := _OWNED.fullmatch(node.value)):
+        if not isinstance(node, ast.Constant) or not isinstance(node.value, str) or id(node) in shown:
+            continue
+        if found := _OWNED.fullmatch(node.value):
             yield found["owner"] or found["keeper"], node.lineno, node.value
 
 

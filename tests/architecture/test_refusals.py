@@ -10,8 +10,9 @@ from api.access import refusals
 from api.http import problems
 from contracts.wire.catalogue import ALL, is_refusal
 from contracts.wire.envelope import Refusal
+from tests.architecture.cards import card
 from tests.architecture.sources import WORKERS
-from tests.architecture.test_workers import card, payloads_made, reasons_given
+from tests.architecture.test_workers import payloads_made, reasons_given
 
 REFUSALS = [payload for payload in ALL.values() if issubclass(payload, Refusal)]
 

@@ -96,7 +96,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
-    """mypy's errors by file, with the project's configuration and every fault planted.
+    """mypy's errors in the product by file, with the project's configuration and every fault planted.
 
     A copy of the cache makes it fast after an earlier run of mypy, and keeps the faults out of the next run.
     """
@@ -104,6 +104,7 @@ def errors(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     if (ROOT / ".mypy_cache").exists():
         shutil.copytree(ROOT / ".mypy_cache", folder / "cache")
     command = [sys.executable, "-m", "mypy", "--cache-dir", str(folder / "cache"), "--no-error-summary"]
+    command += [word for package in ("contracts", "workers", "api", "infra") for word in ("--package", package)]
     for number, fault in enumerate(FAULTS.values()):
         planted = folder / f"{number}.py"
         planted.write_text(_planted(fault))

@@ -23,7 +23,7 @@ SCREEN_LINES_MAX = 40
 FIGURES = ("figure", "add")
 """Methods by which an audit counts, without a result."""
 
-REFUSING = ("refuse", "_refuse", "_Refused", "_Missing", "RefundError")
+REFUSING = ("refuse", "_refuse", "RefundError", "PlacingError", "UnknownReference")
 NOT_REFUSALS = {"stock_short", "stock_oversold", "payment_overdue"}
 """Reasons why an order ends, which its own events state."""
 
@@ -161,13 +161,13 @@ def invariants_in(worker: str) -> set[str]:
 
 def payloads_made(worker: str) -> set[type[Payload]]:
     """The message classes that the worker's rules create by name."""
-    decide = _room(worker, "decide")
-    called = {
-        node.func.id
-        for node in ast.walk(tree_of(ROOT / "workers" / worker / "decide.py"))
+    made = (
+        getattr(_room(worker, path.stem), node.func.id, None)
+        for path in python_files(f"workers/{worker}")
+        if is_pure(path)
+        for node in ast.walk(tree_of(path))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
-    }
-    made = (getattr(decide, name, None) for name in called)
+    )
     return {found for found in made if isinstance(found, type) and issubclass(found, Payload) and found.message_type}
 
 

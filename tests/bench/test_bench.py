@@ -81,7 +81,9 @@ async def test_the_ratio_to_the_floor_stays_above_its_minimum(bench: Bench, tmp_
     reference = Reference.of(one_line_world(FLOOR).population)
     bodies = [json.dumps(event["data"]).encode() for event in events]
     place = Place(bench.settings.rabbitmq_url, bench.settings.mongodb_url, "tests_bench_floor", "tests.bench.floor")
-    ours, backlog, rates, floor = bench.ours(), world.singly(), [], []
+    ours, backlog = bench.ours(), world.singly()
+    rates: list[float] = []
+    floor: list[float] = []
 
     async def check_in_the_end(store: MongoStore, _: int) -> None:
         if len(rates) == TRIES - 1:
@@ -130,6 +132,8 @@ def test_each_worker_of_orders_has_the_requested_number_of_processes() -> None:
 def test_the_bottleneck_is_the_first_part_beyond_its_limit() -> None:
     costs = Costs({"order_intake": 100.0}, {"rabbitmq": 100.0, "mongodb": 200.0})
     ten, hundred, thousand = predictions(costs, 900)
-    assert (ten.cores["order_intake"], ten.bottleneck, ten.ceiling_per_s) == (pytest.approx(0.9), None, None)
-    assert (hundred.bottleneck, hundred.ceiling_per_s) == ("rabbitmq", pytest.approx(10_000))
+    assert ten.cores["order_intake"] == pytest.approx(0.9)
+    assert (ten.bottleneck, ten.ceiling_per_s) == (None, None)
+    assert hundred.bottleneck == "rabbitmq"
+    assert hundred.ceiling_per_s == pytest.approx(10_000)
     assert thousand.cores["mongodb"] == pytest.approx(180)

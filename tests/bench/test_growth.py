@@ -111,7 +111,7 @@ def _indexes(database: Documents, collection: str) -> set[str]:
 
 
 def _keys(database: Documents, collection: str) -> set[str]:
-    return {document.get("key", document["_id"]) for document in database[collection].find()}
+    return {str(document.get("key", document["_id"])) for document in database[collection].find()}
 
 
 def _shapes(database: Documents, collection: str) -> set[str]:

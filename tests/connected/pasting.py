@@ -57,7 +57,7 @@ class Shell:
         assert self.process.stdout is not None
         end = f"end-{secrets.token_hex(8)}"
         self.process.stdin.write(f"{block}\nprintf '%s %d\\n' {end} $?\n".encode())
-        lines = []
+        lines: list[str] = []
         try:
             async with asyncio.timeout(BLOCK_MAX_S):
                 await self.process.stdin.drain()

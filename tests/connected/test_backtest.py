@@ -15,10 +15,10 @@ from pymongo import MongoClient
 
 from contracts.commissions.view import COMMISSIONS
 from contracts.network.view import DISTRIBUTORS, Distributor, Sponsorship, Standing
+from contracts.orders.view import ORDERS
 from contracts.rules.view import RULES
 from infra.demo.baskets import baskets
 from infra.ports.store import Document
-from infra.rehearsal.orders import ORDERS
 from infra.runtime.repository import Codec
 from tests.bench.stored_orders import CURRENCY, rules_document, stored
 from tests.connected.running import Ended, Site, command

@@ -20,8 +20,9 @@ from infra.ports.messaging import ATTEMPTS_HEADER, BrokerUnavailable, Outgoing, 
 from infra.runtime import roster
 from infra.runtime.topology import PARKED
 from infra.runtime.worker import Worker
-from tests.builders import ORDER, SHOP, message, place, receive, update
+from tests.builders import ORDER, SHOP, message, place, update
 from tests.connected.running import Site, journal_of, next_message, until
+from tests.stock_builders import receive
 from tests.workflow.conftest import set_up_commands
 
 PLACE_V2 = "order.place.v2"

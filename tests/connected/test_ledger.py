@@ -26,6 +26,7 @@ from contracts.commissions.view import (
     balances_of,
 )
 from contracts.rules.view import RULES, RuleSet
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import EVENTS_EXCHANGE, Payload
 from infra.adapters.mongo import MongoStore
 from infra.cli.actions import ledger, ledger_sums
@@ -205,7 +206,9 @@ async def test_only_a_true_difference_is_found_while_postings_arrive(
         queries = CommissionRepository.queries(causes)
         repository = await CommissionRepository.load(tx, causes, await run_queries(tx, queries))
         for cause in causes:
-            repository.keep(accrue(repository.state_for(cause), cause).state)
+            answer = accrue(repository.state_for(cause), cause)
+            assert isinstance(answer, Decision)
+            repository.keep(answer.state)
         await repository.save(tx)
 
     async def keep_posting() -> int:

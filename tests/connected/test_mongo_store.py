@@ -146,7 +146,15 @@ async def test_ancestors_are_all_documents_on_the_path(
     store: Any, ids: Sequence[str], depth_max: int | None, found: Sequence[str]
 ) -> None:
     """Through an array of documents, each once, past a null, past a missing document, and round a cycle."""
-    above = {"a": [None], "b": ["a"], "c": ["a", "missing"], "d": ["b", "c"], "e": ["f"], "f": ["e"], "$size": []}
+    above: dict[str, list[str | None]] = {
+        "a": [None],
+        "b": ["a"],
+        "c": ["a", "missing"],
+        "d": ["b", "c"],
+        "e": ["f"],
+        "f": ["e"],
+        "$size": [],
+    }
     documents = [
         {"_id": key, "at": NOON, "up": [{"n": number, "to": to} for number, to in enumerate(parents)]}
         for key, parents in above.items()
@@ -279,7 +287,7 @@ async def test_two_transactions_on_one_document_are_a_conflict_for_one_of_them(m
 
     outcomes = await asyncio.gather(mongodb.transact(grow), mongodb.transact(grow), return_exceptions=True)
 
-    assert sorted(type(outcome) for outcome in outcomes if outcome is not None) == [StoreConflict]
+    assert [type(outcome) for outcome in outcomes if outcome is not None] == [StoreConflict]
     assert await find(mongodb, {}) == [{"_id": 1, "size": 1}]
 
 

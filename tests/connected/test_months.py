@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 from unittest.mock import patch
 
@@ -11,6 +12,7 @@ import pytest
 from contracts.commissions.earnings import EARNINGS, months_of
 from contracts.commissions.view import COMMISSIONS
 from contracts.rules.view import RULES, Caps, RuleSet, Unilevel
+from contracts.wire.decision import Decision
 from infra.ports.store import StoreConflict, Transaction
 from infra.runtime.repository import Codec, run_queries
 from tests.builders import MIDDLE, SELLER, message, paid, rules
@@ -45,7 +47,9 @@ async def accrued(site: Site, tx: Transaction, order_id: str, version: int, pid:
         )
     if meanwhile is not None:
         await site.store.transact(lambda other: accrued(site, other, *meanwhile))
-    repository.keep(accrue(repository.state_for(cause), cause).state)
+    answer = accrue(repository.state_for(cause), cause)
+    assert isinstance(answer, Decision)
+    repository.keep(answer.state)
     await repository.save(tx)
 
 
@@ -58,9 +62,9 @@ async def test_two_concurrent_orders_do_not_exceed_a_cap(with_rules: Site) -> No
     for first, second in (("1", "2"), ("3", "4")):  # The month does not exist yet, and then it does.
         with pytest.raises(StoreConflict):
             await with_rules.store.transact(
-                lambda tx, a=first, b=second: accrued(with_rules, tx, a, CAPPED, 1, (b, CAPPED, 2))
+                partial(accrued, with_rules, order_id=first, version=CAPPED, pid=1, meanwhile=(second, CAPPED, 2))
             )
-        await with_rules.store.transact(lambda tx, a=first: accrued(with_rules, tx, a, CAPPED, 1))
+        await with_rules.store.transact(partial(accrued, with_rules, order_id=first, version=CAPPED, pid=1))
 
     assert await paid_out(with_rules) == [0, 0, 600, 900]
     assert sum(await paid_out(with_rules)) == CAP_MINOR
@@ -78,7 +82,7 @@ async def test_orders_without_a_cap_never_conflict(with_rules: Site) -> None:
 
 async def test_a_capped_order_sees_the_sums_of_every_process(with_rules: Site) -> None:
     for order_id, pid in (("1", 1), ("2", 6)):
-        await with_rules.store.transact(lambda tx, o=order_id, p=pid: accrued(with_rules, tx, o, PLAIN, p))
+        await with_rules.store.transact(partial(accrued, with_rules, order_id=order_id, version=PLAIN, pid=pid))
 
     await with_rules.store.transact(lambda tx: accrued(with_rules, tx, "3", CAPPED, 3))
 
@@ -89,7 +93,7 @@ async def test_a_capped_order_sees_the_sums_of_every_process(with_rules: Site) -
 
 async def test_months_are_rebuilt_from_the_commissions(with_rules: Site) -> None:
     for order_id, pid in (("1", 1), ("2", 6)):
-        await with_rules.store.transact(lambda tx, o=order_id, p=pid: accrued(with_rules, tx, o, PLAIN, p))
+        await with_rules.store.transact(partial(accrued, with_rules, order_id=order_id, version=PLAIN, pid=pid))
     before = months_of(await with_rules.documents(EARNINGS))
 
     async def spoil(tx: Transaction) -> None:

@@ -219,7 +219,7 @@ class WithoutTreePage(NetworkRepository):
 
 async def cross(site: Site, repository: type[NetworkRepository], pairs: int) -> list[Mapping[str, int]]:
     """In each pair, one replica moves A below B while another moves B below A; both read before either writes."""
-    outcomes = []
+    outcomes: list[Mapping[str, int]] = []
     for a in range(1, 2 * pairs, 2):
         both_have_read = asyncio.Barrier(2)
         answers = await asyncio.gather(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from typing import Any
 
 import aio_pika
 import pytest
@@ -192,7 +193,7 @@ async def test_the_keeper_reads_its_queue_and_the_doctor_looks_for_it(site: Site
 async def test_a_queue_of_an_older_version_is_replaced_once_it_is_empty(site: Site) -> None:
     """Its arguments let the broker dead-letter what a shop sends."""
     name = "order_intake.order.refund"
-    former = {"x-queue-type": "quorum", "x-dead-letter-exchange": PARKED, "x-delivery-limit": 100}
+    former: dict[str, Any] = {"x-queue-type": "quorum", "x-dead-letter-exchange": PARKED, "x-delivery-limit": 100}
     try:
         async with site.channel() as channel:
             await channel.queue_delete(name)

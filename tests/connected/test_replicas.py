@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 
 import aio_pika
 
@@ -39,7 +40,7 @@ async def test_two_replicas_never_oversell_a_product(site: Site) -> None:
             await exchange.publish(aio_pika.Message(message(payload).to_bytes()), payload.message_type)
         await site.quiet()
         for number in range(len(fleet.members)):
-            await until(lambda number=number: ready(port + number), what="every replica is ready", within_s=60)
+            await until(partial(ready, port + number), what="every replica is ready", within_s=60)
         for order in orders:
             await exchange.publish(aio_pika.Message(message(order).to_bytes()), order.message_type)
         await until(lambda: all_decided(site), what="every order is decided", every_s=0.2)

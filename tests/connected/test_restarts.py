@@ -23,7 +23,7 @@ from tests.connected.running import BUSY, Site, groups, journal_of, the_world, u
 from tests.workflow.system import System
 
 BASKETS = 150
-BATCHES_AND_RETRIES: Mapping[str, object] = {
+BATCHES_AND_RETRIES: Mapping[str, Any] = {
     "batch_events_max": 5,
     "prefetch_commands": 10,
     "prefetch_events": 4,
@@ -111,9 +111,9 @@ def handled_in(records: Iterable[Document]) -> Handled:
     return Counter((item["type"], item["about"]) for item in items)
 
 
-def comparable(state: State) -> State:
+def comparable(state: State) -> dict[str, Any]:
     """The fields that are the same in every run."""
-    picked = {
+    picked: dict[str, Any] = {
         name: {
             key: {field: document[field] for field in fields if field in document}
             for key, document in state[name].items()

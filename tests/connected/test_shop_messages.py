@@ -18,9 +18,10 @@ from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED
 from infra.operators.dead_letters import CannotReplay, named, replay
 from infra.runtime import roster
 from infra.shops.ownership import SENDER_UNKNOWN
-from tests.builders import JOINED, TEA, TEAS, put_in_force, receive
+from tests.builders import JOINED, TEA, TEAS, put_in_force
 from tests.connected.running import Site, until
 from tests.connected.shops import MINE, PLACE, SELLER, THEIRS, Shop, an_order, connected, enveloped, logins_at
+from tests.stock_builders import receive
 
 UPDATE = "order.update-status.v1"
 _numbers = count(1001)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -65,7 +66,7 @@ def test_a_withdrawn_currency_is_refused_in_commands_and_readable_in_events(code
 
 @pytest.mark.parametrize("code", ["XXX", "XTS", "XAU", "HRK", "QQQ", "cny", "CNY ", "ＣＮＹ", ""])
 @pytest.mark.parametrize("kind", [Currency, AnyCurrency])
-def test_an_unknown_currency_is_refused_everywhere(kind: object, code: str) -> None:
+def test_an_unknown_currency_is_refused_everywhere(kind: Any, code: str) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter(kind).validate_python(code)
 

@@ -8,7 +8,7 @@ also accepts JSON numbers, so it is compared with the schema of what it accepts.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -174,7 +174,11 @@ def test_schema_and_reader_agree_on_every_field_of_a_rule_set() -> None:
 def test_a_decimal_is_read_exactly_if_it_matches_its_pattern(kind: Any, text: str) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
     is_accepted = jsonschema_rs.Draft202012Validator(adapter.json_schema()).is_valid(text)
-    for read in (adapter.validate_python, lambda value: adapter.validate_json(json.dumps(value))):
+    readers: tuple[Callable[[str], Any], ...] = (
+        adapter.validate_python,
+        lambda value: adapter.validate_json(json.dumps(value)),
+    )
+    for read in readers:
         try:
             read(text)
         except ValidationError:

@@ -13,7 +13,8 @@ from uuid import uuid4
 from bson.codec_options import CodecOptions
 
 from infra.adapters import amqp_properties
-from infra.adapters.mongo import MongoStore, MongoTransaction
+from infra.adapters.mongo import MongoStore
+from infra.adapters.mongo_transaction import MongoTransaction
 from infra.ports.messaging import Delivery
 from infra.ports.store import Document, Transaction
 from infra.runtime.batch import BatchLoop, Committed

@@ -44,7 +44,11 @@ def written(products: Sequence[int], categories: Sequence[int]) -> list[Document
         {"tier": "diamond", "rates": ["0.06", "0.06", "0.01", "0.01"]},
     ]
     levels = {"plan": "unilevel", "name": "levels", "rates": ["0.05", "0.03", "0.01"]}
-    tiers = {"plan": "differential", "name": "tiers", "rates": {"silver": "0.02", "gold": "0.05", "diamond": "0.08"}}
+    tiers: dict[str, Any] = {
+        "plan": "differential",
+        "name": "tiers",
+        "rates": {"silver": "0.02", "gold": "0.05", "diamond": "0.08"},
+    }
     return [
         {
             "title": "Levels with exceptions",

@@ -101,18 +101,18 @@ def compared(sold: Sold) -> Comparison:
     return comparison
 
 
-def test_the_engine_agrees_with_the_oracle(compared: Comparison):
+def test_the_engine_agrees_with_the_oracle(compared: Comparison) -> None:
     shown = "\n".join(compared.differences[:SHOWN_MAX])
     assert not compared.differences, f"{len(compared.differences):,} differences, for example:\n{shown}"
 
 
-def test_every_feature_of_a_rule_set_was_compared(compared: Comparison):
+def test_every_feature_of_a_rule_set_was_compared(compared: Comparison) -> None:
     assert compared.came_up["orders"] >= 20_000
     assert {what: compared.came_up[what] for what in sorted(CAME_UP) if compared.came_up[what] < OFTEN} == {}
 
 
 @given(cases())
-def test_they_agree_on_unrealistic_rules_and_sales(case: tuple[Terms, Sale, Earned]):
+def test_they_agree_on_unrealistic_rules_and_sales(case: tuple[Terms, Sale, Earned]) -> None:
     """Narrow caps, minima and pools, few tiers and small amounts: cases that are rare with real baskets."""
     terms, sale, earned = case
     assume(sale.lines)
@@ -122,7 +122,7 @@ def test_they_agree_on_unrealistic_rules_and_sales(case: tuple[Terms, Sale, Earn
     assert list(differences(order, answer, calculate(terms, sale, earned))) == []
 
 
-def test_the_product_reads_the_same_terms_from_the_documents(sold: Sold):
+def test_the_product_reads_the_same_terms_from_the_documents(sold: Sold) -> None:
     """A drawn rule set may promise more than its pool, which the product refuses to publish; most do not."""
     published = [RuleDocument.model_validate(document) for document in sold.by_hand]
     assert [terms_of_the_product(document) for document in published] == [terms_of(one) for one in sold.by_hand]

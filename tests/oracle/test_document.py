@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from contracts.plans.calculation import calculate
@@ -15,13 +17,13 @@ from tests.oracle.reading import read
 EXAMPLES = examples()
 
 
-def test_every_example_is_found():
+def test_every_example_is_found() -> None:
     assert len(EXAMPLES) >= 15
     assert {plan["plan"] for one in EXAMPLES for plan in one.rules["plans"]} == {"unilevel", "differential"}
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_the_engine_gives_the_documented_results(example: Example):
+def test_the_engine_gives_the_documented_results(example: Example) -> None:
     terms = terms_of(RuleDocument.model_validate({"title": "An example", **example.rules}))
 
     outcome = calculate(terms, sale_of(example.order), earned_of(terms, example.books))
@@ -34,14 +36,14 @@ def test_the_engine_gives_the_documented_results(example: Example):
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=str)
-def test_the_oracle_gives_the_documented_results(example: Example):
+def test_the_oracle_gives_the_documented_results(example: Example) -> None:
     answer = recalculate(read(example.rules), example.order, example.books)
 
     found = {**answer.entries, **answer.unpaid}
     assert {(line, plan, level): result for (line, plan, level, _), result in found.items()} == example.answers
 
 
-def test_a_compressed_entry_keeps_its_chain_level_and_has_the_rate_of_its_plan_level():
+def test_a_compressed_entry_keeps_its_chain_level_and_has_the_rate_of_its_plan_level() -> None:
     [example] = [one for one in EXAMPLES if "`compressed`" in one.row]
     terms = terms_of(RuleDocument.model_validate({"title": "An example", **example.rules}))
 
@@ -50,7 +52,7 @@ def test_a_compressed_entry_keeps_its_chain_level_and_has_the_rate_of_its_plan_l
     assert [(e.level, e.rate_ppm) for e in entries if e.plan == "compressed"] == [(1, 100_000), (3, 50_000)]
 
 
-def test_the_worked_example():
+def test_the_worked_example() -> None:
     levels = {"plan": "unilevel", "name": "levels", "rates": ["0.10", "0.05", "0.03"]}
     team = {"plan": "team_bonus", "name": "team", "rate": "0.01"}
     people = [{"distributor_id": number, "tier": "standard", "active": True} for number in (1, 2, 3, 4)]
@@ -58,7 +60,7 @@ def test_the_worked_example():
     order = {"currency": "USD", "lines": [line], "chain": people[:3], "leader": people[3]}
     rules = {"pool_rate": "0.20", "plans": [levels, team]}
     terms = terms_of(RuleDocument.model_validate({"title": "The worked example", **rules}))
-    nothing = {"own_sales": {}, "day": {}, "month": {}}
+    nothing: dict[str, Any] = {"own_sales": {}, "day": {}, "month": {}}
 
     outcome = calculate(terms, sale_of(order), earned_of(terms, nothing))
     answer = recalculate(read(rules), order, nothing)

@@ -57,7 +57,7 @@ def by_level(figures: dict[Key, Any]) -> dict[int, Any]:
     return {level: figure for (_, _, level, _), figure in sorted(figures.items())}
 
 
-def test_levels_are_rounded_together():
+def test_levels_are_rounded_together() -> None:
     # 10.01: 5 % = 50.05, 3 % = 30.03, 1 % = 10.01 cents; sum 90.09, so 90 cents: no cent is left over.
     answer = recalculated({"plan": "unilevel", "rates": ["0.05", "0.03", "0.01"]}, an_order(a_line(1001)))
     assert by_level(answer.entries) == {1: 50, 2: 30, 3: 10}
@@ -65,7 +65,7 @@ def test_levels_are_rounded_together():
     assert answer.pools == {1: 500}
 
 
-def test_the_remainder_goes_to_the_largest_fraction_then_to_the_first():
+def test_the_remainder_goes_to_the_largest_fraction_then_to_the_first() -> None:
     # 0.33: 5 % = 1.65, 5 % = 1.65, 1 % = 0.33; sum 3.63, so 4 cents: 1 + 1 + 0, and both left go to fractions of 0.65.
     answer = recalculated({"plan": "unilevel", "rates": ["0.05", "0.05", "0.01"]}, an_order(a_line(33)))
     assert by_level(answer.entries) == {1: 2, 2: 2}
@@ -76,7 +76,7 @@ def test_the_remainder_goes_to_the_largest_fraction_then_to_the_first():
     assert by_level(answer.entries) == {1: 2, 2: 1}
 
 
-def test_half_a_cent_in_the_sum_is_rounded_up_but_never_above_the_pool():
+def test_half_a_cent_in_the_sum_is_rounded_up_but_never_above_the_pool() -> None:
     assert by_level(recalculated({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50))).entries) == {1: 3}
     # Pool: 5 % of 0.50 = 2.5, so 2 whole cents; the share is cut to them.
     cut = recalculated({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50)), pool="0.05")
@@ -84,7 +84,7 @@ def test_half_a_cent_in_the_sum_is_rounded_up_but_never_above_the_pool():
     assert by_level(cut.limited_by) == {1: "pool"}
 
 
-def test_the_narrowest_override_wins():
+def test_the_narrowest_override_wins() -> None:
     plan = {
         "plan": "unilevel",
         "rates": ["0.01"],
@@ -112,7 +112,7 @@ def test_the_narrowest_override_wins():
         assert by_level(answer.basis) == {1: f"rates of {basis}"}
 
 
-def test_compression_passes_over_unqualified_uplines():
+def test_compression_passes_over_unqualified_uplines() -> None:
     plan = {"plan": "unilevel", "rates": ["0.05", "0.03"]}
     order = an_order(a_line(10_000), inactive=(SELLER, GRAND))
     assert by_level(recalculated(plan, order).entries) == {2: 300}
@@ -122,7 +122,7 @@ def test_compression_passes_over_unqualified_uplines():
     assert by_level(compressed.unpaid) == {1: "inactive", 3: "inactive"}
 
 
-def test_own_sales_count_this_order_for_the_seller_alone():
+def test_own_sales_count_this_order_for_the_seller_alone() -> None:
     plan = {
         "plan": "unilevel",
         "rates": ["0.05", "0.03", "0.01"],
@@ -137,7 +137,7 @@ def test_own_sales_count_this_order_for_the_seller_alone():
     assert by_level(in_yen.entries) == {1: 300, 2: 180, 3: 60}
 
 
-def test_a_differential_pays_the_difference_to_the_tiers_below():
+def test_a_differential_pays_the_difference_to_the_tiers_below() -> None:
     plan = {"plan": "differential", "rates": {"silver": "0.02", "gold": "0.05"}, "peer_rate": "0.01"}
     # standard has no rate; silver gets 2 %; gold 5 - 2 = 3 %; the second gold the peer rate of 1 %.
     answer = recalculated(plan, an_order(a_line(10_000)))
@@ -167,14 +167,14 @@ def test_a_differential_pays_the_difference_to_the_tiers_below():
         (SPONSOR, False, (), {0: 200}, {}),
     ],
 )
-def test_a_team_bonus(leader: int | None, own_sales: bool, inactive: tuple[int, ...], paid: Any, reason: Any):
+def test_a_team_bonus(leader: int | None, own_sales: bool, inactive: tuple[int, ...], paid: Any, reason: Any) -> None:
     plan = {"plan": "team_bonus", "rate": "0.02", "own_sales": own_sales}
     answer = recalculated(plan, an_order(a_line(10_000), leader=leader, inactive=inactive))
     assert by_level(answer.entries) == paid
     assert by_level(answer.unpaid) == reason
 
 
-def test_fixed_amounts_are_paid_per_unit():
+def test_fixed_amounts_are_paid_per_unit() -> None:
     plan = {"plan": "fixed", "amounts": [{"currency": "KWD", "levels": ["0.125", "0", "0.010"]}]}
     answer = recalculated(plan, an_order(a_line(5_000, quantity=3), currency="KWD"))
     assert by_level(answer.entries) == {1: 375, 3: 30}
@@ -183,7 +183,7 @@ def test_fixed_amounts_are_paid_per_unit():
     assert set(by_level(in_dollars.unpaid).values()) == {"no_amount_in_currency"}
 
 
-def test_an_uncovered_line_pays_no_one():
+def test_an_uncovered_line_pays_no_one() -> None:
     plan = {"plan": "unilevel", "rates": ["0.05"], "conditions": {"categories": [8], "products": [100]}}
     lines = (
         a_line(1_000),
@@ -207,7 +207,7 @@ def test_an_uncovered_line_pays_no_one():
         ("day", {"day": {("p", SPONSOR): 60}, "month": {("p", SELLER): 60}}, 50, 10, None),
     ],
 )
-def test_caps(per: str, books: Any, first: int | None, second: int | None, reason: str | None):
+def test_caps(per: str, books: Any, first: int | None, second: int | None, reason: str | None) -> None:
     plan = {"plan": "unilevel", "rates": ["0.05"], "caps": [{"per": per, "currency": "USD", "amount": "0.60"}]}
     lines = (a_line(1_000), a_line(2_000, number=2))
     answer = recalculated(plan, an_order(*lines, tiers=("gold",)), books={**NOTHING_BEFORE, **books})
@@ -217,7 +217,7 @@ def test_caps(per: str, books: Any, first: int | None, second: int | None, reaso
         assert answer.limited_by[2, "p", 1, SELLER] == per
 
 
-def test_the_tightest_limit_is_named_and_the_first_of_equal_ones():
+def test_the_tightest_limit_is_named_and_the_first_of_equal_ones() -> None:
     caps = [{"per": per, "currency": "USD", "amount": amount} for per, amount in (("month", "0.20"), ("order", "0.20"))]
     caps.append({"per": "entry", "currency": "USD", "amount": "0.30"})
     plan = {"plan": "unilevel", "rates": ["0.05"], "caps": caps}
@@ -225,14 +225,14 @@ def test_the_tightest_limit_is_named_and_the_first_of_equal_ones():
     assert by_level(recalculated(plan, an_order(a_line(1_000), tiers=("gold",)), pool="0.01").limited_by) == {1: "pool"}
 
 
-def test_the_minimum_applies_to_the_exact_share():
+def test_the_minimum_applies_to_the_exact_share() -> None:
     plan = {"plan": "unilevel", "rates": ["0.05", "0.0499"], "minimum": [{"currency": "USD", "amount": "0.50"}]}
     answer = recalculated(plan, an_order(a_line(1_000), tiers=("gold", "gold")))
     assert by_level(answer.entries) == {1: 50}
     assert by_level(answer.unpaid) == {2: "below_minimum"}
 
 
-def test_the_minimum_applies_after_caps_and_pool():
+def test_the_minimum_applies_after_caps_and_pool() -> None:
     plan = {
         "plan": "unilevel",
         "rates": ["0.05", "0.04", "0.02"],
@@ -251,7 +251,7 @@ def test_the_minimum_applies_after_caps_and_pool():
     assert answer.cut_below_minimum == {(1, "p", 2, SPONSOR)}
 
 
-def test_a_differential_depends_on_what_was_paid_below():
+def test_a_differential_depends_on_what_was_paid_below() -> None:
     plan = {"plan": "differential", "rates": {"standard": "0.01", "silver": "0.02", "gold": "0.05"}}
     minimum = [{"currency": "USD", "amount": "1.50"}]
     # 100.00: 1 % is below the minimum, so silver has its whole 2 %, and gold 5 - 2 = 3 %.
@@ -277,7 +277,7 @@ def test_a_differential_depends_on_what_was_paid_below():
     assert by_level(answer.unpaid) == {1: "rounded_to_nothing"}
 
 
-def test_plans_draw_on_the_pool_in_their_order():
+def test_plans_draw_on_the_pool_in_their_order() -> None:
     first = {"plan": "fixed", "amounts": [{"currency": "USD", "levels": ["0.70", "0.20"]}]}
     second = {"plan": "unilevel", "name": "q", "rates": ["0.0333", "0.05"]}
     # Pool 100 cents: 70 + 20, then 10 of 33.3; nothing is left for the sponsor's 50.
@@ -288,12 +288,12 @@ def test_plans_draw_on_the_pool_in_their_order():
     assert answer.exact[1, "q", 1, SELLER] == Fraction("33.3")
 
 
-def test_a_line_that_cost_nothing_rounds_to_nothing():
+def test_a_line_that_cost_nothing_rounds_to_nothing() -> None:
     answer = recalculated({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(0), tiers=("gold",)))
     assert by_level(answer.unpaid) == {1: "rounded_to_nothing"}
 
 
-def test_refunds_take_back_in_proportion_and_the_last_takes_the_rest():
+def test_refunds_take_back_in_proportion_and_the_last_takes_the_rest() -> None:
     rules = read(
         {
             "pool_rate": "0.5",
@@ -314,13 +314,13 @@ def test_refunds_take_back_in_proportion_and_the_last_takes_the_rest():
     assert list(taken_back(rules, entries, line, 0, 0).values()) == [0, 0, 0]
 
 
-def test_a_gift_is_taken_back_by_its_units():
+def test_a_gift_is_taken_back_by_its_units() -> None:
     rules = read({"pool_rate": "0.5", "plans": [{"plan": "fixed", "name": "units", "amounts": []}]})
     entries = {(1, "units", 1, SELLER): 9}
     assert taken_back(rules, entries, a_line(0, quantity=3), 0, 1) == {(1, "units", 1, SELLER): 3}
 
 
-def test_rounding_together_stays_within_the_pool():
+def test_rounding_together_stays_within_the_pool() -> None:
     shares = {(1, "p", level, level): Fraction(5, 2) for level in (1, 2, 3)}
     assert list(rounded_together(shares).values()) == [3, 3, 2]
     assert list(rounded_together(shares, 7).values()) == [3, 2, 2]

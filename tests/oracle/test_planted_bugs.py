@@ -101,7 +101,7 @@ def paid_and_unpaid(outcome: Outcome) -> Outcome:
         another_detail(product_id=1),
     ],
 )
-def test_a_wrong_figure_is_detected(sold: Sold, wrong: Any):
+def test_a_wrong_figure_is_detected(sold: Sold, wrong: Any) -> None:
     both = BothSides(sold.by_hand[ALL_FOUR])
     for number in range(100):
         order = sold.order(number, "USD")
@@ -113,7 +113,7 @@ def test_a_wrong_figure_is_detected(sold: Sold, wrong: Any):
     pytest.fail("no order had two entries and an unpaid upline")
 
 
-def test_a_refund_that_is_a_cent_off_is_detected(sold: Sold):
+def test_a_refund_that_is_a_cent_off_is_detected(sold: Sold) -> None:
     both = BothSides(sold.by_hand[ALL_FOUR])
     order = sold.order(0, "USD")
     answer, outcome = both.recalculate(order)
@@ -167,7 +167,7 @@ def _overrides_but(document: Document, plan: int, kind: set[str]) -> dict[str, A
         (CRUMBS, 2, {"rate": "0.0005"}, "KWD"),
     ],
 )
-def test_a_misread_rule_is_detected(sold: Sold, rule_set: int, plan: int | None, change: Any, currency: str):
+def test_a_misread_rule_is_detected(sold: Sold, rule_set: int, plan: int | None, change: Any, currency: str) -> None:
     """The engine uses a document with one difference: `change` is fields, or overrides left out."""
     document = sold.by_hand[rule_set]
     if plan is None:
@@ -185,7 +185,7 @@ def test_a_misread_rule_is_detected(sold: Sold, rule_set: int, plan: int | None,
     pytest.fail(f"{ORDERS_MAX} orders did not reveal it")
 
 
-def test_plans_that_draw_in_another_order_are_detected(sold: Sold):
+def test_plans_that_draw_in_another_order_are_detected(sold: Sold) -> None:
     document = sold.by_hand[FIXED_FIRST]
     both = BothSides(document, {**document, "plans": document["plans"][::-1]})
     orders = (sold.order(number, "USD") for number in range(ORDERS_MAX))
@@ -259,7 +259,7 @@ def test_an_engine_with_wrong_rules_is_detected(
     function: Callable[..., Any],
     right: str,
     wrong: str,
-):
+) -> None:
     source = textwrap.dedent(inspect.getsource(function))
     assert source.count(right) == 1
     made: dict[str, Any] = {}

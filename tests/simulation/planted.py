@@ -13,7 +13,7 @@ from uuid import UUID
 
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.earnings import earnings_key, tallies_of
-from contracts.commissions.view import Entry, LineRefund
+from contracts.commissions.view import Entry, LineRefund, Posting
 from contracts.orders.view import GivenBack, Line, status_list
 from contracts.plans.reversal import taken_back
 from contracts.rules.view import DEFAULT_MARKET
@@ -31,7 +31,6 @@ from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
-from workers.commission_calculation.model import Posting
 from workers.order_intake.model import Order, State
 from workers.order_intake.refunds import Requested, give_back
 from workers.reward_checks.model import progress_key
@@ -255,7 +254,7 @@ def _one_reward_month_for_all_markets() -> Iterator[None]:
 def _newest_of_all(state: State, product_id: int, units: int) -> tuple[list[Order], Order | None]:
     """The newest orders of a product, paid or not."""
     standing = [order for order in state.orders.values() if order.status in ("pending", "paid")]
-    return [order for order in standing if order.units_of(product_id)], (standing or [None])[-1]
+    return [order for order in standing if order.units_of(product_id)], standing[-1] if standing else None
 
 
 @contextmanager

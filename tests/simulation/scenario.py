@@ -24,21 +24,7 @@ from infra.ports.messaging import Outgoing
 from infra.runtime.decoding import cannot_decode
 from infra.runtime.worker import Worker
 from tests import builders
-from tests.builders import (
-    CUP,
-    CUPS,
-    JOINED,
-    TEA,
-    TEAS,
-    a_refund_line,
-    adjust,
-    after_sale,
-    count,
-    place,
-    receive,
-    refund,
-    update,
-)
+from tests.builders import CUP, CUPS, JOINED, TEA, TEAS, a_refund_line, after_sale, place, refund, update
 from tests.simulation.broker import UNDECODABLE
 from tests.simulation.chains import value_chains
 from tests.simulation.tenants import forge
@@ -61,6 +47,7 @@ from tests.simulation.world import (
     UNPAID_MAX,
     WEST,
 )
+from tests.stock_builders import adjust, count, receive
 
 _STATUS_CHANGES: Sequence[tuple[str, ...]] = (
     ("paid", "shipped", "completed"),

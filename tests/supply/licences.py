@@ -9,7 +9,9 @@ import re
 import sys
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from email.message import EmailMessage
 from importlib import metadata
+from typing import cast
 
 from infra.terminal.printing import print_line
 from tests.supply.lock import pins
@@ -38,7 +40,7 @@ UNKNOWN = "unknown"
 def licence_of(package: str) -> str:
     """The SPDX expression that an installed package declares, read from its old fields where it has no new one."""
     try:
-        declared = metadata.metadata(package)
+        declared = cast(EmailMessage, metadata.metadata(package))
     except metadata.PackageNotFoundError:
         return UNKNOWN
     if expression := declared.get("License-Expression"):

@@ -117,7 +117,8 @@ def any_commission(seed: int) -> tuple[OrderFacts, Terms, Commission]:
     leader = dice.choice((None, Earner(0, 100, "gold", True), replace(people[0], level=0)))
     order = an_order(*lines, currency=currency, upline=tuple(people), leader=leader)
     known = {person.distributor_id: dice.choice((0, 300, 9_999)) for person in (*people, Earner(0, 100, "", True))}
-    earned = Earned(known, *({plan.name: dict(known) for plan in rules.plans} for _ in range(2)))
+    months, orders = ({plan.name: dict(known) for plan in rules.plans} for _ in range(2))
+    earned = Earned(known, months, orders)
     commission = booked(order, rules, earned)
     for number in range(1, dice.randint(1, 4)):
         commission = refunded(commission, parts=number, of=3, reference=f"refund-{number}")

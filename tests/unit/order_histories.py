@@ -8,20 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from contracts.orders.v1 import RefundLine
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message
-from tests.builders import (
-    CUP,
-    TEA,
-    a_placed_line,
-    a_refund_line,
-    message,
-    order_state,
-    place,
-    refund,
-    reserved,
-    rules,
-    update,
-)
+from tests.builders import CUP, TEA, a_placed_line, a_refund_line, message, order_state, place, refund, rules, update
+from tests.stock_builders import reserved
 from workers.order_intake import decide
 from workers.order_intake.model import Order
 
@@ -52,7 +42,7 @@ def order_histories(draw: st.DrawFn, order_id: str = "1001", rule_version: int =
     events += answer.publish
     for number, requested in enumerate(draw(st.lists(_requests, max_size=8))):
         after = _request(answer.state, order_id, f"refund-{number}", requested)
-        if isinstance(after, decide.Decision):
+        if isinstance(after, Decision):
             answer = after
             events += [event for event in after.publish if "refused" not in event.message_type]
     [order] = answer.state.orders.values()

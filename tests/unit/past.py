@@ -12,7 +12,7 @@ from rich.console import Console
 
 from contracts.commissions.view import COMMISSIONS
 from contracts.network.view import DISTRIBUTORS, Distributor
-from contracts.orders.view import downline_list
+from contracts.orders.view import ORDERS, downline_list
 from contracts.rules.view import (
     MARKETS,
     RULES,
@@ -26,7 +26,7 @@ from infra.ports.store import Collection, Document, Index
 from infra.rehearsal.backtest import Backtest
 from infra.rehearsal.move import MovePreview
 from infra.rehearsal.move_view import print_preview
-from infra.rehearsal.orders import ORDERS, Paid
+from infra.rehearsal.orders import Paid
 from infra.rehearsal.view import print_backtest
 from infra.runtime.repository import Codec
 from tests.bench.stored_orders import CURRENCY, RULE_VERSION, rules_document, stored

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered
+from contracts.operations.v1 import AlertRaised, AlertResolved
 from contracts.operations.view import Alert, DeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.decision import Decision
 from tests.builders import NOW, TEA, message
+from tests.unit.letters import ALERT_KEY, a_letter, dead_lettered
 from workers.alerting.decide import keep_dead_letter, note_shortage, raise_low_stock, resolve_low_stock
 from workers.alerting.model import State
 
 LATER = NOW + timedelta(minutes=1)
 STOCK = f"stock/{TEA}"
-LETTERS = "dead-letters/order_intake.order.place/handler_error"
 
 
 def low(crossing: int = 1, available: int = 3) -> StockLow:
@@ -139,8 +139,11 @@ class TestStock:
 def test_the_newest_crossing_decides_in_any_order(order: list[int], repeats: list[int]) -> None:
     state, published = alert_state(), []
     for crossing in (*order, *repeats):
-        rule, payload = (raise_low_stock, low(crossing)) if crossing % 2 else (resolve_low_stock, recovered(crossing))
-        decision = rule(state, message(payload))  # type: ignore[operator]
+        decision = (
+            raise_low_stock(state, message(low(crossing)))
+            if crossing % 2
+            else resolve_low_stock(state, message(recovered(crossing)))
+        )
         state = decision.state
         published += [crossing for _ in decision.publish]
 
@@ -148,91 +151,53 @@ def test_the_newest_crossing_decides_in_any_order(order: list[int], repeats: lis
     assert published == sorted(set(published))
 
 
-def a_letter(**fields: Any) -> MessageDeadLettered:
-    values: dict[str, Any] = {
-        "worker": "order_intake",
-        "queue": "order_intake.order.place",
-        "message_id": "m-1",
-        "type": "order.place.v2",
-        "reason": "handler_error",
-        "detail": "KeyError: 7",
-        "attempts": 4,
-        "body": "{}",
-        "traceback": "Traceback …",
-        "concerns": "order/shop-1/1001",
-        **fields,
-    }
-    return MessageDeadLettered(**values)
-
-
-def stored_letter(letter_id: str, **fields: Any) -> DeadLetter:
-    letter = DeadLetter(
-        letter_id=letter_id,
-        worker="order_intake",
-        queue="order_intake.order.place",
-        message_id="m-1",
-        type="order.place.v2",
-        reason="handler_error",
-        detail="KeyError: 7",
-        attempts=4,
-        replays=0,
-        encoding="utf-8",
-        body="{}",
-        died_at=NOW,
-        traceback="Traceback …",
-        concerns="order/shop-1/1001",
-    )
-    return replace(letter, **fields)
-
-
 BROKEN = "order_intake.order.place could not handle a message (handler_error): KeyError: 7"
 
 
 class TestDeadLetters:
-    ALERT = Alert(LETTERS, "dead_letter", "open", BROKEN, NOW)
+    ALERT = Alert(ALERT_KEY, "dead_letter", "open", BROKEN, NOW)
 
     def test_the_first_letter_of_a_queue_and_cause_raises_an_alert(self) -> None:
-        event = AlertRaised(alert=LETTERS, kind="dead_letter", detail=BROKEN, raised_at=NOW)
+        event = AlertRaised(alert=ALERT_KEY, kind="dead_letter", detail=BROKEN, raised_at=NOW)
 
-        assert keep_dead_letter(alert_state(), message(a_letter(), id="l-1")) == Decision(
-            alert_state(self.ALERT, letters=[stored_letter("l-1")]), (event,), "raised"
+        assert keep_dead_letter(alert_state(), message(dead_lettered(), id="l-1")) == Decision(
+            alert_state(self.ALERT, letters=[a_letter("l-1")]), (event,), "raised"
         )
 
     def test_further_letters_are_stored_and_counted(self) -> None:
-        state = alert_state(self.ALERT, letters=[stored_letter("l-1")])
-        after = alert_state(
-            replace(self.ALERT, seen=2), letters=[stored_letter("l-1"), stored_letter("l-2", message_id="m-2")]
-        )
+        state = alert_state(self.ALERT, letters=[a_letter("l-1")])
+        after = alert_state(replace(self.ALERT, seen=2), letters=[a_letter("l-1"), a_letter("l-2", message_id="m-2")])
 
-        assert keep_dead_letter(state, message(a_letter(message_id="m-2"), id="l-2")) == Decision(
+        assert keep_dead_letter(state, message(dead_lettered(message_id="m-2"), id="l-2")) == Decision(
             after, outcome="counted"
         )
 
     @pytest.mark.parametrize("fields", [{"reason": "unknown_field"}, {"queue": "order_intake.clock"}])
     def test_another_cause_or_queue_raises_another_alert(self, fields: dict[str, str]) -> None:
-        decision = keep_dead_letter(alert_state(self.ALERT), message(a_letter(**fields), id="l-2"))
+        decision = keep_dead_letter(alert_state(self.ALERT), message(dead_lettered(**fields), id="l-2"))
 
         assert (decision.outcome, len(decision.state.alerts)) == ("raised", 2)
 
     def test_a_resolved_alert_is_raised_again(self) -> None:
         resolved = replace(self.ALERT, state="resolved", seen=7)
 
-        decision = keep_dead_letter(alert_state(resolved), message(a_letter(), id="l-9", time=LATER))
+        decision = keep_dead_letter(alert_state(resolved), message(dead_lettered(), id="l-9", time=LATER))
 
         assert decision.outcome == "raised"
-        assert decision.state.alerts[LETTERS] == replace(self.ALERT, times=2, changed_at=LATER)
+        assert decision.state.alerts[ALERT_KEY] == replace(self.ALERT, times=2, changed_at=LATER)
 
     def test_a_letter_counts_once_even_after_its_replay(self) -> None:
-        state = alert_state(self.ALERT, letters=[stored_letter("l-1", state="replayed")])
+        state = alert_state(self.ALERT, letters=[a_letter("l-1", state="replayed")])
 
-        assert keep_dead_letter(state, message(a_letter(), id="l-1")) == Decision(state, outcome="duplicate")
+        assert keep_dead_letter(state, message(dead_lettered(), id="l-1")) == Decision(state, outcome="duplicate")
 
 
 def test_handled_twice_equals_once() -> None:
-    for rule, state, payload, outcome in (
+    cases: list[tuple[Any, Any, Any, str]] = [
         (raise_low_stock, alert_state(), low(), "outdated"),
         (resolve_low_stock, alert_state(OPEN), recovered(), "outdated"),
-        (keep_dead_letter, alert_state(), a_letter(), "duplicate"),
-    ):
-        once = rule(state, message(payload)).state  # type: ignore[operator]
-        assert rule(once, message(payload)) == Decision(once, outcome=outcome)  # type: ignore[operator]
+        (keep_dead_letter, alert_state(), dead_lettered(), "duplicate"),
+    ]
+    for rule, state, payload, outcome in cases:
+        once = rule(state, message(payload)).state
+        assert rule(once, message(payload)) == Decision(once, outcome=outcome)

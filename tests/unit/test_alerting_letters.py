@@ -15,47 +15,27 @@ from contracts.operations.v1 import (
     AlertResolved,
     DeadLetterRefused,
     DeadLetterSettled,
-    MessageDeadLettered,
     SettleDeadLetter,
 )
 from contracts.operations.view import Alert, DeadLetter
 from contracts.wire.decision import Decision, NotYet
 from tests.builders import NOW, message
+from tests.unit.letters import ALERT_KEY, QUEUE, a_letter, dead_lettered
 from workers.alerting.decide import keep_dead_letter, settle_dead_letter
 from workers.alerting.model import State
 
-QUEUE = "order_intake.order.place"
-KEY = f"dead-letters/{QUEUE}/handler_error"
 LATER = NOW + timedelta(hours=1)
 DONE = "order_intake.order.place has no dead letter waiting any more (handler_error)."
 
 Action = Literal["replayed", "discarded"]
 
 
-def a_letter(letter_id: str = "l-1", **fields: Any) -> DeadLetter:
-    letter = DeadLetter(
-        letter_id=letter_id,
-        worker="order_intake",
-        queue=QUEUE,
-        message_id="m-1",
-        type="order.place.v2",
-        reason="handler_error",
-        detail="KeyError: 7",
-        attempts=4,
-        replays=0,
-        encoding="utf-8",
-        body="{}",
-        died_at=NOW,
-    )
-    return replace(letter, **fields)
-
-
 def an_alert(**fields: Any) -> Alert:
-    return replace(Alert(KEY, "dead_letter", "open", "a rule is broken", NOW), **fields)
+    return replace(Alert(ALERT_KEY, "dead_letter", "open", "a rule is broken", NOW), **fields)
 
 
 def alert_state(alert: Alert, *letters: DeadLetter) -> State:
-    return State({KEY: alert}, {letter.letter_id: letter for letter in letters})
+    return State({ALERT_KEY: alert}, {letter.letter_id: letter for letter in letters})
 
 
 def close(letter_id: str = "l-1", action: Action = "replayed", note: str | None = None) -> SettleDeadLetter:
@@ -99,7 +79,7 @@ def test_a_letter_keeps_the_user_of_the_operating_system_beside_the_name() -> No
 
 def test_the_last_letter_resolves_the_alert() -> None:
     state = alert_state(an_alert(seen=3, settled=2), a_letter())
-    resolved = AlertResolved(alert=KEY, kind="dead_letter", detail=DONE, resolved_at=LATER)
+    resolved = AlertResolved(alert=ALERT_KEY, kind="dead_letter", detail=DONE, resolved_at=LATER)
 
     decision = settle_dead_letter(state, message(close(action="discarded", note="a test of the shop"), time=LATER))
 
@@ -156,31 +136,18 @@ def test_an_unknown_letter_is_retried_and_then_refused() -> None:
     )
 
 
-def dead_lettered(number: int) -> MessageDeadLettered:
-    return MessageDeadLettered(
-        worker="order_intake",
-        queue=QUEUE,
-        message_id=f"m-{number}",
-        type="order.place.v2",
-        reason="handler_error",
-        detail="KeyError: 7",
-        attempts=4,
-        body="{}",
-    )
-
-
 @given(st.lists(st.tuples(st.sampled_from(["dead-lettered", "replayed", "discarded"]), st.integers(1, 4)), max_size=40))
 def test_the_alert_is_open_exactly_while_a_letter_waits(steps: Sequence[tuple[Any, int]]) -> None:
     state = State()
     for step, number in steps:
         if step == "dead-lettered":
-            answer: Any = keep_dead_letter(state, message(dead_lettered(number), id=f"l-{number}"))
+            answer: Any = keep_dead_letter(state, message(dead_lettered(message_id=f"m-{number}"), id=f"l-{number}"))
         else:
             answer = settle_dead_letter(state, message(close(f"l-{number}", step)))
         if isinstance(answer, Decision):
             state = answer.state
 
         waiting = [letter for letter in state.letters.values() if letter.state == "waiting"]
-        is_open = KEY in state.alerts and state.alerts[KEY].state == "open"
+        is_open = ALERT_KEY in state.alerts and state.alerts[ALERT_KEY].state == "open"
         assert is_open == bool(waiting)
-        assert not is_open or state.alerts[KEY].seen - state.alerts[KEY].settled == len(waiting)
+        assert not is_open or state.alerts[ALERT_KEY].seen - state.alerts[ALERT_KEY].settled == len(waiting)

@@ -16,7 +16,7 @@ HOME, ELSEWHERE = "192.0.2.1", "198.51.100."
 class Account:
     def __init__(self) -> None:
         self.time = ManualTime(datetime(2026, 11, 29, 12, tzinfo=UTC))
-        self.lockout = Lockout(InMemoryStore(COLLECTIONS), self.time)  # type: ignore[arg-type]
+        self.lockout = Lockout(InMemoryStore(COLLECTIONS), self.time)
 
     async def waits(self, address: str) -> int:
         return await self.lockout.begin("ann@example.com", address)

@@ -37,6 +37,7 @@ from api.identity.oauth.clients import (
 )
 from api.identity.opaque import challenge_of, new_invite_code
 from api.identity.passwords import Passwords, check_strength, normalized_email
+from contracts.explanation.rule_phrases import Language
 from tests.api.front import query_of
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -336,7 +337,7 @@ class TestPage:
     )
 
     @pytest.mark.parametrize("language", ["en", "zh"])
-    def test_all_input_is_escaped(self, language: str) -> None:
+    def test_all_input_is_escaped(self, language: Language) -> None:
         html = page.login_page(
             self.requested,
             "token",

@@ -88,7 +88,8 @@ async def test_a_holder_in_good_standing_goes_on(world: World, holder: User | Cl
     ids=str,
 )
 async def test_a_former_token_writes_nothing_and_soon_reads_nothing(world: World, changed: User | Client) -> None:
-    principal = token({"ann": ANN, "lin": LIN, "shop.s1": SHOP}[changed.id])
+    holders: dict[str, User | Client] = {"ann": ANN, "lin": LIN, "shop.s1": SHOP}
+    principal = token(holders[changed.id])
     await world.standings.current(principal, writes=False)
     await world.save(changed)
     assert await world.refused(principal)

@@ -81,7 +81,7 @@ class TestReading:
 
     def test_an_unsigned_token_is_refused(self) -> None:
         with pytest.raises(InvalidToken, match="another algorithm"):
-            read(jwt.encode(claims(), None, algorithm="none", headers={"kid": "k1", "typ": "at+jwt"}))
+            read(jwt.encode(claims(), "", algorithm="none", headers={"kid": "k1", "typ": "at+jwt"}))
 
     def test_the_public_key_is_not_accepted_as_a_shared_secret(self) -> None:
         pem = PUBLIC.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
@@ -293,7 +293,7 @@ class TestProvider:
 
     async def test_forged_tokens_are_refused(self) -> None:
         verifier = self.verifier(self.provider, _Clock())
-        boss = {"realm_access": {"roles": ["boss"]}}
+        boss: dict[str, Any] = {"realm_access": {"roles": ["boss"]}}
         strangers = rsa.generate_private_key(65537, 2048)
         for token in (
             self.provider.token(key=strangers, **boss),
@@ -310,7 +310,7 @@ class TestProvider:
     async def test_unknown_keys_are_fetched_at_a_limited_rate_and_known_ones_survive_an_outage(self) -> None:
         provider, clock = _Provider(), _Clock()
         verifier = self.verifier(provider, clock)
-        boss = {"realm_access": {"roles": ["boss"]}}
+        boss: dict[str, Any] = {"realm_access": {"roles": ["boss"]}}
         await verifier.verify(provider.token(**boss))
         for _ in range(20):
             with pytest.raises(InvalidToken):

@@ -19,20 +19,18 @@ from tests.builders import (
     SELLER,
     SHOP,
     TEA,
-    a_lot,
     a_placed_line,
     a_shop,
     a_target,
     accepted,
-    an_item,
     an_order_line,
     message,
     order_state,
     paid,
     place,
     rules,
-    stock_state,
 )
+from tests.stock_builders import a_lot, an_item, stock_state
 from workers.order_intake.decide import place as decide_place
 from workers.reward_checks.decide import count_sale
 from workers.reward_checks.model import State
@@ -71,7 +69,7 @@ class TestAnOrder:
         )
         event = OrderRefused(shop_id=SHOP, order_id=ORDER, reason="total_too_large", detail=detail)
 
-        assert decide_place(order_state(), message(command)).publish == (event,)  # type: ignore[union-attr]
+        assert decide_place(order_state(), message(command)).publish == (event,)
 
     def test_with_the_most_and_largest_lines_is_refused(self) -> None:
         assert placed(*["999999999999.99"] * 500).publish[0].reason == "total_too_large"

@@ -221,7 +221,7 @@ async def audited(products: Sequence[dict[str, Any]], tags: Sequence[dict[str, A
 
 
 async def test_the_audit_counts_the_products_of_each_tag() -> None:
-    products = [{"_id": 1, "tags": [31, 32]}, {"_id": 2, "tags": [31]}, {"_id": 3}]
+    products: list[dict[str, Any]] = [{"_id": 1, "tags": [31, 32]}, {"_id": 2, "tags": [31]}, {"_id": 3}]
     good = [{"_id": 31, "products": 2, "removed": False}, {"_id": 32, "products": 1, "removed": False}]
     report = await audited(products, [*good, {"_id": 33, "products": 0, "removed": True}])
     assert (report.figures, report.breach_count) == ({"I4": {"products": 3}}, 0)

@@ -116,6 +116,7 @@ def test_help_does_not_import_the_actions_of_commands(tmp_path: Path) -> None:
     assert {name for name in loaded if name.startswith("contracts.")} == {
         "contracts.explanation",
         "contracts.explanation.rule_phrases",
+        "contracts.numbers",
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -315,12 +316,13 @@ class TestEventsBeforeTheAccrual:
     def test_they_are_noted_and_applied_at_the_accrual(self) -> None:
         after_sale = AfterSaleChanged(shop_id=SHOP, order_id=ORDER, version=6, open=False)
         state = accounts()
-        for rule, payload in (
+        early: list[tuple[Callable[..., Any], Any]] = [
             (take_back, refunded(a_refunded_line(refunded_quantity=2, refunded="90.00"), version=7, refund_id="r-2")),
             (take_back, refunded(version=4, refund_id="r-1")),
             (start_hold, completed(version=5)),
             (note_after_sale, after_sale),
-        ):
+        ]
+        for rule, payload in early:
             decision = rule(state, message(payload, id=f"m-{payload.version}"))
             assert (decision.publish, decision.outcome) == ((), "noted")
             state = decision.state

@@ -39,7 +39,7 @@ from tests.unit.test_commission_accrual import rules_with
 from workers.commission_calculation import decide
 from workers.commission_calculation.model import State
 
-RULES = {
+RULES: dict[str, Any] = {
     "order.paid.v1": decide.accrue,
     "order.completed.v1": decide.start_hold,
     "order.after-sale-changed.v1": decide.note_after_sale,

@@ -39,13 +39,13 @@ from tests.builders import (
     order_state,
     paid,
     place,
-    reserved,
     rules,
     tick,
 )
 from tests.oracle.document import codes, table
+from tests.stock_builders import reserved
+from workers.order_intake import acceptance, placers, refunds
 from workers.order_intake import decide as order_intake
-from workers.order_intake import placers, refunds
 from workers.order_intake.decide import ENDED
 from workers.reward_checks.decide import count_sale
 from workers.reward_checks.model import State as RewardState
@@ -53,7 +53,7 @@ from workers.rule_book import decide as rule_book
 from workers.rule_book.model import State as RuleState
 
 _timestamp: TypeAdapter[datetime] = TypeAdapter(Timestamp)
-_REFUSE = {"refuse", "_refuse", "_refuse_market", "_Refused", "_Missing", "RefundError", "PlacingError"}
+_REFUSE = {"refuse", "_refuse", "_refuse_market", "RefundError", "PlacingError", "UnknownReference"}
 """The functions and classes of the workers that refuse; one argument is the reason code."""
 
 
@@ -81,7 +81,7 @@ def test_every_reason_is_in_the_document_in_order() -> None:
 
 
 def test_every_refusal_of_an_order_message_is_in_the_document() -> None:
-    assert codes("orders") == refusal_codes(order_intake, placing, placers, refunds)
+    assert codes("orders") == refusal_codes(order_intake, acceptance, placing, placers, refunds)
 
 
 def test_every_refusal_of_a_rules_message_is_in_the_document() -> None:

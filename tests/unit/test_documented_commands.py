@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -48,7 +49,7 @@ def blocks() -> list[tuple[str, list[str]]]:
 
 @pytest.mark.parametrize(("document", "words"), blocks(), ids=lambda value: value if isinstance(value, str) else None)
 def test_a_command_in_a_block_is_valid(document: str, words: list[str]) -> None:
-    command: click.Command = typer.main.get_command(app)
+    command: Any = typer.main.get_command(app)
     context = click.Context(command, info_name="tributary")
     while isinstance(command, click.Group):
         _, found, words = command.resolve_command(context, list(words))
@@ -63,7 +64,7 @@ def test_a_command_in_a_block_is_valid(document: str, words: list[str]) -> None:
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_command_in_the_text_exists(document: str) -> None:
     for call in _INLINE.findall((ROOT / document).read_text("utf-8")):
-        command: click.Command | None = typer.main.get_command(app)
+        command: Any = typer.main.get_command(app)
         for word in call.split():
             if not isinstance(command, click.Group) or word.startswith("-"):
                 break

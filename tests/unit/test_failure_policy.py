@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -53,7 +54,7 @@ class TestFailure:
             return Failure.from_exception(caught)
 
 
-def letter_of(body: bytes, **arrived: str) -> MessageDeadLettered:
+def letter_of(body: bytes, **arrived: Any) -> MessageDeadLettered:
     item = Unreadable("m-1", "order.place.v2", "malformed_json", "body: Invalid JSON", body, **arrived)
     return dead_letter(item, Failure(item.reason, item.detail), worker="w", queue="w.q", attempts=1, replays=0)
 

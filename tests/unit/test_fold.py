@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from contracts.catalog.v1 import DefineProduct, ProductDefined, ProductRefused
+from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire.decision import Decision, NotYet
-from contracts.wire.envelope import Message, Payload
+from contracts.wire.envelope import Message, Refusal
 from contracts.wire.refusal import Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Retry, Work, fold
@@ -73,7 +74,7 @@ def handled(message: Message[Any], outcome: str) -> Handled:
     return Handled(message.key, message.type, about, message.correlation, outcome, message.digest)
 
 
-def refuse(item: Refused) -> Payload | None:
+def refuse(item: Refused[DefineProduct]) -> Refusal | None:
     return refused(item.detail) if "product_id" in item.data else None
 
 
@@ -151,10 +152,11 @@ class TestARuleThatRaises:
             )
         ]
         letter = folded.emissions[0].data
+        assert isinstance(letter, MessageDeadLettered)
         assert (letter.worker, letter.queue, letter.message_id) == ("catalog", QUEUE, "m-raises")
         assert (letter.reason, letter.detail) == ("handler_error", "KeyError: 'raises'")
         assert (letter.attempts, letter.replays, letter.concerns) == (LAST_TRY, 2, "product/501")
-        assert "raise KeyError(name)" in letter.traceback
+        assert "raise KeyError(name)" in (letter.traceback or "")
         assert json.loads(letter.body)["data"]["name"] == "raises"
 
     def test_each_death_is_a_dead_letter_of_its_own(self) -> None:
@@ -206,8 +208,9 @@ class TestNotYet:
         assert folded.dead == [
             Unhandled(command("waits").key, "product.define.v1", "product/501", "product/501", "tea_unknown", LAST_TRY)
         ]
-        assert folded.emissions[0].data.detail == "Tea unknown."
-        assert folded.emissions[0].data.traceback is None
+        letter = folded.emissions[0].data
+        assert isinstance(letter, MessageDeadLettered)
+        assert (letter.detail, letter.traceback) == ("Tea unknown.", None)
 
 
 class TestUnreadable:
@@ -229,6 +232,7 @@ class TestUnreadable:
         ]
         assert (folded.handled, folded.retries) == ([], [])
         letter = folded.emissions[0].data
+        assert isinstance(letter, MessageDeadLettered)
         assert (letter.detail, letter.body, letter.concerns) == ("name: Field required", '{"half": ', None)
 
     def test_its_neighbours_are_handled(self) -> None:
@@ -237,7 +241,7 @@ class TestUnreadable:
         assert [handled.outcome for handled in folded.handled] == ["defined", "refused"]
 
     def test_if_its_refusal_raises_it_is_dead_lettered_and_its_neighbours_are_handled(self) -> None:
-        def fail(item: Refused) -> Payload | None:
+        def fail(item: Refused[DefineProduct]) -> Refusal | None:
             raise TypeError(f"{item.id} cannot be refused")
 
         state = OneState()
@@ -261,6 +265,7 @@ class TestUnreadable:
         ]
         assert (folded.retried, folded.retries) == ([], [])
         letter = folded.emissions[2].data
+        assert isinstance(letter, MessageDeadLettered)
         assert [event.data for event in folded.emissions] == [
             defined("a"),
             defined("a again"),
@@ -271,7 +276,7 @@ class TestUnreadable:
         assert (letter.worker, letter.queue, letter.message_id) == ("catalog", QUEUE, "m-bad")
         assert (letter.reason, letter.detail) == ("handler_error", "TypeError: m-bad cannot be refused")
         assert (letter.attempts, letter.replays, letter.concerns, letter.body) == (1, 2, None, '{"half": ')
-        assert "raise TypeError" in letter.traceback
+        assert "raise TypeError" in (letter.traceback or "")
 
 
 class TestAnIdInUse:
@@ -292,6 +297,7 @@ class TestAnIdInUse:
 
         assert [(dead.id, dead.reason) for dead in folded.dead] == [(self.CONFLICT.key, "conflict")]
         letter = folded.emissions[0].data
+        assert isinstance(letter, MessageDeadLettered)
         assert (letter.reason, letter.message_id, letter.concerns) == ("conflict", "m-a", "product/501")
         assert letter.body.encode() == command("a").to_bytes()
 

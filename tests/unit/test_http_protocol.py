@@ -84,7 +84,7 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
     async with listener:
         yield found
         for connection in list(state.connections):
-            connection.transport.abort()  # type: ignore[union-attr]
+            connection.transport.abort()
 
 
 class TestSize:
@@ -242,7 +242,12 @@ class TestTime:
             server_state=ServerState(),
             app_state={},
         )
-        transport.lost = lambda: (protocol.connection_lost(None), lost.set_result(True))
+
+        def lose() -> None:
+            protocol.connection_lost(None)
+            lost.set_result(True)
+
+        transport.lost = lose
         protocol.connection_made(transport)  # type: ignore[arg-type]
         protocol.data_received((GET + b"\r\n") * 3)
         protocol.pause_writing()

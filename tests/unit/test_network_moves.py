@@ -151,7 +151,7 @@ def test_no_sequence_of_moves_makes_a_cycle(commands: list[tuple[int, int | None
     state = State()
     for number in range(1, 5):
         joining = RegisterDistributor(distributor_id=number, sponsor_id=number - 1 or None, joined_at=JOINED)
-        state = register_distributor(state, message(joining)).state  # type: ignore[union-attr]
+        state = register_distributor(state, message(joining)).state
     for distributor_id, sponsor_id, day in commands:
         answer = move_distributor(state, message(move(distributor_id, sponsor_id, effective_at=JOINED + day * A_DAY)))
         assert isinstance(answer, Decision)

@@ -18,7 +18,6 @@ from contracts.orders.v1 import (
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.refusal import Unreadable
 from tests.builders import (
-    HALF_AN_HOUR,
     KEY,
     NOW,
     ORDER,
@@ -32,16 +31,11 @@ from tests.builders import (
     refund,
     update,
 )
+from tests.unit.order_steps import CANCELLED_WHEN_PAID, COMPLETED, PAID, REJECTED, RESERVED, SHIPPED
 from workers.order_intake import decide
 from workers.order_intake.model import State
 
 LATER = NOW + timedelta(days=3)
-PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
-PAID = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
-SHIPPED = {**PAID, "version": 4, "status": "shipped"}
-COMPLETED = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
-REJECTED = {"version": 2, "status": "rejected", "reason": "stock_short"}
-CANCELLED = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_by_shop"}
 
 
 def after_refund(before: dict[str, Any], quantity: int) -> State:
@@ -133,7 +127,7 @@ class TestAfterSale:
 
         assert decide.change_after_sale(state, message(after_sale(is_open))) == Decision(state, outcome=outcome)
 
-    @pytest.mark.parametrize("before", [CANCELLED, {**PAID, "status": "refunded"}])
+    @pytest.mark.parametrize("before", [CANCELLED_WHEN_PAID, {**PAID, "status": "refunded"}])
     def test_an_open_after_sale_can_be_closed_after_the_orders_end(self, before: dict[str, Any]) -> None:
         state = order_state(an_order(**before, after_sale_open=True))
 
@@ -143,7 +137,7 @@ class TestAfterSale:
         ("before", "ending"),
         [
             (REJECTED, "stock_short"),
-            (CANCELLED, "cancelled_by_shop"),
+            (CANCELLED_WHEN_PAID, "cancelled_by_shop"),
             ({**PAID, "status": "refunded"}, "all its money is back"),
         ],
     )
@@ -158,7 +152,7 @@ class TestAfterSale:
     @pytest.mark.parametrize("is_open", [True, False])
     def test_an_after_sale_before_order_or_payment_is_retried_then_refused(self, is_open: bool) -> None:
         command = message(after_sale(is_open))
-        nothing, pending = order_state(), order_state(an_order(**PENDING))
+        nothing, pending = order_state(), order_state(an_order(**RESERVED))
         never = after_sale_refused(nothing, "order_unknown", f"order {KEY} was never accepted; place it first.")
         unpaid = after_sale_refused(pending, "not_paid", f"order {KEY} is not paid, so no commission is held for it.")
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from contracts.orders import v1, v2
-from contracts.orders.v1 import OrderRefused, StatusRefused, Upline
-from contracts.orders.view import Line, Sponsor
+from contracts.orders.v1 import OrderRefused, StatusRefused
+from contracts.orders.view import Line
 from contracts.times import CLOCK_SKEW_MAX
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.reading import Reader
@@ -28,7 +28,6 @@ from tests.builders import (
     SHOP,
     TEA,
     TEAS,
-    TOP,
     a_distributor,
     a_placed_line,
     a_product,
@@ -37,13 +36,11 @@ from tests.builders import (
     accepted,
     an_order,
     an_order_line,
-    an_upline,
     by_id,
     message,
     order_state,
     place,
     rules,
-    the_chain,
 )
 from workers.order_intake.content import fingerprint_of
 from workers.order_intake.decide import place as decide_place
@@ -138,59 +135,6 @@ def test_amounts_are_stored_in_the_minor_units_of_the_shops_currency(currency: s
     order = decide_place(order_state(shop=a_shop(currency=currency)), message(command)).state.orders[KEY]
 
     assert (order.currency, order.total_minor) == (currency, minor)
-
-
-class TestAsOfTheOrdersTime:
-    def test_tier_and_activity_are_as_of_the_orders_time(self) -> None:
-        promoted = a_distributor(
-            MIDDLE, TOP, standings=[a_standing(tier="silver"), a_standing(NOW - A_DAY, tier="gold")]
-        )
-        left = a_distributor(TOP, standings=[a_standing(), a_standing(NOW - A_DAY, active=False)])
-        state = order_state(distributors={**the_chain(), **by_id(promoted, left)})
-
-        now = decide_place(state, message(place())).state.orders[KEY]
-        before = decide_place(state, message(place(placed_at=NOW - 2 * A_DAY))).state.orders[KEY]
-
-        seller = Sponsor(1, SELLER, "standard", True)
-        assert now.upline == (seller, Sponsor(2, MIDDLE, "gold", True), Sponsor(3, TOP, "standard", False))
-        assert before.upline == (seller, Sponsor(2, MIDDLE, "silver", True), Sponsor(3, TOP, "standard", True))
-
-    def test_a_standing_includes_its_first_moment(self) -> None:
-        promoted = a_distributor(SELLER, standings=[a_standing(tier="silver"), a_standing(NOW, tier="gold")])
-        state = order_state(distributors=by_id(promoted))
-
-        assert decide_place(state, message(place())).state.orders[KEY].upline[0].tier == "gold"
-
-    def test_a_seller_active_at_the_orders_time_may_sell(self) -> None:
-        left = a_distributor(SELLER, standings=[a_standing(), a_standing(NOW - A_DAY, active=False)])
-        state = order_state(distributors=by_id(left))
-
-        assert decide_place(state, message(place(placed_at=NOW - 2 * A_DAY))).outcome == "accepted"
-
-    def test_the_snapshot_of_the_chain_ends_at_the_thirtieth_level(self) -> None:
-        """Distributors further up are not loaded."""
-        chain = by_id(*(a_distributor(number, number + 1) for number in range(1, 31)))
-
-        decision = decide_place(order_state(distributors=chain), message(place(distributor_id=1)))
-
-        assert decision.publish[0].upline == an_upline(*range(1, 31))
-        assert decision.publish[0].upline[-1] == Upline(level=30, distributor_id=30, tier="standard", active=True)
-
-    def test_the_rule_version_is_the_one_in_force_when_the_order_was_placed(self) -> None:
-        versions = (rules(1), rules(2, effective_from=NOW - A_DAY), rules(3, effective_from=NOW + A_DAY))
-        state = order_state(tenures=[version.tenure for version in versions])
-
-        def version_at(placed_at: Any) -> int:
-            return decide_place(state, message(place(placed_at=placed_at))).state.orders[KEY].rule_version
-
-        assert version_at(NOW) == 2
-        assert version_at(NOW - A_DAY) == 2
-        assert version_at(NOW - A_DAY - timedelta(milliseconds=1)) == 1
-
-    def test_of_rule_sets_with_the_same_start_the_higher_version_applies(self) -> None:
-        state = order_state(tenures=(rules(5).tenure, rules(4).tenure))
-
-        assert decide_place(state, message(place())).state.orders[KEY].rule_version == 5
 
 
 class TestTheSameOrderAgain:

@@ -32,22 +32,16 @@ from tests.builders import (
     paid,
     place,
     refund,
-    reserved,
     shipped,
-    short,
     tick,
     update,
 )
+from tests.stock_builders import reserved, short
+from tests.unit.order_steps import CANCELLED, COMPLETED, PAID, REJECTED, RESERVED, SHIPPED
 from workers.order_intake import decide
 from workers.order_intake.model import Order, State
 
 LATER = NOW + timedelta(minutes=5)
-RESERVED = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
-PAID = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
-SHIPPED = {**PAID, "version": 4, "status": "shipped"}
-COMPLETED = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
-REJECTED = {"version": 2, "status": "rejected", "reason": "stock_short"}
-CANCELLED = {"version": 2, "status": "cancelled", "reason": "cancelled_by_shop"}
 
 
 def status_refused(status: str, reason: str, detail: str, state: State) -> Decision[State]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,21 +13,13 @@ from hypothesis import strategies as st
 from contracts.orders.v1 import (
     REFUNDS_MAX,
     RefundedLine,
-    RefundOrder,
-    RefundRefused,
 )
-from contracts.orders.view import GivenBack, Line
 from contracts.wire.decision import Decision, NotYet
 from tests.builders import (
     CUP,
-    CUPS,
-    HALF_AN_HOUR,
     KEY,
     NOW,
-    ORDER,
-    SHOP,
     TEA,
-    TEAS,
     a_refund_line,
     a_refunded_line,
     an_order,
@@ -38,59 +29,21 @@ from tests.builders import (
     refunded,
     update,
 )
+from tests.unit.order_steps import CANCELLED_WHEN_PAID, COMPLETED, PAID, REJECTED, RESERVED, SHIPPED
+from tests.unit.refunds import (
+    A_TEA,
+    LINES,
+    a_line,
+    booked,
+    booked_before,
+    decide_refund,
+    given_back,
+    refund_lines,
+    refund_refused,
+)
 from workers.order_intake import decide
 from workers.order_intake.content import refund_fingerprint_of
-from workers.order_intake.model import Order, Refund, State
-from workers.order_intake.refunds import requested_lines
-
-LATER = NOW + timedelta(days=3)
-PENDING = {"version": 2, "reserved": True, "due_at": NOW + HALF_AN_HOUR}
-PAID = {"version": 3, "reserved": True, "status": "paid", "paid_at": NOW}
-SHIPPED = {**PAID, "version": 4, "status": "shipped"}
-COMPLETED = {**SHIPPED, "version": 5, "status": "completed", "completed_at": NOW}
-REJECTED = {"version": 2, "status": "rejected", "reason": "stock_short"}
-CANCELLED = {**PAID, "version": 4, "status": "cancelled", "reason": "cancelled_by_shop"}
-A_TEA = Line(1, TEA, TEAS, 2, 10_000, 1_000)
-
-
-def a_line(number: int, product_id: int, quantity: int, net_minor: int, *, taken: tuple[int, int] = (0, 0)) -> Line:
-    """`taken` is the refunded units and money."""
-    return Line(number, product_id, TEAS if product_id == TEA else CUPS, quantity, net_minor, 0, *taken)
-
-
-def booked(command: RefundOrder, *parts: tuple[int, int, int], was_shipped: bool = False) -> Refund:
-    """`parts` are (line, units, minor units)."""
-    given_back = tuple(GivenBack(*part) for part in parts)
-    requested = requested_lines(command, "CNY")
-    fingerprint = refund_fingerprint_of(command)
-    return Refund(
-        command.refund_id, LATER, given_back, fingerprint=fingerprint, was_shipped=was_shipped, asked=requested
-    )
-
-
-def booked_before(*parts: tuple[int, int, int]) -> Refund:
-    """A refund stored by an older version, which has only the refunded parts."""
-    return Refund("old", NOW, tuple(GivenBack(*part) for part in parts), fingerprint="", was_shipped=True)
-
-
-def decide_refund(state: State, command: RefundOrder) -> Any:
-    return decide.refund(state, message(command, time=LATER))
-
-
-def given_back(order: Order, *commands: RefundOrder) -> list[tuple[tuple[int, int, int], ...]]:
-    """The parts of each refund: (line, units, minor units)."""
-    state = order_state(order)
-    for command in commands:
-        decision = decide_refund(state, command)
-        assert decision.outcome == "refunded", decision
-        state = decision.state
-    refunds = state.orders[KEY].refunds
-    return [tuple((part.line, part.quantity, part.amount_minor) for part in each.lines) for each in refunds]
-
-
-def refund_refused(state: State, reason: str, detail: str) -> Decision[State]:
-    event = RefundRefused(shop_id=SHOP, order_id=ORDER, refund_id="refund-1", reason=reason, detail=detail)
-    return Decision(state, (event,), "refused")
+from workers.order_intake.model import Order, Refund
 
 
 class TestOneRefund:
@@ -312,7 +265,7 @@ class TestRefusals:
 
         assert decide_refund(state, refund()) == refund_refused(state, "more_than_left", detail)
 
-    @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED)])
+    @pytest.mark.parametrize("order", [an_order(**REJECTED), an_order(**CANCELLED_WHEN_PAID)])
     def test_a_rejected_or_cancelled_order_cannot_be_refunded(self, order: Order) -> None:
         state = order_state(order)
         detail = f"order {KEY} was {order.status} ({order.reason}); nothing of it can be refunded."
@@ -333,7 +286,7 @@ class TestRefusals:
 
         assert decide_refund(state, refund()) == NotYet("order_unknown", otherwise)
 
-    @pytest.mark.parametrize("order", [an_order(), an_order(**PENDING)])
+    @pytest.mark.parametrize("order", [an_order(), an_order(**RESERVED)])
     def test_a_refund_before_the_payment_is_retried_then_refused(self, order: Order) -> None:
         state = order_state(order)
         detail = f"order {KEY} is not paid, so there is nothing to refund."
@@ -369,16 +322,6 @@ class TestTheSameRefundAgain:
         command = refund(a_refund_line(TEA, 1, "45.00", 1), a_refund_line(CUP))
 
         assert refund_fingerprint_of(command) == "5e927e35-a112-5db9-8c2b-67882b9463a5"
-
-
-LINES = (a_line(1, TEA, 3, 1_001), a_line(2, CUP, 2, 500), a_line(3, TEA, 2, 0), a_line(4, TEA, 1, 299))
-refund_lines = st.builds(
-    a_refund_line,
-    st.sampled_from([TEA, CUP]),
-    st.integers(0, 4),
-    st.none() | st.integers(0, 800).map(lambda minor: f"{minor / 100:.2f}"),
-    st.none() | st.integers(1, 4),
-)
 
 
 @given(st.lists(st.lists(refund_lines, min_size=1, max_size=3), max_size=12))

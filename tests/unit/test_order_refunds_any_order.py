@@ -19,7 +19,8 @@ from contracts.orders.v1 import RefundOrder
 from contracts.orders.view import Line
 from contracts.plans.reversal import taken_back
 from tests.builders import CUP, KEY, SELLER, TEA, a_refund_line, an_order, order_state, refund
-from tests.unit.test_order_refunds import LINES, SHIPPED, a_line, decide_refund, refund_lines
+from tests.unit.order_steps import SHIPPED
+from tests.unit.refunds import LINES, a_line, decide_refund, refund_lines
 from workers.order_intake.audit import _refunds_add_up
 from workers.order_intake.model import Order
 

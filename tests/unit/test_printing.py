@@ -120,7 +120,7 @@ def test_a_timeline_is_escaped() -> None:
     shown = Console(file=io.StringIO(), width=10_000)
     event = {"id": ATTACK, "type": ATTACK, "data": {"reason": ATTACK, "detail": ATTACK}}
     letter = {"letter_id": "1", "state": "discarded", "settled_by": ATTACK}
-    step = Step(NOW, "order_intake", ATTACK, ATTACK, ATTACK, ATTACK, emitted=[event], letter=letter)
+    step = Step(NOW, "order_intake", ATTACK, ATTACK, ATTACK, ATTACK, emitted=(event,), letter=letter)
     print_timeline(ATTACK, [step], shown)
     assert isinstance(shown.file, io.StringIO)
     text = shown.file.getvalue()

@@ -29,7 +29,7 @@ def work(content: str, *, way: Any = "content", moment: int = AGAIN) -> Work:
 
 
 def named(name: str) -> Any:
-    return work("open").item.model_copy(update={"id": name})  # type: ignore[union-attr]
+    return work("open").item.model_copy(update={"id": name})
 
 
 def key(name: str) -> str:

@@ -13,7 +13,7 @@ from infra.runtime.failure_policy import Failure, dead_letter
 from infra.shops.ownership import SENDER_UNKNOWN
 from tests.builders import NOW
 from tests.unit.deliveries import OTHER, PLACE_V1, SHOP, an_order, delivered, in_envelope
-from tests.unit.test_alerting_letters import QUEUE, a_letter
+from tests.unit.letters import QUEUE, a_letter
 from tests.workflow.in_memory import ManualTime
 from workers.order_intake.handlers import WORKER
 

@@ -311,7 +311,7 @@ RULE_SETS = (
 @st.composite
 def months(draw: st.DrawFn) -> tuple[list[Any], list[Any]]:
     """The paid and cancelled orders of a month, in two orders."""
-    messages = []
+    messages: list[Any] = []
     for number in range(draw(st.integers(1, 7))):
         net = str(Decimal(draw(st.integers(0, 12_000))) / 100)
         order_id = f"order-{number}"

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime, timedelta
-from decimal import Decimal
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from contracts.rules.document import RuleDocument
-from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import (
     ActivateRules,
     ApproveRules,
-    CitedClause,
-    DefineMarket,
-    LevelsOverride,
-    MarketDefined,
     MarketRefused,
     ProposeRules,
     RetireRules,
@@ -31,57 +24,23 @@ from contracts.rules.view import Market, RuleSet, in_force
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, message
+from tests.unit.rule_books import (
+    DAY,
+    HOUR,
+    MINUTE,
+    a_book,
+    a_document,
+    a_draft,
+    activate,
+    active,
+    approve,
+    approved,
+    propose,
+    refused,
+    retire,
+)
 from workers.rule_book import decide
-from workers.rule_book.model import State, Turn
-
-HOUR = timedelta(hours=1)
-MINUTE = timedelta(minutes=1)
-DAY = timedelta(days=1)
-Answer = Decision[State] | NotYet[State]
-
-
-def a_document(*rates: str, **fields: Any) -> RuleDocument:
-    plan = {"plan": "unilevel", "name": "direct", "rates": rates or ("0.10", "0.05")}
-    return RuleDocument.model_validate({"title": "T", "pool_rate": "0.20", "plans": [plan], **fields})
-
-
-def a_draft(version: int = 1, *rates: str, **fields: Any) -> RuleSet:
-    terms = terms_of(a_document(*rates, **fields))
-    return RuleSet(version, "proposed", digest_of(terms), terms, "li.na", proposed_at=NOW)
-
-
-def approved(draft: RuleSet) -> RuleSet:
-    return replace(draft, stage="approved", approved_by="wei")
-
-
-def active(draft: RuleSet, **fields: Any) -> RuleSet:
-    values = {"stage": "active", "activated_by": "li.na", "effective_from": NOW, **fields}
-    return replace(approved(draft), **values)
-
-
-def a_book(*rules: RuleSet, markets: tuple[Market, ...] = ()) -> State:
-    return State({r.rule_version: r for r in rules}, {market.market: market for market in markets})
-
-
-def propose(state: State, document: RuleDocument, by: str = "li.na") -> Answer:
-    return decide.propose(state, message(ProposeRules(rule_version=1, proposed_by=by, rules=document)))
-
-
-def approve(state: State, digest: str, by: str = "wei") -> Answer:
-    return decide.approve(state, message(ApproveRules(rule_version=1, approved_by=by, digest=digest)))
-
-
-def activate(state: State, version: int = 1, **fields: Any) -> Answer:
-    return decide.activate(state, message(ActivateRules(rule_version=version, activated_by="li.na", **fields)))
-
-
-def retire(state: State, **fields: Any) -> Answer:
-    return decide.retire(state, message(RetireRules(rule_version=1, retired_by="wei", **fields)))
-
-
-def refused(state: State, reason: str, detail: str, clause: str | None = None, version: int = 1) -> Answer:
-    event = RulesRefused(rule_version=version, reason=reason, detail=detail, clause=clause)
-    return Decision(state, (event,), "refused")
+from workers.rule_book.model import Turn
 
 
 def test_the_user_of_the_operating_system_is_kept_beside_each_name() -> None:
@@ -184,14 +143,14 @@ class TestActivate:
         assert in_force(NOW + DAY, "default", state.tenures) == activated.rule_version
 
     def test_the_default_date_is_the_messages_time(self) -> None:
-        state = activate(a_book(approved(a_draft()))).state  # type: ignore[union-attr]
+        state = activate(a_book(approved(a_draft()))).state
 
         assert state.rules == {1: active(a_draft())}
 
     def test_each_activation_takes_the_next_turn_of_its_market(self) -> None:
         state = replace(a_book(approved(a_draft())), turns={"default": Turn("default", 7), "cn": Turn("cn", 1)})
 
-        turns = activate(state).state.turns  # type: ignore[union-attr]
+        turns = activate(state).state.turns
         assert turns == {"default": Turn("default", 8), "cn": Turn("cn", 1)}
 
     @pytest.mark.parametrize("fields", [{}, {"effective_from": NOW - DAY}])
@@ -240,7 +199,7 @@ class TestActivate:
 
         detail = "plan direct: it pays up to level 3, and market default allows 2."
         assert beyond == refused(three, "market_limit", detail)
-        assert activate(wider).outcome == "activated"  # type: ignore[union-attr]
+        assert activate(wider).outcome == "activated"
 
     @pytest.mark.parametrize("at", [NOW - DAY, NOW - HOUR])
     def test_rules_of_the_past_are_never_replaced(self, at: Any) -> None:
@@ -266,14 +225,14 @@ class TestActivate:
         state = a_book(other, approved(a_draft(2, "0.2")))
         answer = activate(state, 2, effective_from=NOW - DAY)
 
-        assert answer.outcome == "activated"  # type: ignore[union-attr]
+        assert answer.outcome == "activated"
         before = in_force(NOW, other.terms.market, state.tenures)
-        assert before in (None, in_force(NOW, other.terms.market, answer.state.tenures))  # type: ignore[union-attr]
+        assert before in (None, in_force(NOW, other.terms.market, answer.state.tenures))
 
     def test_rules_may_be_replaced_from_now_on(self) -> None:
         state = a_book(active(a_draft(), effective_from=NOW - DAY), approved(a_draft(2, "0.2")))
 
-        assert activate(state, 2, effective_from=NOW).outcome == "activated"  # type: ignore[union-attr]
+        assert activate(state, 2, effective_from=NOW).outcome == "activated"
 
 
 class TestRetire:
@@ -283,7 +242,7 @@ class TestRetire:
         ended = active(a_draft(), retired_from=NOW + DAY, retired_by="wei")
 
         assert retire(state, effective_from=NOW + DAY) == Decision(a_book(ended), (event,), "retired")
-        assert retire(state).state.rules[1].retired_from == NOW  # type: ignore[union-attr]
+        assert retire(state).state.rules[1].retired_from == NOW
         assert in_force(NOW + DAY, "default", a_book(ended).tenures) is None
 
     @pytest.mark.parametrize(
@@ -319,62 +278,7 @@ class TestRetire:
         detail = "rule_version: 1 is not active; only active rules can end."
 
         assert retire(state) == NotYet("not_active", refused(state, "not_active", detail))  # type: ignore[arg-type]
-        assert retire(a_book()).reason == "not_proposed"  # type: ignore[union-attr]
-
-
-def define(state: State, **fields: Any) -> Answer:
-    return decide.define_market(state, message(DefineMarket(**{"market": "cn", **fields})))
-
-
-class TestMarket:
-    def test_limits_are_stored_with_their_clauses(self) -> None:
-        answer = define(a_book(), levels_paid_max=1, pay_rate_max=Decimal("0.30"), clauses={"team_pay": "Act 2"})
-        event = MarketDefined(
-            market="cn",
-            levels_paid_max=1,
-            pay_rate_max=Decimal("0.3"),
-            downline_pay=True,
-            team_pay=True,
-            clauses=(CitedClause(limit="team_pay", clause="Act 2"),),
-        )
-
-        market = Market("cn", 1, 300_000, clauses={"team_pay": "Act 2"})
-        state = replace(a_book(markets=(market,)), turns={"cn": Turn("cn", 1)})
-        assert answer == Decision(state, (event,), "defined")
-
-    def test_repeated_limits_change_nothing(self) -> None:
-        state = a_book(markets=(Market("cn"),))
-
-        assert define(state) == Decision(state, outcome="unchanged")
-
-    def test_the_default_market_may_be_defined_as_it_is(self) -> None:
-        assert define(a_book(), market="default").outcome == "defined"  # type: ignore[union-attr]
-
-    def test_more_than_three_levels_need_a_person_and_a_reason(self) -> None:
-        detail = "levels_paid_max: 4 is more than 3; name in `override` who decided so, and why."
-        event = MarketRefused(market="cn", reason="levels_beyond_three", detail=detail)
-        override = LevelsOverride(by="li.na", reason="licence 17")
-
-        assert define(a_book(), levels_paid_max=3).outcome == "defined"  # type: ignore[union-attr]
-        assert define(a_book(), levels_paid_max=4) == Decision(a_book(), (event,), "refused")
-        answer = define(a_book(), levels_paid_max=4, override=override)
-        [defined] = answer.publish  # type: ignore[union-attr]
-        assert isinstance(defined, MarketDefined)
-        assert (defined.override_by, defined.override_reason) == ("li.na", "licence 17")
-
-    def test_limits_that_active_rules_breach_are_refused_until_these_end(self) -> None:
-        rules = active(a_draft(market="cn"))
-        state = a_book(rules, markets=(Market("cn"),))
-        detail = (
-            "levels_paid_max: rules 1 go beyond it (plan direct: it pays up to level 2, and market cn allows 1); "
-            "retire them first."
-        )
-        event = MarketRefused(market="cn", reason="rules_in_force", detail=detail)
-
-        assert define(state, levels_paid_max=1) == Decision(state, (event,), "refused")
-        assert define(state, levels_paid_max=3).outcome == "defined"  # type: ignore[union-attr]
-        for harmless in (replace(rules, retired_from=NOW + DAY), approved(a_draft(market="cn")), active(a_draft())):
-            assert define(a_book(harmless), levels_paid_max=1).outcome == "defined"  # type: ignore[union-attr]
+        assert retire(a_book()).reason == "not_proposed"
 
 
 def unreadable(data: dict[str, Any]) -> Unreadable:

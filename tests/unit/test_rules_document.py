@@ -172,5 +172,5 @@ def test_a_document_survives_the_wire(change: Callable[[dict[str, Any]], None]) 
     message = message_of(ProposeRules)(id="1", source="s", type=command.message_type, time=NOW, data=command)
 
     assert message_of(ProposeRules).model_validate_json(message.to_bytes()) == message
-    assert message.data.rules.plans[0].promised().rates_ppm == (100_000, 50_000)  # type: ignore[union-attr]
+    assert message.data.rules.plans[0].promised().rates_ppm == (100_000, 50_000)
     assert message.data.rules.pool_rate == Decimal("0.2")

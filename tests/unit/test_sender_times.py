@@ -47,11 +47,11 @@ from tests.builders import (
     order_state,
     place,
     refund,
-    reserved,
     rules,
     the_chain,
     update,
 )
+from tests.stock_builders import reserved
 from workers.network import decide as network_rules
 from workers.network.model import State as NetworkState
 from workers.order_intake import decide
@@ -238,17 +238,15 @@ class TestTheNetwork:
         ours = message(CreateTeam(team_id=9, leader_id=TOP, name="N", created_at=moment)).data.created_at
         assert ours is not None
         ending = f"{ours.isoformat()} has not come yet; give a time that has, or none."
-        assert joined.publish == (  # type: ignore[union-attr]
+        assert joined.publish == (
             DistributorRefused(distributor_id=9, reason="time_in_future", detail=f"joined_at: {ending}"),
         )
-        assert created.publish == (  # type: ignore[union-attr]
-            TeamRefused(team_id=9, reason="time_in_future", detail=f"created_at: {ending}"),
-        )
+        assert created.publish == (TeamRefused(team_id=9, reason="time_in_future", detail=f"created_at: {ending}"),)
 
     def test_a_team_begins_at_the_arrival(self) -> None:
         answer = network_rules.create_team(self.NETWORK, late(CreateTeam(team_id=9, leader_id=TOP, name="N")))
 
-        assert answer.state.teams[9].leaders[0].since == NOW  # type: ignore[union-attr]
+        assert answer.state.teams[9].leaders[0].since == NOW
 
     @pytest.mark.parametrize(
         ("rule", "command", "kept"),
@@ -305,7 +303,7 @@ class TestTheNetwork:
             after, message(ChangeDistributor(distributor_id=SELLER, active=False))
         )
 
-        assert answer.publish[0].reason == "out_of_order"  # type: ignore[union-attr,attr-defined]
+        assert answer.publish[0].reason == "out_of_order"
 
     def test_a_state_that_returns_at_the_same_moment_holds_again(self) -> None:
         network = self.NETWORK
@@ -358,9 +356,7 @@ class TestTheNetwork:
         permitted = RegisterShop(shop_id=SHOP, currency="CNY", history_from=MONTHS_AGO)
         answer = network_rules.register_shop(NetworkState(), message(permitted))
 
-        assert answer.publish == (  # type: ignore[union-attr]
-            ShopRegistered(shop_id=SHOP, currency="CNY", history_from=MONTHS_AGO),
-        )
-        assert answer.state.shops[SHOP].history_from == MONTHS_AGO  # type: ignore[union-attr]
-        again = network_rules.register_shop(answer.state, message(RegisterShop(shop_id=SHOP, currency="CNY")))  # type: ignore[union-attr]
-        assert again.state.shops[SHOP].history_from is None  # type: ignore[union-attr]
+        assert answer.publish == (ShopRegistered(shop_id=SHOP, currency="CNY", history_from=MONTHS_AGO),)
+        assert answer.state.shops[SHOP].history_from == MONTHS_AGO
+        again = network_rules.register_shop(answer.state, message(RegisterShop(shop_id=SHOP, currency="CNY")))
+        assert again.state.shops[SHOP].history_from is None

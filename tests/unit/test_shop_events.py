@@ -15,7 +15,8 @@ from infra.runtime.journal import Emitted
 from infra.runtime.outbox import events_for_shops
 from infra.settings import Settings
 from infra.shops.readers import READERS, Readers
-from tests.builders import NOW, accepted, message, paid, place, reserved
+from tests.builders import NOW, accepted, message, paid, place
+from tests.stock_builders import reserved
 from tests.workflow.in_memory import InMemoryStore, ManualTime
 
 SETTINGS = Settings.model_construct(batch_events_max=2)

@@ -9,7 +9,8 @@ import pytest
 
 from contracts.stock.v1 import StockAdjusted, StockLow
 from contracts.wire.decision import Decision
-from tests.builders import NOW, TEA, a_lot, adjust, an_item, count, message, receive, stock_state
+from tests.builders import NOW, TEA, message
+from tests.stock_builders import a_lot, adjust, an_item, count, receive, stock_state
 from workers.stock_reservation import decide
 from workers.stock_reservation.model import Booking
 

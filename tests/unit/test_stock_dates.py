@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from contracts.stock.v1 import StockLow, StockRecovered
 from contracts.stock.view import NEVER, StockItem
 from contracts.wire.decision import Decision
-from tests.builders import CUP, NOW, TEA, a_lot, adjust, an_item, message, receive, stock_state, tick
+from tests.builders import CUP, NOW, TEA, message, tick
+from tests.stock_builders import a_lot, adjust, an_item, receive, stock_state
 from workers.stock_reservation import decide
 from workers.stock_reservation.model import State
 

@@ -13,22 +13,8 @@ from contracts.orders.v1 import OrderAccepted, OrderCancelled, OrderRefunded, Or
 from contracts.stock.v1 import StockRecovered, StockReleased
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Payload
-from tests.builders import (
-    CUP,
-    KEY,
-    ORDER,
-    SHOP,
-    TEA,
-    a_lot,
-    a_refunded_line,
-    an_item,
-    cancelled,
-    message,
-    picks_of,
-    refunded,
-    shipped,
-    stock_state,
-)
+from tests.builders import CUP, KEY, ORDER, SHOP, TEA, a_refunded_line, cancelled, message, refunded, shipped
+from tests.stock_builders import a_lot, an_item, picks_of, stock_state
 from tests.unit.order_histories import Event, order_histories, resent
 from workers.order_intake.model import Order
 from workers.stock_reservation import decide

@@ -11,25 +11,8 @@ import pytest
 from contracts.orders.v1 import UnpaidCancelled
 from contracts.stock.v1 import StockAdjusted, StockRecovered, StockReleased, StockReleaseRequested, StockShortageChanged
 from contracts.stock.view import StockItem
-from tests.builders import (
-    CUP,
-    NOW,
-    SHOP,
-    TEA,
-    a_lot,
-    accepted,
-    adjust,
-    an_item,
-    an_order_line,
-    cancelled,
-    count,
-    message,
-    picks_of,
-    receive,
-    shipped,
-    stock_state,
-    tick,
-)
+from tests.builders import CUP, NOW, SHOP, TEA, accepted, an_order_line, cancelled, message, shipped, tick
+from tests.stock_builders import a_lot, adjust, an_item, count, picks_of, receive, stock_state
 from workers.stock_reservation import decide
 from workers.stock_reservation.model import Pick, Reservation, State
 

@@ -14,6 +14,7 @@ from contracts.wire.envelope import Payload
 from contracts.wire.reading import Reader
 from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, SHOP, TEA, place
+from tests.stock_builders import adjust, count, receive
 from workers.order_intake.decide import (
     refuse_unreadable_after_sale,
     refuse_unreadable_order,
@@ -41,7 +42,7 @@ def test_every_refusal_of_an_order_repeats_its_id(given: str) -> None:
             refuse_unreadable_after_sale,
         )
     ]
-    order_ids = set()
+    order_ids: set[str] = set()
     for answer, kind in zip(answers, (OrderRefused, StatusRefused, RefundRefused, AfterSaleRefused), strict=True):
         assert isinstance(answer, kind)
         assert (answer.shop_id, answer.given_order_id, answer.reason) == (SHOP, given, "invalid_message")
@@ -97,9 +98,38 @@ def test_a_long_id_is_truncated() -> None:
 
 
 @pytest.mark.parametrize("name", ["receipt_id", "adjustment_id", "reference"])
-@pytest.mark.parametrize("given", ODD)
+@pytest.mark.parametrize("given", ["", *ODD])
 def test_a_refusal_of_stock_repeats_the_reference(name: str, given: str) -> None:
     answer = refuse_unreadable_stock(unreadable(product_id=TEA, **{name: given}))
     assert isinstance(answer, StockRefused)
     assert (answer.product_id, answer.given_reference) == (TEA, given)
     assert answer.reference.startswith("unreadable-")
+
+
+@pytest.mark.parametrize(
+    ("command", "name"), [(receive(), "receipt_id"), (adjust(), "adjustment_id"), (count(), "reference")]
+)
+@pytest.mark.parametrize(("sent", "text"), [(None, "null"), ("", ""), (7, "7"), ([], "[]")])
+def test_a_stock_command_with_an_invalid_reference_is_answered(
+    command: Payload, name: str, sent: object, text: str
+) -> None:
+    body = json.dumps({**command.model_dump(mode="json", exclude_none=True), name: sent}).encode()
+    kind = type(command)
+    [item] = Reader([kind]).read(body, content_type=None, routing_key=kind.message_type, received_at=NOW)
+    assert isinstance(item, Unreadable)
+
+    answer = refuse_unreadable_stock(item)
+
+    assert isinstance(answer, StockRefused)
+    assert (answer.given_reference, answer.detail.partition(":")[0]) == (text, name)
+    assert answer.reference.startswith("unreadable-")
+
+
+def test_the_first_reference_that_is_neither_null_nor_empty_is_repeated() -> None:
+    answer = refuse_unreadable_stock(unreadable(product_id=TEA, receipt_id=None, adjustment_id="", reference="r-1"))
+    assert isinstance(answer, StockRefused)
+    assert (answer.reference, answer.given_reference) == ("r-1", None)
+
+
+def test_a_stock_command_without_any_reference_has_no_refusal() -> None:
+    assert refuse_unreadable_stock(unreadable(product_id=TEA)) is None

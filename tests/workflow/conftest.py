@@ -8,7 +8,8 @@ from contracts.catalog.v1 import DefineProduct
 from contracts.network.v1 import RegisterDistributor, RegisterShop
 from contracts.rules.document import RuleDocument
 from contracts.wire.envelope import Payload
-from tests.builders import CUP, CUPS, JOINED, MARKET, MIDDLE, SELLER, SHOP, TEA, TEAS, TOP, put_in_force, receive
+from tests.builders import CUP, CUPS, JOINED, MARKET, MIDDLE, SELLER, SHOP, TEA, TEAS, TOP, put_in_force
+from tests.stock_builders import receive
 from tests.workflow.system import System
 
 STOCK = 100

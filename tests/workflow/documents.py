@@ -115,13 +115,13 @@ def rank(document: Document, path: str) -> tuple[bool, Any]:
 def project(document: Document, fields: Sequence[str]) -> Document:
     """A copy of the document, or of the named fields and `_id`."""
     if not fields:
-        return _part(document, {})  # type: ignore[no-any-return]
+        return _part(document, {})
     tree: dict[str, Any] = {}
     for path in ("_id", *fields):
         node = tree
         for name in path.split("."):
             node = node.setdefault(name, {})
-    return _part(document, tree)  # type: ignore[no-any-return]
+    return _part(document, tree)
 
 
 def _part(value: Any, tree: Mapping[str, Any]) -> Any:

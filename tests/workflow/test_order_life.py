@@ -7,22 +7,8 @@ from collections import defaultdict
 from datetime import timedelta
 
 from contracts.network.v1 import ChangeDistributor
-from tests.builders import (
-    CUP,
-    KEY,
-    MIDDLE,
-    NOW,
-    ORDER,
-    SELLER,
-    SHOP,
-    TEA,
-    TOP,
-    a_placed_line,
-    message,
-    place,
-    receive,
-    update,
-)
+from tests.builders import CUP, KEY, MIDDLE, NOW, ORDER, SELLER, SHOP, TEA, TOP, a_placed_line, message, place, update
+from tests.stock_builders import receive
 from tests.workflow.conftest import STOCK
 from tests.workflow.system import System
 

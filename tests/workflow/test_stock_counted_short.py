@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from infra.ports.store import Document
-from tests.builders import CUP, NOW, TEA, a_placed_line, adjust, count, place, receive, update
+from tests.builders import CUP, NOW, TEA, a_placed_line, place, update
+from tests.stock_builders import adjust, count, receive
 from tests.workflow.conftest import STOCK
 from tests.workflow.system import System
 

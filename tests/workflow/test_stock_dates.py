@@ -10,7 +10,8 @@ import pytest
 
 from contracts.stock.view import NEVER
 from infra.ports.store import Document
-from tests.builders import NOW, TEA, place, receive
+from tests.builders import NOW, TEA, place
+from tests.stock_builders import receive
 from tests.workflow.conftest import STOCK
 from tests.workflow.system import System
 from workers.stock_reservation.repository import DUE_MAX, StockRepository

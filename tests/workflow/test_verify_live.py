@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
@@ -13,70 +12,18 @@ import pytest
 from infra.auditing.audit import BREACHES_SHOWN_MAX, Report
 from infra.operators import verification
 from infra.operators.verification import Unfinished, verify_live
-from infra.ports.store import Document, SnapshotTooOld, StoreUnavailable
+from infra.ports.store import StoreUnavailable
 from infra.settings import Settings
 from tests.builders import KEY, SELLER, TEA, place, update
 from tests.workflow.conftest import set_up
+from tests.workflow.expiring import ExpiringStore
 from tests.workflow.in_memory import InMemoryStore
 from tests.workflow.system import System
 
 SINGLY = Settings(batch_events_max=1, prefetch_commands=1, prefetch_events=1)
 """Gives every message a journal record of its own."""
 
-Where = Mapping[str, Any]
 Damage = Callable[[System], None]
-
-
-class Snapshot:
-    """Reads the store and counts; after `reads_max` documents it is too old."""
-
-    def __init__(self, store: ExpiringStore) -> None:
-        self._store = store
-        self._left = store.reads_max
-
-    async def stream(
-        self, collection: str, where: Where, *, sort: Sequence[tuple[str, int]] = (), fields: Sequence[str] = ()
-    ) -> AsyncIterator[Document]:
-        self._store.queries[collection] += 1
-        async for document in self._store.store.stream(collection, where, sort=sort, fields=fields):
-            self._read(collection, 1)
-            yield document
-
-    async def find(self, collection: str, where: Where, **options: Any) -> list[Document]:
-        self._store.queries[collection] += 1
-        found = await self._store.store.find(collection, where, **options)
-        self._read(collection, len(found))
-        return found
-
-    async def ancestors(self, collection: str, ids: Sequence[Any], **options: Any) -> list[Document]:
-        found = await self._store.store.ancestors(collection, ids, **options)
-        self._read(collection, len(found))
-        return found
-
-    def _read(self, collection: str, documents: int) -> None:
-        if self._left <= 0:
-            raise SnapshotTooOld("simulated: the snapshot is gone")
-        self._left -= documents
-        self._store.documents[collection] += documents
-
-
-class ExpiringStore:
-    """A store whose snapshots expire."""
-
-    def __init__(self, store: InMemoryStore, reads_max: int = 1_000_000) -> None:
-        self.store = store
-        self.reads_max = reads_max
-        self.snapshots = 0
-        self.queries: Counter[str] = Counter()
-        self.documents: Counter[str] = Counter()
-
-    @asynccontextmanager
-    async def snapshot(self) -> AsyncIterator[Snapshot]:
-        self.snapshots += 1
-        yield Snapshot(self)
-
-    async def count(self, collection: str) -> int:
-        return len(self.store.table(collection).documents)
 
 
 async def a_system(orders: int, settings: Settings = SINGLY) -> System:

@@ -36,7 +36,7 @@ from contracts.plans import recomputed
 from contracts.plans.calculation import Outcome, Sale, calculate, needs
 from contracts.rules.view import RULES, Terms
 from contracts.times import plus
-from infra.auditing.audit import GATHERED, Read, Report
+from infra.auditing.audit import Read, Report, together
 from infra.auditing.running_sum import RunningSum
 from infra.ports.store import JOURNALS, Document
 from workers.commission_calculation.model import earner_ids
@@ -100,13 +100,7 @@ async def _audit_orders(
     read: Read, report: Report, terms: Mapping[int, Terms], months: _Months | None, orders: AsyncIterator[Document]
 ) -> int:
     """The number of paid orders that have commissions."""
-    paid, chunk = 0, list[Document]()
-    async for order in orders:
-        chunk.append(order)
-        if len(chunk) == _CHUNK:
-            paid += await _audit_chunk(read, report, terms, months, chunk)
-            chunk = []
-    return paid + await _audit_chunk(read, report, terms, months, chunk)
+    return sum([await _audit_chunk(read, report, terms, months, chunk) async for chunk in together(orders, _CHUNK)])
 
 
 async def _audit_number(read: Read, report: Report, paid: int) -> datetime | None:
@@ -117,13 +111,8 @@ async def _audit_number(read: Read, report: Report, paid: int) -> datetime | Non
         last_released_at = max(filter(None, (last_released_at, document.get("released_at"))), default=None)
     report.figure("I3", "commissions", stored)
     if stored != paid:
-        keys: list[str] = []
-        async for document in read.stream(COMMISSIONS, {}, fields=("_id",)):
-            keys.append(document["_id"])
-            if len(keys) == GATHERED:
-                await _audit_without_order(read, report, keys)
-                keys = []
-        await _audit_without_order(read, report, keys)
+        async for documents in together(read.stream(COMMISSIONS, {}, fields=("_id",))):
+            await _audit_without_order(read, report, [document["_id"] for document in documents])
     return last_released_at
 
 
@@ -216,20 +205,16 @@ async def _audit_overdue(read: Read, report: Report, last_released_at: datetime 
     reached = max([*idle[:1], *filter(None, [last_released_at])], default=None)
     if reached is None or not newest:
         return
-    late: dict[str, datetime] = {}
     due = {"release_at": {"$lt": reached - OVERDUE_AFTER}, **report.among("order", "_id")}
-    async for document in read.stream(COMMISSIONS, due, fields=("release_at",)):
-        late[f"order/{document['_id']}"] = document["release_at"]
-        if len(late) == _CHUNK:
-            await _audit_late(read, report, late, newest[0]["at"])
-            late = {}
-    await _audit_late(read, report, late, newest[0]["at"])
+    async for documents in together(read.stream(COMMISSIONS, due, fields=("release_at",)), _CHUNK):
+        late = {f"order/{document['_id']}": document["release_at"] for document in documents}
+        await _audit_late(read, report, late, newest[0]["at"])
 
 
 async def _audit_late(read: Read, report: Report, late: Mapping[str, datetime], ticked_at: datetime) -> None:
     touched: dict[str, datetime] = {}
     where = {"about": {"$in": list(late)}}
-    for record in await read.find(_JOURNAL, where, fields=("at", "about")) if late else ():
+    for record in await read.find(_JOURNAL, where, fields=("at", "about")):
         touched.update({about: max(record["at"], touched.get(about, record["at"])) for about in record["about"]})
     for about, release_at in late.items():
         if about not in touched or touched[about] + OVERDUE_AFTER < ticked_at:
@@ -310,15 +295,13 @@ class _Months:
     async def conclude(self) -> None:
         """Find stored months without a paid order; called after all orders were added."""
         await self.conclude_month()
-        keys: dict[str, None] = {}
-        async for document in self._read.stream(EARNINGS, {}):
-            key = key_of(document)
-            if _has_figures(document) and hash(key) not in self._known:
-                keys[key] = None
-                if len(keys) == GATHERED:
-                    await self.audit_without_orders(keys)
-                    keys = {}
-        await self.audit_without_orders(keys)
+        unknown = (
+            key
+            async for document in self._read.stream(EARNINGS, {})
+            if hash(key := key_of(document)) not in self._known and _has_figures(document)
+        )
+        async for keys in together(unknown):
+            await self.audit_without_orders(dict.fromkeys(keys))
 
     async def audit_without_orders(self, keys: Iterable[str]) -> None:
         """Check that the months without an added order have no figures."""

@@ -5,12 +5,12 @@ left, and no step was taken before its predecessor or before we knew of it; a di
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from datetime import datetime, timedelta
 
 from contracts.orders.view import ORDERS, ORDERS_JOURNAL
 from contracts.times import CLOCK_SKEW_MAX
-from infra.auditing.audit import GATHERED, IN_HAND_MAX, Read, Report, outcome_times
+from infra.auditing.audit import IN_HAND_MAX, Read, Report, outcome_times, together
 from workers.order_intake.model import Order
 from workers.order_intake.repository import to_order
 
@@ -19,7 +19,13 @@ STUCK_AFTER = timedelta(minutes=20)
 
 
 async def audit(read: Read, report: Report) -> None:
-    waiting: list[str] = []
+    async for abouts in together(_waiting(read, report)):
+        await _audit_waiting(read, report, abouts)
+    await _audit_completions(read, report)
+
+
+async def _waiting(read: Read, report: Report) -> AsyncIterator[str]:
+    """Check each order by itself, and yield those that wait for their stock."""
     async for document in read.stream(ORDERS, report.among("order", "_id")):
         order = to_order(document)
         about = f"order/{order.key}"
@@ -39,12 +45,7 @@ async def audit(read: Read, report: Report) -> None:
         if not _refunds_add_up(order) if order.refunds else gave:
             report.breach("I4", about, f"its lines and its refunds disagree: {order}")
         if order.status == "pending" and not order.reserved:
-            waiting.append(about)
-            if len(waiting) == GATHERED:
-                await _audit_waiting(read, report, waiting)
-                waiting = []
-    await _audit_waiting(read, report, waiting)
-    await _audit_completions(read, report)
+            yield about
 
 
 async def _audit_completions(read: Read, report: Report) -> None:
@@ -64,7 +65,7 @@ async def _audit_waiting(read: Read, report: Report, abouts: Collection[str]) ->
     """Orders wait for their stock since their time in our journal; a shop's own clock proves nothing."""
     since: dict[str, datetime] = {}
     where = {"about": {"$in": list(abouts)}}
-    for record in await read.find(ORDERS_JOURNAL, where, fields=("about", "at")) if abouts else ():
+    for record in await read.find(ORDERS_JOURNAL, where, fields=("about", "at")):
         for about in record["about"]:
             since[about] = min(record["at"], since.get(about, record["at"]))
     for about in abouts:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from decimal import Decimal
 
 from contracts.clock.v1 import ClockTicked
-from contracts.fields import ORDER_MINOR_MAX
-from contracts.money import MoneyError, to_amount, to_minor
-from contracts.network.view import Shop
-from contracts.orders.placing import PlacingError, placed_at_of
+from contracts.orders.placing import PlacingError
 from contracts.orders.v1 import (
     REFUNDS_MAX,
     AfterSaleChanged,
@@ -30,16 +26,14 @@ from contracts.orders.v1 import (
     UpdateStatus,
 )
 from contracts.orders.v2 import PlaceOrder
-from contracts.orders.view import Line, Sponsor
-from contracts.rules.view import in_force
 from contracts.stock.v1 import StockReleaseRequested, StockReserved, StockShort
 from contracts.times import plus
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
+from workers.order_intake.acceptance import UnknownReference, accept
 from workers.order_intake.content import fingerprint_of, refund_fingerprint_of
-from workers.order_intake.model import Order, Placer, Refund, State
-from workers.order_intake.placers import with_one_more
+from workers.order_intake.model import Order, Refund, State
 from workers.order_intake.refunds import RefundError, give_back, requested_lines
 
 refuse_unreadable_order = Refusing[PlaceOrder](OrderRefused, "shop_id", given="order_id")
@@ -51,19 +45,6 @@ ENDED = ("rejected", "cancelled", "refunded")
 """Statuses in which nothing is left to do."""
 
 Answer = Decision[State] | NotYet[State]
-
-
-class _Refused(Exception):
-    """A refusal from a check, with a reason code and a sentence; never leaves this module."""
-
-    def __init__(self, reason: str, detail: str) -> None:
-        super().__init__(detail)
-        self.reason = reason
-        self.detail = detail
-
-
-class _Missing(_Refused):
-    """The order refers to something unknown that may still arrive."""
 
 
 def place(state: State, message: Message[PlaceOrder]) -> Answer:
@@ -84,10 +65,10 @@ def place(state: State, message: Message[PlaceOrder]) -> Answer:
     if known is not None:
         return refuse("conflict", f"order {command.key} was accepted before with other content; the first one stands.")
     try:
-        order, placer = _accept(state, message, fingerprint)
-    except _Missing as missing:
+        order, placer = accept(state, message, fingerprint)
+    except UnknownReference as missing:
         return NotYet(missing.reason, refuse(missing.reason, missing.detail))
-    except (_Refused, PlacingError) as refused:
+    except PlacingError as refused:
         return refuse(refused.reason, refused.detail)
     return Decision(state.with_placed(order, placer), (OrderAccepted(**order.snapshot()),), "accepted")
 
@@ -236,94 +217,6 @@ def change_after_sale(state: State, message: Message[ChangeAfterSale]) -> Answer
     after = order.becomes(after_sale_open=command.open)
     event = AfterSaleChanged(shop_id=after.shop_id, order_id=after.order_id, version=after.version, open=command.open)
     return Decision(state.with_orders(after), (event,), "after_sale_opened" if command.open else "after_sale_closed")
-
-
-def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tuple[Order, Placer | None]:
-    command = message.data
-    shop = state.shop
-    if shop is None:
-        raise _Missing("shop_unknown", f"shop_id: shop {command.shop_id} is not registered.")
-    if command.currency not in (None, shop.currency):
-        detail = f"currency: shop {shop.shop_id} sells in {shop.currency}, not in {command.currency}."
-        raise _Refused("currency_not_accepted", detail)
-    placed_at = placed_at_of(message, shop)
-    upline = _upline(state, command.distributor_id, placed_at)
-    rule_version = _rule_version(state, shop.market, placed_at)
-    lines = _lines(state, command, shop)
-    shipping = _minor(command.shipping, shop.currency, "shipping")
-    tax = _minor(command.tax, shop.currency, "tax")
-    total = sum(line.net_minor for line in lines) + shipping + tax
-    if command.total is not None and _minor(command.total, shop.currency, "total") != total:
-        due = to_amount(total, shop.currency)
-        raise _Refused("total_mismatch", f"total: lines, shipping and tax add up to {due}, not {command.total}.")
-    if total > ORDER_MINOR_MAX[shop.currency]:
-        due, most = (to_amount(minor, shop.currency) for minor in (total, ORDER_MINOR_MAX[shop.currency]))
-        detail = f"lines: with shipping and tax they add up to {due}, and an order may come to {most}; split the order."
-        raise _Refused("total_too_large", detail)
-    order = Order(
-        key=command.key,
-        shop_id=command.shop_id,
-        order_id=command.order_id,
-        fingerprint=fingerprint,
-        version=1,
-        status="pending",
-        distributor_id=command.distributor_id,
-        currency=shop.currency,
-        placed_at=placed_at,
-        lines=lines,
-        shipping_minor=shipping,
-        tax_minor=tax,
-        prepaid=command.prepaid,
-        upline=upline,
-        team=state.team_of(command.distributor_id, placed_at),
-        rule_version=rule_version,
-        payment_deadline_s=shop.payment_deadline_s,
-        placed_by=state.placer.id if state.placer is not None else None,
-    )
-    return order, with_one_more(state.placer, shop, order)
-
-
-def _upline(state: State, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:
-    """The seller and everyone above, with tiers and activity as of the order's time."""
-    seller = state.distributors.get(seller_id)
-    if seller is None:
-        raise _Missing("distributor_unknown", f"distributor_id: distributor {seller_id} is not registered.")
-    if not seller.standing_at(placed_at).active:
-        raise _Refused("distributor_inactive", f"distributor_id: distributor {seller_id} was not active then.")
-    return state.upline_of(seller_id, placed_at)
-
-
-def _rule_version(state: State, market: str, placed_at: datetime) -> int:
-    version = in_force(placed_at, market, state.tenures)
-    if version is None:
-        detail = f"placed_at: no rules were in force in market {market} at {placed_at.isoformat()}; activate some."
-        raise _Missing("no_rules", detail)
-    return version
-
-
-def _lines(state: State, command: PlaceOrder, shop: Shop) -> tuple[Line, ...]:
-    lines = []
-    for number, line in enumerate(command.lines, start=1):
-        where = f"lines.{number - 1}"
-        product = state.products.get(line.product_id)
-        if product is None:
-            raise _Missing("product_unknown", f"{where}.product_id: product {line.product_id} is not defined.")
-        if not product.active:
-            raise _Refused("product_inactive", f"{where}.product_id: product {line.product_id} is not sold.")
-        amount = _minor(line.amount, shop.currency, f"{where}.amount")
-        discount = _minor(line.discount, shop.currency, f"{where}.discount")
-        if discount > amount:
-            detail = f"{where}.discount: {line.discount} is more than the line's amount, {line.amount}."
-            raise _Refused("discount_exceeds_amount", detail)
-        lines.append(Line(number, line.product_id, product.category_id, line.quantity, amount, discount))
-    return tuple(lines)
-
-
-def _minor(amount: Decimal, currency: str, where: str) -> int:
-    try:
-        return to_minor(amount, currency)
-    except MoneyError as error:
-        raise _Refused("amount_precision", f"{where}: {error}.") from error
 
 
 def _pay(state: State, order: Order, message: Message[UpdateStatus]) -> Answer:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from contracts.orders.view import LISTS, MAYBE_PAID, ORDERS, seller_list
 from contracts.rewards.view import PROGRESS
 from contracts.rules.view import DEFAULT_MARKET, RULES
-from infra.auditing.audit import GATHERED, Read, Report
+from infra.auditing.audit import Read, Report, together
 from infra.ports.store import Document
 from workers.reward_checks.model import Progress, Sale, progress_key
 from workers.reward_checks.repository import SALES, to_progress, to_sale
@@ -25,25 +26,21 @@ async def audit(read: Read, report: Report) -> None:
     rules = {document["_id"]: document for document in await read.find(RULES, {})}
     sales: Counter[str] = Counter()
     last: dict[str, tuple[datetime, datetime, int]] = {}
-    due: dict[str, Sale] = {}
     counted = 0
     concerned = _concerned(report)
-    async for order in _paid_orders(read, report, concerned):
-        if "paid_at" not in order or not order["reserved"]:
-            continue
-        version = order["rule_version"]
-        market = rules[version]["terms"]["market"]
-        key = progress_key(order["distributor_id"], order["placed_at"], order["currency"], market)
-        place = (order["placed_at"], rules[version]["effective_from"], version)
-        last[key] = max(last.get(key, place), place)
-        if order["status"] != "cancelled":
-            sales[key] += sum(_kept_minor(line) for line in order["lines"])
-        due[order["_id"]] = _sale_of(order, key)
-        counted += 1
-        if len(due) == _CHUNK:
-            await _audit_sales(read, report, due)
-            due = {}
-    await _audit_sales(read, report, due)
+    async for orders in together(_paid_orders(read, report, concerned), _CHUNK):
+        due: dict[str, Sale] = {}
+        for order in orders:
+            version = order["rule_version"]
+            market = rules[version]["terms"]["market"]
+            key = progress_key(order["distributor_id"], order["placed_at"], order["currency"], market)
+            place = (order["placed_at"], rules[version]["effective_from"], version)
+            last[key] = max(last.get(key, place), place)
+            if order["status"] != "cancelled":
+                sales[key] += sum(_kept_minor(line) for line in order["lines"])
+            due[order["_id"]] = _sale_of(order, key)
+        counted += len(orders)
+        await _audit_sales(read, report, due)
     await _audit_never_paid(read, report, counted)
     months = {} if concerned is None else {"distributor_id": {"$in": concerned}}
     async for document in read.stream(PROGRESS, months):
@@ -82,22 +79,20 @@ async def audit(read: Read, report: Report) -> None:
 
 
 async def _paid_orders(read: Read, report: Report, concerned: Sequence[int] | None) -> AsyncIterator[Document]:
-    """Orders that may be paid: of these sellers, and the checked orders themselves; None means all orders."""
-    query = {"status": {"$in": list(MAYBE_PAID)}}
-    if concerned is None:
-        async for order in read.stream(ORDERS, query, fields=_FIELDS):
-            yield order
-        return
-    async for order in read.stream(ORDERS, {**query, LISTS: {"$in": [*map(seller_list, concerned)]}}, fields=_FIELDS):
-        yield order
-    async for order in read.stream(ORDERS, {**query, **report.among("order", "_id")}, fields=_FIELDS):
-        if order["distributor_id"] not in concerned:
-            yield order
+    """Paid orders: of these sellers, and the checked orders themselves; None means all orders."""
+    some: list[Mapping[str, Any]] = [{}]
+    if concerned is not None:
+        some = [{LISTS: {"$in": [*map(seller_list, concerned)]}}, report.among("order", "_id")]
+    for where in some:
+        async for order in read.stream(ORDERS, {"status": {"$in": list(MAYBE_PAID)}, **where}, fields=_FIELDS):
+            is_first = concerned is None or LISTS in where or order["distributor_id"] not in concerned
+            if is_first and "paid_at" in order and order["reserved"]:
+                yield order
 
 
 async def _audit_sales(read: Read, report: Report, due: Mapping[str, Sale]) -> None:
     """Compare what is stored of each order with the order."""
-    found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": list(due)}})} if due else {}
+    found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": list(due)}})}
     for key, sale in due.items():
         if (actual := found.get(key)) != sale:
             report.breach("I7", f"order/{key}", f"is counted as {actual}, the order gives {sale}")
@@ -108,18 +103,14 @@ async def _audit_never_paid(read: Read, report: Report, paid: int) -> None:
     where = {"counted": True}
     if report.only is None and sum([1 async for _ in read.stream(SALES, where, fields=("_id",))]) == paid:
         return
-    keys: list[str] = []
-    async for document in read.stream(SALES, {**where, **report.among("order", "_id")}, fields=("_id",)):
-        keys.append(document["_id"])
-        if len(keys) == GATHERED:
-            await _audit_counted(read, report, keys)
-            keys = []
-    await _audit_counted(read, report, keys)
+    counted = read.stream(SALES, {**where, **report.among("order", "_id")}, fields=("_id",))
+    async for documents in together(counted):
+        await _audit_counted(read, report, [document["_id"] for document in documents])
 
 
 async def _audit_counted(read: Read, report: Report, keys: Sequence[str]) -> None:
     among = {"_id": {"$in": list(keys)}, "paid_at": {"$gt": datetime.min.replace(tzinfo=UTC)}, "reserved": True}
-    paid = {order["_id"] for order in await read.find(ORDERS, among, fields=("_id",))} if keys else set()
+    paid = {order["_id"] for order in await read.find(ORDERS, among, fields=("_id",))}
     for key in keys:
         if key not in paid:
             report.breach("I7", f"order/{key}", "is counted, but was never paid")

@@ -7,7 +7,6 @@ unpaid orders are cancelled, page by page: a request, an answer, and the next re
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
@@ -19,35 +18,31 @@ from contracts.stock.v1 import (
     SetStock,
     Shortage,
     StockAdjusted,
-    StockLow,
     StockReceived,
-    StockRecovered,
     StockRefused,
     StockReleased,
-    StockReleaseRequested,
     StockReserved,
     StockShort,
-    StockShortageChanged,
 )
 from contracts.stock.view import Lot, StockItem
 from contracts.wire.decision import Decision, NotYet
-from contracts.wire.envelope import Message, Payload, Refusal
-from contracts.wire.refusal import Refused, refused
+from contracts.wire.envelope import Message
+from contracts.wire.refusal import Refusing
 from workers.stock_reservation.model import (
-    EXPIRES_SOON_DAYS,
     Booking,
     Reservation,
     State,
     count_shipped,
-    days_after,
     first_expired,
     message_picks,
-    next_check_on,
-    recovery_threshold,
 )
+from workers.stock_reservation.thresholds import after_answer, recovery_threshold, watch
 
 Answer = Decision[State] | NotYet[State]
-Watched = tuple[StockItem, tuple[Payload, ...]]
+
+refuse_unreadable = Refusing[ReceiveStock | AdjustStock | SetStock](
+    StockRefused, "product_id", given="reference", sent_as=("receipt_id", "adjustment_id", "reference")
+)
 
 
 def reserve(state: State, message: Message[OrderAccepted]) -> Answer:
@@ -76,7 +71,7 @@ def reserve(state: State, message: Message[OrderAccepted]) -> Answer:
         for product_id, quantity in sorted(ordered.items())
         for pick in first_expired(_item(state, product_id), quantity, day)
     )
-    items, crossings = _watch(state.move(picks, reserved=+1), message.time)
+    items, crossings = watch(state.move(picks, reserved=+1), message.time)
     reserved = StockReserved(shop_id=order.shop_id, order_id=order.order_id, picks=message_picks(picks))
     after = state.with_items(*items).with_reservation(Reservation(order.key, "open", picks))
     return Decision(after, (reserved, *crossings), "reserved")
@@ -94,7 +89,7 @@ def ship(state: State, message: Message[OrderShipped]) -> Answer:
     moved, after = state.ship(reservation, _day(message.time))
     items = count_shipped(moved, reservation.left, +1)
     # Units that another lot gave, or an expired one, are lacking no longer: that may end a shortage or an alert.
-    watched, changes = _watch([item for item in items if item.short or item.low], message.time)
+    watched, changes = watch([item for item in items if item.short or item.low], message.time)
     return Decision(state.with_items(*items, *watched).with_reservation(after), changes, "shipped")
 
 
@@ -106,7 +101,7 @@ def release(state: State, message: Message[OrderCancelled]) -> Answer:
         return Decision(state.with_reservation(Reservation(order.key, "void")), outcome="nothing_reserved")
     if reservation.status != "open":
         return Decision(state, outcome=f"already_{reservation.status}")
-    items, crossings = _watch(state.move(reservation.left, reserved=-1), message.time)
+    items, crossings = watch(state.move(reservation.left, reserved=-1), message.time)
     released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=message_picks(reservation.left))
     after = state.with_items(*items).with_reservation(replace(reservation, status="released"))
     return Decision(after, (released, *crossings) if released.picks else (), "released")
@@ -141,7 +136,7 @@ def give_back(state: State, message: Message[OrderRefunded]) -> Answer:
         moved = count_shipped(state.move(picks, on_hand=+1), picks, -1)
     else:
         moved = state.move(picks, reserved=-1)
-    items, crossings = _watch(moved, message.time)
+    items, crossings = watch(moved, message.time)
     released = StockReleased(shop_id=order.shop_id, order_id=order.order_id, picks=message_picks(picks))
     return Decision(after.with_items(*items), (released, *crossings) if picks else (), "released")
 
@@ -178,7 +173,7 @@ def receive(state: State, message: Message[ReceiveStock]) -> Answer:
         recovered_at=recovered_at,
         next_check_on=None,
     )
-    [item], crossings = _watch([item], message.bounded_time)
+    [item], crossings = watch([item], message.bounded_time)
     received = StockReceived(
         receipt_id=receipt.receipt_id,
         product_id=item.product_id,
@@ -247,7 +242,7 @@ def check_dates(state: State, message: Message[ClockTicked]) -> Answer:
         for item in state.items.values()
         if item.next_check_on is None or item.next_check_on <= day
     ]
-    items, crossings = _watch(due, message.data.at)
+    items, crossings = watch(due, message.data.at)
     return Decision(state.with_items(*items), crossings, "dates_checked" if due else "nothing_due")
 
 
@@ -264,11 +259,11 @@ def take_back(state: State, message: Message[UnpaidCancelled]) -> Answer:
         freed = freed.with_items(*freed.move(reservation.left, reserved=-1))
         freed = freed.with_reservation(replace(reservation, status="released"))
     touched = {pick.product_id for reservation in released for pick in reservation.left} | {answer.product_id}
-    items, changes = _watch((freed.items[product_id] for product_id in sorted(touched)), message.time)
+    items, changes = watch((freed.items[product_id] for product_id in sorted(touched)), message.time)
     after = freed.with_items(*items)
     item = after.items[answer.product_id]
     if item.asking is not None and item.requests == answer.request:
-        item, next_step = _after_answer(item, answer, _day(message.time))
+        item, next_step = after_answer(item, answer, _day(message.time))
         after, changes = after.with_items(item), (*changes, *next_step)
     released_events = (
         StockReleased(shop_id=shop_id, order_id=order_id, picks=message_picks(reservation.left))
@@ -276,14 +271,6 @@ def take_back(state: State, message: Message[UnpaidCancelled]) -> Answer:
         for shop_id, order_id in [reservation.key.split("/")]
     )
     return Decision(after, (*released_events, *changes), "released" if released else "nothing_reserved")
-
-
-def refuse_unreadable(item: Refused[ReceiveStock | AdjustStock | SetStock]) -> Refusal | None:
-    """Refuse a message that breaks its contract, or reuses an id, if its product and reference can still be read."""
-    data = item.data
-    references = (data.get(name) for name in ("receipt_id", "adjustment_id", "reference"))
-    known = {"product_id": data.get("product_id")}
-    return refused(StockRefused, item, known, given="reference", text=next(filter(None, references), None))
 
 
 def _item(state: State, product_id: int) -> StockItem:
@@ -294,81 +281,8 @@ def _day(moment: datetime) -> str:
     return moment.date().isoformat()
 
 
-def _watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], tuple[Payload, ...]]:
-    """Announce when an item falls to its threshold or recovers: once per crossing, with a gap between the two.
-
-    A late message cannot make a lot count again that did not count at the last check.
-    """
-    today = now.date().isoformat()
-    soon = days_after(today, EXPIRES_SOON_DAYS)
-    watched: list[StockItem] = []
-    crossings: list[Payload] = []
-    for item in items:
-        day = item.day_of(today)
-        free, lasting = item.balance(day, soon if day == today else days_after(day, EXPIRES_SOON_DAYS))
-        lasting, short = max(lasting, 0), max(-free, 0)
-        crosses = (
-            lasting >= item.recovered_at if item.low else lasting <= item.low_at and item.recovered_at > item.low_at
-        )
-        if item.next_check_on is None:
-            item = replace(item, next_check_on=next_check_on(item))
-        if crosses:
-            item = replace(item, low=not item.low, crossings=item.crossings + 1)
-            about = {"product_id": item.product_id, "available": lasting, "crossing": item.crossings}
-            crossings.append(
-                StockLow(**about, low_at=item.low_at)
-                if item.low
-                else StockRecovered(**about, recovered_at=item.recovered_at)
-            )
-        if short != item.short:
-            item, changes = _short_by(item, short)
-            crossings += changes
-        watched.append(item)
-    return watched, tuple(crossings)
-
-
-def _short_by(item: StockItem, short: int) -> Watched:
-    """Announce the item's new shortage, or its end, and request units if it grew.
-
-    While a request is open, units freed so far are not announced; its answer will be.
-    """
-    if item.asking is not None and 0 < short < item.short:
-        return item, ()
-    after, change = _announce(item, short)
-    if item.asking is not None:
-        # If the shortage had ended, newer orders may have been placed after the search began.
-        return replace(after, asking="again" if item.short == 0 else item.asking), change
-    if short < item.short:
-        return after, change
-    after, request = _request(after, short)
-    return after, (*change, *request)
-
-
-def _after_answer(item: StockItem, answer: UnpaidCancelled, today: str) -> Watched:
-    """Request the next page if units are still short; if there is none, announce what stays short."""
-    short = item.shortage(today)
-    known, item = item, replace(item, asking=None)
-    if short and known.asking == "again":
-        return _request(item, short)
-    if short and answer.last_order is not None:
-        return _request(item, short, placed_at=answer.last_placed_at, order=answer.last_order)
-    return (item, ()) if short == item.short else _announce(item, short)
-
-
-def _announce(item: StockItem, short: int) -> Watched:
-    item = replace(item, short=short, shortages=item.shortages + 1)
-    figures = {"on_hand": item.on_hand, "reserved": item.reserved, "crossing": item.shortages}
-    return item, (StockShortageChanged(product_id=item.product_id, shortage=short, **figures),)
-
-
-def _request(item: StockItem, short: int, *, placed_at: datetime | None = None, order: str | None = None) -> Watched:
-    item = replace(item, requests=item.requests + 1, asking="once")
-    about = {"product_id": item.product_id, "request": item.requests}
-    return item, (StockReleaseRequested(**about, shortage=short, after_placed_at=placed_at, after_order=order),)
-
-
 def _corrected(state: State, item: StockItem, booking: Booking, now: datetime) -> Answer:
-    [item], crossings = _watch([item], now)
+    [item], crossings = watch([item], now)
     adjusted = StockAdjusted(
         adjustment_id=booking.reference,
         product_id=item.product_id,

@@ -10,8 +10,7 @@ from typing import Literal, Self
 
 from contracts.fields import QUANTITY_MAX
 from contracts.stock.v1 import Pick as PickMessage
-from contracts.stock.v1 import ReceiveStock
-from contracts.stock.view import NEVER, StockItem
+from contracts.stock.view import StockItem
 
 EXPIRES_SOON_DAYS = 3
 """Units that expire within this time do not count in the check for low stock."""
@@ -134,22 +133,6 @@ def days_after(day: str, days: int) -> str:
     """The day `days` later, or earlier if negative, within the calendar."""
     ordinal = date.fromisoformat(day).toordinal() + days
     return date.fromordinal(min(max(ordinal, date.min.toordinal()), date.max.toordinal())).isoformat()
-
-
-def next_check_on(item: StockItem) -> str:
-    """The first day after the last check on which another lot expires soon, or can no longer be sold."""
-    ends = (lot.expires_on for lot in item.lots if lot.expires_on is not None)
-    days = (days_after(end, after) for end in ends for after in (1 - EXPIRES_SOON_DAYS, 1))
-    return min((day for day in days if item.checked_on is None or day > item.checked_on), default=NEVER)
-
-
-def recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> int:
-    """As given, but always above the alert threshold, so that the alert does not flicker. 0 disables alerts."""
-    if receipt.recovered_at is not None:
-        return max(receipt.recovered_at, low_at + 1)
-    if receipt.low_at is not None:
-        return 2 * low_at or 1
-    return item.recovered_at
 
 
 def first_expired(item: StockItem, quantity: int, day: str) -> Iterator[Pick]:

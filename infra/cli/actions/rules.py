@@ -14,6 +14,7 @@ from pydantic import TypeAdapter
 from contracts.explanation.rule_phrases import Language
 from contracts.explanation.rule_sentences import sentences
 from contracts.javascript import all_exact
+from contracts.numbers import whole_of
 from contracts.plans.compliance import DEFAULTS, breaches, limits_of
 from contracts.rules.terms import digest_of
 from contracts.rules.view import Market, RuleSet, Terms
@@ -23,8 +24,8 @@ from infra.terminal.near import did_you_mean
 from infra.terminal.printing import print_line, print_text
 from infra.terminal.screen import Grid, Screen
 
-_DIGITS_MAX = 10
-"""No rule set has a longer number, so a longer name is a file's."""
+_VERSION_END = 10**10
+"""No rule set has a number so high, so such a name is a file's."""
 
 _rule_set: TypeAdapter[RuleSet] = TypeAdapter(RuleSet)
 
@@ -136,7 +137,8 @@ def _stored(version: int, stack: str) -> RuleSet:
 
 
 def _is_version(name: str) -> bool:
-    return name.isascii() and name.isdecimal() and len(name) <= _DIGITS_MAX and not Path(name).exists()
+    number = whole_of(name)
+    return number is not None and 0 <= number < _VERSION_END and not Path(name).exists()
 
 
 def _summary(rules: RuleSet) -> dict[str, str | int | None]:

@@ -8,6 +8,7 @@ import typer
 
 from contracts.explanation.rule_phrases import Language
 from infra.terminal.environment import AsJson, Stack
+from infra.terminal.numbers import seconds
 
 
 def publish(
@@ -23,7 +24,10 @@ def publish(
     wait: Annotated[
         float,
         typer.Option(
-            "--wait", metavar="SECONDS", min=0, help="How long to wait for the answer to each message, in turn."
+            "--wait",
+            metavar="SECONDS",
+            parser=seconds,
+            help="How long to wait for the answer to each message, in turn.",
         ),
     ] = 0,
     stack: Stack = "default",

@@ -10,7 +10,7 @@ import typer
 
 from contracts.explanation.rule_phrases import Language
 from infra.terminal.environment import AsJson, Stack, day_in_range
-from infra.terminal.numbers import whole
+from infra.terminal.numbers import seconds, whole
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A rule set in JSON or YAML.")]
 MarketName = Annotated[
@@ -29,7 +29,9 @@ From = Annotated[
     str | None,
     typer.Option("--from", metavar="TIME", help="The start, such as 2026-12-01T00:00:00+08:00.", show_default="now"),
 ]
-Wait = Annotated[float, typer.Option("--wait", metavar="SECONDS", min=0, help="How long to wait for the answer.")]
+Wait = Annotated[
+    float, typer.Option("--wait", metavar="SECONDS", parser=seconds, help="How long to wait for the answer.")
+]
 
 _DAYS = ["%Y-%m-%d"]
 

@@ -32,9 +32,7 @@ from tests.builders import (
     an_order,
     place,
     refund,
-    reserved,
     rules,
-    short,
     the_chain,
     tick,
     update,
@@ -53,6 +51,7 @@ from tests.faults.crash_scenario import (
     outgoing_under,
     rule_sets,
 )
+from tests.stock_builders import reserved, short
 from workers.order_intake.model import Order
 
 OTHER_SHOP = "shop-1.b"

@@ -5,23 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 from contracts.orders.v1 import UnpaidCancelled
-from tests.builders import (
-    CUP,
-    CUPS,
-    NOW,
-    SHOP,
-    TEA,
-    accepted,
-    adjust,
-    an_order_line,
-    cancelled,
-    count,
-    receive,
-    refunded,
-    shipped,
-    tick,
-)
+from tests.builders import CUP, CUPS, NOW, SHOP, TEA, accepted, an_order_line, cancelled, refunded, shipped, tick
 from tests.faults.crash_scenario import Scenario, garbled, noise, outgoing
+from tests.stock_builders import adjust, count, receive
 
 
 def stock_reservation() -> Scenario:

@@ -9,27 +9,21 @@ from workers.loyalty_points.repository import CREDITS, to_credit
 
 from contracts.money import to_amount
 from contracts.orders.view import MAYBE_PAID, ORDERS
-from infra.auditing.audit import GATHERED, Read, Report
+from infra.auditing.audit import Read, Report, together
 from infra.ports.store import Document
 
 _FIELDS = ("paid_at", "reserved", "distributor_id", "currency", "lines.amount_minor", "lines.discount_minor")
 
 
 async def audit(read: Read, report: Report) -> None:
-    due: dict[str, Credit] = {}
     query = {"status": {"$in": list(MAYBE_PAID)}, **report.among("order", "_id")}
-    async for order in read.stream(ORDERS, query, fields=_FIELDS):
-        if "paid_at" not in order or not order["reserved"]:
-            continue
-        due[order["_id"]] = _credit_of(order)
-        if len(due) == GATHERED:
-            await _compare(read, report, due)
-            due = {}
-    await _compare(read, report, due)
+    async for orders in together(read.stream(ORDERS, query, fields=_FIELDS)):
+        paid = [order for order in orders if "paid_at" in order and order["reserved"]]
+        await _compare(read, report, {order["_id"]: _credit_of(order) for order in paid})
 
 
 async def _compare(read: Read, report: Report, due: Mapping[str, Credit]) -> None:
-    found = {d["_id"]: to_credit(d) for d in await read.find(CREDITS, {"_id": {"$in": list(due)}})} if due else {}
+    found = {d["_id"]: to_credit(d) for d in await read.find(CREDITS, {"_id": {"$in": list(due)}})}
     for key, credit in due.items():
         report.add("I9", "orders")
         report.require(found.get(key) == credit, "I9", f"order/{key}", f"earned {found.get(key)}, due is {credit}")
