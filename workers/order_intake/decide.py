@@ -9,7 +9,7 @@ from contracts.clock.v1 import ClockTicked
 from contracts.fields import ORDER_MINOR_MAX
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.network.view import Shop
-from contracts.orders.placing import PlacingError, placed_at_of
+from contracts.orders.placing import PlacingError, check_number, placed_at_of
 from contracts.orders.v1 import (
     REFUNDS_MAX,
     AfterSaleChanged,
@@ -246,6 +246,7 @@ def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tup
     if command.currency not in (None, shop.currency):
         detail = f"currency: shop {shop.shop_id} sells in {shop.currency}, not in {command.currency}."
         raise _Refused("currency_not_accepted", detail)
+    check_number(message)
     placed_at = placed_at_of(message, shop)
     upline = _upline(state, command.distributor_id, placed_at)
     rule_version = _rule_version(state, shop.market, placed_at)
@@ -278,7 +279,7 @@ def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tup
         team=state.team_of(command.distributor_id, placed_at),
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
-        placed_by=state.placer.id if state.placer is not None else None,
+        placed_by=state.placer.placer if state.placer is not None else None,
     )
     return order, with_one_more(state.placer, shop, order)
 
