@@ -46,6 +46,11 @@ REASONS = {
         422, "The total is not the sum of lines, shipping and tax.", "总额与明细、运费、税费之和不符。"
     ),
     "shop_unknown": Reason(422, "The shop is not registered.", "店铺未注册。"),
+    "order_id_reserved": Reason(
+        422,
+        "Order ids that begin with o- are made by the server; choose another, or leave it out.",
+        "以 o- 开头的订单号由系统生成，请更换或不填。",
+    ),
     "distributors_not_accepted": Reason(
         403,
         "This shop takes no orders from distributors; its setting distributor_orders allows them.",

@@ -15,6 +15,7 @@ from contracts.catalog.view import PRODUCTS
 from contracts.fields import LINES_MAX, Amount, Currency, DistributorId, OrderId, ProductId, Quantity, ShopId
 from contracts.network.view import DISTRIBUTORS, SHOPS
 from contracts.orders import v1, v2
+from contracts.orders.placing import MADE
 from contracts.orders.view import Order
 from contracts.wire.envelope import Timestamp
 from infra.ports.store import Document, Reader
@@ -25,21 +26,12 @@ REASONS = {
         "Several shops have an order of this id; name it as shop_id/order_id.",
         "多个店铺存在该订单号，请使用 shop_id/order_id。",
     ),
-    "order_id_reserved": Reason(
-        422,
-        "Order ids that begin with o- are made by the server; choose another, or leave it out.",
-        "以 o- 开头的订单号由系统生成，请更换或不填。",
-    ),
     "own_earnings": Reason(
         403,
         "You earn from this order, so another user has to do this.",
         "您从该订单中获得佣金，须由他人执行此操作。",
     ),
 }
-
-
-MADE = "o-"
-"""How every order id begins that the server makes."""
 
 
 class _NewOrder(BaseModel):

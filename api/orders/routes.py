@@ -27,7 +27,6 @@ from api.http.problems import documented
 from api.identity.principal import Principal
 from api.orders.bodies import ORDERS_BY_EXAMPLE, AfterSale, NewRefund, StatusUpdate
 from api.orders.checks import (
-    MADE,
     NewOrder,
     known_shop,
     order_command,
@@ -50,6 +49,7 @@ from api.orders.view import (
     plain,
 )
 from contracts.fields import OrderId, ShopId
+from contracts.orders.placing import MADE
 from contracts.orders.v1 import ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.view import LISTS, ORDERS, Order, Status, seller_list, shop_list, status_list
 from contracts.wire.envelope import Command, Timestamp

@@ -8,9 +8,15 @@ from contracts.network.view import Shop
 from contracts.orders.v2 import PlaceOrder
 from contracts.times import CLOCK_SKEW_MAX, ORDER_AGE_MAX
 from contracts.wire.envelope import Message
+from contracts.wire.reading import BARE_SOURCE
 
+_SHOPS = "urn:shop:"
 _DISTRIBUTOR_SOURCE = "api/distributor/"
 """How the source of a command begins that a distributor has sent over HTTP: no other way leads to the broker."""
+
+
+MADE = "o-"
+"""How every order id begins that the server makes; a shop must not take one before the server does."""
 
 
 def placer_of(source: str) -> str | None:
@@ -31,6 +37,13 @@ class PlacingError(ValueError):
         super().__init__(detail)
         self.reason = reason
         self.detail = detail
+
+
+def check_number(message: Message[PlaceOrder]) -> None:
+    """A shop at the broker takes no number that is made for others; over HTTP the API makes one for it too."""
+    if message.data.order_id.startswith(MADE) and (message.source == BARE_SOURCE or message.source.startswith(_SHOPS)):
+        detail = f"order_id: ids that begin with {MADE} are made for orders of distributors; choose another."
+        raise PlacingError("order_id_reserved", detail)
 
 
 def placed_at_of(message: Message[PlaceOrder], shop: Shop) -> datetime:

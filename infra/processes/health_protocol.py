@@ -1,4 +1,4 @@
-"""HTTP/1.1 of the health port, with limits: probes are short, and whoever reaches the port may send anything."""
+"""HTTP/1.1 of the health port, with limits: probes are short, and any client of the port may send anything."""
 
 from __future__ import annotations
 

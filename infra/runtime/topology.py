@@ -68,8 +68,8 @@ def _work_arguments(settings: Settings) -> dict[str, Any]:
 
 def _intake_arguments() -> dict[str, Any]:
     """Shops write here, with headers of their own, and the broker dead-letters nothing of it: with an `x-death` that is
-    no list of tables, RabbitMQ 3.10 ends the queue itself. The worker sets aside what is too large or poison, and what
-    expires is gone, as its sender wished.
+    no list of tables, RabbitMQ 3.10 ends the queue itself. Its worker dead-letters what is too large or poison, and
+    what expires is gone.
     """
     return {"x-queue-type": "quorum", "x-delivery-limit": _NEVER}
 

@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from api.identity.accounts.identity import Identity
-from api.identity.accounts.registration import Joining
+from api.identity.accounts.registration import _PER_DAY_MAX, Joining
 from api.storage.audit_log import AuditLog
 from contracts.network.v1 import RegisterDistributor
 from contracts.wire.envelope import Message
@@ -181,6 +181,35 @@ async def test_without_a_valid_code_known_and_unknown_addresses_get_the_same_ans
             answers.append((answer.status_code, body, sorted(answer.headers)))
     assert answers == [answers[0]] * len(answers)
     assert answers[0][1]["reason"] == "invalid_invite"
+
+
+async def test_asking_for_a_taken_address_costs_a_use(front: Front, client: httpx.AsyncClient) -> None:
+    _, code = await front.invite(client, uses_max=3)
+    known, _ = await front.administrator()
+    answers = [await join(client, code, known, headers={"X-Forwarded-For": a_network()}) for _ in range(4)]
+    assert [answer.json()["reason"] for answer in answers] == ["email_taken"] * 3 + ["invalid_invite"]
+
+
+async def test_invites_of_one_distributor_make_few_logins_a_day(front: Front, client: httpx.AsyncClient) -> None:
+    """However many invites there are: a person with a hundred logins has a hundred limits of unpaid orders."""
+    sponsor_id, code = await front.invite(client, uses_max=1000)
+    _, tokens = await front.log_in_as(client, sponsor_id)
+    answer = await client.post("/api/auth/invites", json={"uses_max": 9}, headers=bearer(tokens["access_token"]))
+    front.secrets_seen.append(other := answer.json()["code"])
+    known, _ = await front.administrator()
+    for number in range(_PER_DAY_MAX - 1):
+        taken = await join(client, code, known, headers={"X-Forwarded-For": f"192.0.2.{number}"})
+        assert taken.json()["reason"] in ("email_taken", "too_many_attempts"), taken.text
+        if taken.json()["reason"] == "too_many_attempts":
+            # The address has to wait as well; its turns are made up for by new ones.
+            assert (await join(client, code, an_email(), headers={"X-Forwarded-For": a_network()})).status_code == 201
+    assert (await join(client, other, an_email(), headers={"X-Forwarded-For": a_network()})).status_code == 201
+    for each in (code, other):
+        more = await join(client, each, an_email(), headers={"X-Forwarded-For": a_network()})
+        assert (more.status_code, more.json()["reason"]) == (429, "too_many_attempts"), more.text
+        assert 80_000 < int(more.headers["retry-after"]) <= 86_400
+    _, another = await front.invite(client)
+    assert (await join(client, another, an_email())).status_code == 201
 
 
 async def test_no_former_password_registers_again(front: Front, client: httpx.AsyncClient) -> None:

@@ -193,7 +193,7 @@ async def test_no_header_of_a_shop_stops_the_queue_of_all(shared_site: Site, min
             return await shared_site.ready(PARKED) == len(STRANGE_DEATHS) * 2
 
         await until(kept, what="the large bodies are kept")
-    # What has expired is gone, as the sender wished.
+    # What has expired is gone, as its expiration asked.
     assert {letter["reason"] for letter in await shared_site.documents(DEAD_LETTERS)} == {"too_large"}
     assert await shared_site.ready("rule_book.rules.activate") == 0
     async with shared_site.channel() as channel:

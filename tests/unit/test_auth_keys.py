@@ -144,6 +144,23 @@ async def test_a_retired_key_cannot_be_brought_back(processes: Processes) -> Non
         assert await refused(after, forged(private, stolen.kid, own)) == "unknown key"
 
 
+async def test_an_older_copy_of_a_retired_key_is_not_used_by_a_process_that_saw_its_end(processes: Processes) -> None:
+    """With its proof and its private half, as a backup has it."""
+    keys, tokens = await processes.start()
+    _, other = await processes.start()
+    [copy] = await processes.stored()
+    own = await token_of(tokens)
+    await keys.rotate(at_once=True)
+    processes.time.advance_to(processes.time.now() + timedelta(seconds=61))
+    assert await refused(other, own) == "unknown key"
+    await processes.put(copy)
+    processes.time.advance_to(processes.time.now() + timedelta(seconds=61))
+    for running in (tokens, other):
+        assert await refused(running, own) == "unknown key"
+        assert jwt.get_unverified_header(await token_of(running))["kid"] != copy.kid
+    assert copy.kid not in {key["kid"] for key in (await keys.published())["keys"]}
+
+
 async def test_sealed_keys_from_before_proofs_stay_in_use(processes: Processes) -> None:
     _, tokens = await processes.start()
     [own] = await processes.stored()

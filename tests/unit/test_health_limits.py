@@ -37,7 +37,7 @@ async def port(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[int]:
         await serving
 
 
-async def said(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
+async def sent(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
     """Everything that comes until the server closes; an abort adds nothing."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     found = b""
@@ -55,7 +55,7 @@ async def said(port: int, *parts: bytes, pause_s: float = 0.0) -> bytes:
 
 
 async def test_a_probe_is_answered(port: int) -> None:
-    assert b'{"status": "alive"}' in await said(port, GET)
+    assert b'{"status": "alive"}' in await sent(port, GET)
 
 
 @pytest.mark.parametrize(
@@ -64,18 +64,18 @@ async def test_a_probe_is_answered(port: int) -> None:
 )
 async def test_half_a_request_ends(port: int, parts: tuple[bytes, ...]) -> None:
     began = time.monotonic()
-    await said(port, *parts, pause_s=0.02)
+    await sent(port, *parts, pause_s=0.02)
     assert time.monotonic() - began < 2.0
 
 
 async def test_a_connection_that_keeps_asking_ends(port: int) -> None:
     began = time.monotonic()
-    await said(port, *(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",) * 15, pause_s=0.1)
+    await sent(port, *(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",) * 15, pause_s=0.1)
     assert time.monotonic() - began < 3.0
 
 
 async def test_an_endless_header_is_refused(port: int) -> None:
-    answer = await said(port, b"GET /livez HTTP/1.1\r\nHost: a\r\nx: ", *(b"y" * 1024,) * 32)
+    answer = await sent(port, b"GET /livez HTTP/1.1\r\nHost: a\r\nx: ", *(b"y" * 1024,) * 32)
     assert answer == b"" or answer.startswith(b"HTTP/1.1 400")
 
 
@@ -85,7 +85,7 @@ async def test_a_probe_comes_through_a_crowd(port: int, monkeypatch: pytest.Monk
     crowd = [await asyncio.open_connection("127.0.0.1", port) for _ in range(30)]
     try:
         for _ in range(5):
-            assert b"alive" in await said(port, GET)
+            assert b"alive" in await sent(port, GET)
         ended = [await _has_ended(reader) for reader, _ in crowd]
         assert sum(ended) >= 20
     finally:

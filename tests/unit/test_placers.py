@@ -13,6 +13,7 @@ from contracts.orders.v1 import OrderAccepted, OrderRefused
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import LISTS, unpaid_list
 from contracts.wire.decision import Decision
+from contracts.wire.reading import BARE_SOURCE
 from tests.builders import BY_DISTRIBUTOR, LOGIN, a_placed_line, a_shop, message, order_state, place
 from workers.order_intake import decide
 from workers.order_intake.model import Order, Placer, State
@@ -120,3 +121,12 @@ def test_an_order_is_on_the_list_of_its_placer_while_it_is_unpaid(change: dict[s
 
     assert (unpaid_list(LOGIN) in lists) == is_listed
     assert isinstance(order, Order)
+
+
+@pytest.mark.parametrize("source", ["urn:shop:shop-1", BARE_SOURCE])
+def test_a_shop_takes_no_id_that_is_made_for_distributors(source: str) -> None:
+    answer = decide.place(order_state(shop=SHOP), message(place("o-mine"), source=source))
+
+    assert isinstance(answer, Decision)
+    assert reason_of(answer) == "order_id_reserved"
+    assert isinstance(placed(place("o-mine")).publish[0], OrderAccepted)

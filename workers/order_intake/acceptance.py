@@ -8,7 +8,7 @@ from decimal import Decimal
 from contracts.fields import ORDER_MINOR_MAX
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.network.view import Shop
-from contracts.orders.placing import PlacingError, placed_at_of
+from contracts.orders.placing import PlacingError, check_number, placed_at_of
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import Line, Sponsor
 from contracts.rules.view import in_force
@@ -30,6 +30,7 @@ def accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tupl
     if command.currency not in (None, shop.currency):
         detail = f"currency: shop {shop.shop_id} sells in {shop.currency}, not in {command.currency}."
         raise PlacingError("currency_not_accepted", detail)
+    check_number(message)
     placed_at = placed_at_of(message, shop)
     upline = _upline(state, command.distributor_id, placed_at)
     rule_version = _rule_version(state, shop.market, placed_at)
@@ -62,7 +63,7 @@ def accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tupl
         team=state.team_of(command.distributor_id, placed_at),
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
-        placed_by=state.placer.id if state.placer is not None else None,
+        placed_by=state.placer.placer if state.placer is not None else None,
     )
     return order, with_one_more(state.placer, shop, order)
 

@@ -195,7 +195,7 @@ class Placer:
     Each order takes the next turn, so that of two concurrent ones one is tried again and counts the other.
     """
 
-    id: str
+    placer: str
     orders: int = 0
     units: int = 0
     turn: int = 0

@@ -195,11 +195,11 @@ class OrderRepository(Repository[State, Consumed]):
     def keep(self, state: State) -> None:
         self._orders.keep(state.orders)
         if state.placer is not None:
-            self._placers.keep({state.placer.id: state.placer})
+            self._placers.keep({state.placer.placer: state.placer})
 
     async def save(self, tx: Transaction) -> None:
         await _orders.save(tx, ORDERS, self._orders)
-        if turns := [{"_id": after.id, "turn": after.turn} for _, after in self._placers.changed]:
+        if turns := [{"_id": after.placer, "turn": after.turn} for _, after in self._placers.changed]:
             await tx.replace(PLACERS, turns)
 
 

@@ -6,6 +6,7 @@ a time-out or an outage, continues where the first stopped and never creates a s
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from uuid import uuid4
@@ -15,11 +16,11 @@ import structlog
 from api.http.problems import Problem
 from api.identity.accounts.logins import Logins
 from api.identity.accounts.users import for_audit
-from api.identity.model import Invite, Registration, User
+from api.identity.model import Attempts, Invite, Registration, User
 from api.identity.opaque import hash_of, new_invite_code
 from api.identity.passwords import Passwords, check_strength, normalized_email
 from api.identity.principal import Principal
-from api.identity.repository import INVITES, REGISTRATIONS, USERS
+from api.identity.repository import ATTEMPTS, INVITES, REGISTRATIONS, USERS
 from api.storage.audit_log import AuditLog, Entry
 from api.storage.counters import next_id
 from api.storage.protocols import Commands, Documents
@@ -37,6 +38,10 @@ log = structlog.get_logger()
 SOURCE = "api/registration"
 _NUMBERS_MAX = 5
 """Numbers to try where a message from elsewhere has taken the first."""
+
+
+_PER_DAY_MAX = 20
+"""Registrations with the invites of one distributor, in the day after the first one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +123,8 @@ class Registrations:
         hashed = await self._passwords.hash(joining.password)
         if begun is None:
             begun = await transact(self._store, self._time, lambda tx: self._begin(tx, joining, email, hashed))
+        if begun is None:
+            raise Problem("email_taken")
         await self._logins.attempt_succeeded(email, address)
         if begun.state == "done":
             return await USERS.get(self._store, begun.user_id)
@@ -147,18 +154,21 @@ class Registrations:
         matches = await self._passwords.verify(kept or None, joining.password)
         return begun if matches else None
 
-    async def _begin(self, tx: Transaction, joining: Joining, email: str, hashed: str) -> Registration:
-        """Use the invite once, and assign a number. Only who has a valid invite learns that an address is taken."""
+    async def _begin(self, tx: Transaction, joining: Joining, email: str, hashed: str) -> Registration | None:
+        """Use the invite once, and assign a number; None for an address that is taken. Only who has a valid invite
+        learns that, and it costs a use, and one of the inviter's registrations of the day, as any other.
+        """
         now = self._time.now()
         before = await REGISTRATIONS.get(tx, hash_of(email))
         user = await USERS.one(tx, {"email": email})
         invite = await INVITES.get(tx, _hash_of_code(joining))
         if invite is None or invite.expires_at <= now or invite.uses >= invite.uses_max:
             raise Problem("invalid_invite")
+        await self._count(tx, invite.sponsor_id)
+        await INVITES.replace(tx, replace(invite, uses=invite.uses + 1))
         if (before is not None and before.state != "refused") or user is not None:
             log.warning("registration with the address of a user", invited_by=invite.created_by)
-            raise Problem("email_taken")
-        await INVITES.replace(tx, replace(invite, uses=invite.uses + 1))
+            return None
         registration = Registration(
             email_hash=hash_of(email),
             email=email,
@@ -172,6 +182,21 @@ class Registrations:
         )
         await REGISTRATIONS.replace(tx, registration)
         return registration
+
+    async def _count(self, tx: Transaction, sponsor_id: int) -> None:
+        """Count a registration below this distributor, or raise Problem too_many_attempts.
+
+        No one confirms an address, so that each invitation could be a hundred logins of one person, each with limits of
+        its own.
+        """
+        now, key = self._time.now(), f"invited-by:{sponsor_id}"
+        counted = await ATTEMPTS.get(tx, key)
+        if counted is None or counted.expires_at <= now:
+            counted = Attempts(key, 0, now + timedelta(days=1))
+        if counted.failures >= _PER_DAY_MAX:
+            wait_s = math.ceil((counted.expires_at - now).total_seconds())
+            raise Problem("too_many_attempts", headers={"Retry-After": str(max(1, wait_s))})
+        await ATTEMPTS.replace(tx, replace(counted, failures=counted.failures + 1))
 
     async def _send(self, begun: Registration, correlation: str, wait_s: float) -> Answer | None:
         command = RegisterDistributor(

@@ -80,6 +80,7 @@ class KeyRing:
         self._secret = settings.identity_secret.get_secret_value() if settings.identity_secret else None
         self._opened: dict[str, _Opened] = {}
         self._ignored: frozenset[str] = frozenset()
+        self._ends: dict[str, datetime] = {}
         self._loaded_at = float("-inf")
         self._loading = asyncio.Lock()
 
@@ -211,8 +212,8 @@ class KeyRing:
 
     async def _load(self) -> None:
         stored = await _stored(self._store)
-        keys = [key for key in stored if self._is_trusted(key)]
-        ignored = frozenset(key.kid for key in stored if key not in keys)
+        keys = [self._as_last_seen(key) for key in stored if self._is_trusted(key)]
+        ignored = frozenset(key.kid for key in stored) - {key.kid for key in keys}
         if ignored - self._ignored:
             log.warning("signing keys ignored, because this process's secret did not make them", kids=sorted(ignored))
         self._ignored = ignored
@@ -224,6 +225,18 @@ class KeyRing:
             for key in keys
         }
         self._loaded_at = self._time.monotonic()
+
+    def _as_last_seen(self, key: SigningKey) -> SigningKey:
+        """The key, which retires no later than this process has seen: an older copy, with its proof, may come back."""
+        seen = self._ends.get(key.kid)
+        ends = min((at for at in (seen, key.retires_at) if at is not None), default=None)
+        if ends is None:
+            return key
+        if key.retires_at is None or ends < key.retires_at:
+            log.error("a signing key that retires was put back as it was before", kid=key.kid)
+            key = replace(key, retires_at=ends, private="" if ends <= self._time.now() else key.private)
+        self._ends[key.kid] = ends
+        return key
 
     def _open(self, key: SigningKey) -> _Opened:
         public = ECAlgorithm(ECAlgorithm.SHA256).from_jwk(json.dumps(key.public))
