@@ -32,7 +32,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login at the broker: regular expressions over the names that it may configure, write to and read from."""
+    """A login at the broker: regular expressions over the names that it may configure, write to and read from.
+
+    `tags` let it use the management API, and `elsewhere` are other virtual hosts that it may use: ours have neither.
+    """
 
     name: str
     configure: str
@@ -40,6 +43,8 @@ class Login:
     read: str
     reason: str
     limits: Mapping[str, int] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -281,7 +281,7 @@ class BatchLoop:
         if shops := self._readers():
             events += outbox.events_for_shops(emitted, self._settings, shops)
         retries = outbox.retries(committed.folded.retries, self._queue, self._settings)
-        await self._publisher.publish([*events, *retries, *committed.replies])
+        await self._publisher.publish([*events, *retries, *outbox.joined(committed.replies, self._settings)])
 
     async def _when_back(self, server: str, act: Callable[[], Awaitable[T]]) -> T:
         """Do `act`; while its server is away, retry with growing, jittered pauses, and report not ready."""

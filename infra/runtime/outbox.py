@@ -45,7 +45,26 @@ def events_for_shops(emitted: Sequence[Emitted], settings: Settings, shops: froz
         if event.type.startswith(_OF_ORDERS) and (shop := json.loads(event.body)["data"].get("shop_id")) in shops:
             by_shop.setdefault(shop, []).append(event.body)
     return [
-        Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False)
+        Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False, best_effort=True)
+        for shop, bodies in by_shop.items()
+        for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
+    ]
+
+
+def joined(answers: Sequence[Outgoing], settings: Settings) -> list[Outgoing]:
+    """The answers to shops, those to one shop in as few messages as possible; replies to others as they are.
+
+    A queue that takes nothing holds up its connection once a few hundred messages wait for it.
+    """
+    by_shop: dict[str, list[bytes]] = {}
+    others = []
+    for answer in answers:
+        if answer.exchange == SHOP_EVENTS_EXCHANGE:
+            by_shop.setdefault(answer.routing_key, []).append(answer.body[1:-1])
+        else:
+            others.append(answer)
+    return others + [
+        Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False, best_effort=True)
         for shop, bodies in by_shop.items()
         for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
     ]

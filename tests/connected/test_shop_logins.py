@@ -16,7 +16,9 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from contracts.operations.view import DEAD_LETTERS
 from contracts.wire.envelope import EVENTS_EXCHANGE, SHOP_EVENTS_EXCHANGE, SHOPS_EXCHANGE
+from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.operators.dead_letters import CannotReplay, named, replay
+from infra.operators.diagnosis_logins import look_at_logins
 from infra.operators.shop_logins import ShopLogins, shop_address
 from infra.ports.time import RealTime
 from infra.runtime import roster
@@ -184,3 +186,35 @@ async def test_what_a_shop_lets_expire_is_checked_as_well(shared_site: Site, min
     with pytest.raises(CannotReplay):
         replay(unknown)
     assert await shared_site.ready("rule_book.rules.activate") == 0
+
+
+async def test_doctor_finds_a_tag_and_a_permission_elsewhere(shared_site: Site, logins: ShopLogins) -> None:
+    url = shared_site.settings.rabbitmq_management_url
+    assert url is not None
+    admin, login = BrokerAdmin(url), shop_login(MINE)
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    await admin._call("PUT", "/vhosts/another")
+    try:
+        assert [each.level for each in await look_at_logins(url, roster.load_all())] == ["ok"]
+        await admin._call("PUT", f"/permissions/another/{login.name}", everything)
+        await admin._call("PUT", f"/users/{login.name}", {"password": SECRET, "tags": "management,monitoring"})
+        found = await look_at_logins(url, roster.load_all())
+    finally:
+        await admin._call("DELETE", "/vhosts/another")
+    await logins.save(MINE, SECRET)
+    assert [each.level for each in found] == ["problem", "problem"]
+    assert "the tag management, monitoring" in found[0].detail
+    assert "(another)" in found[1].detail
+    assert [each.level for each in await look_at_logins(url, roster.load_all())] == ["ok"]
+
+
+async def test_the_broker_tells_any_login_how_many_messages_a_queue_has(shared_site: Site, mine: Shop) -> None:
+    """A limit: a passive declaration needs no permission, so counts of queues are no secret of the house. Nor is which
+    shops have a login; what is in a queue is.
+    """
+    for name in ("order_intake.order.place", OTHER):
+        queue = await mine.channel.declare_queue(name, passive=True)
+        assert queue.declaration_result.message_count == 0
+        with pytest.raises(ChannelAccessRefused):
+            await queue.get(no_ack=True, fail=False)
+        await mine.channel.reopen()
