@@ -79,9 +79,6 @@ class Settings(BaseSettings):
     suspect_tries_max: int = 3
     """A message that ended its process this often, alone, is dead-lettered."""
 
-    delivery_limit: int = 100
-    """The broker's own limit, far above ours; set because RabbitMQ 4 would otherwise use 20."""
-
     journal_retention_days: int = 30
     """How long a repeat is recognised by its id; afterwards only by natural keys (order id, receipt id)."""
 

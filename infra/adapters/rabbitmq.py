@@ -40,7 +40,6 @@ from infra.ports.messaging import (
     SENDER_HEADER,
     SHOP_LOGIN,
     BrokerUnavailable,
-    Death,
     Delivery,
     Outgoing,
     Sender,
@@ -55,9 +54,6 @@ _CONNECT_TIMEOUT_S = 5
 _RECONNECT_S = 1
 _RETURNED_HEADER = "x-delivery-count"
 """Set by quorum queues from the second delivery on."""
-
-_DEATHS_HEADER = "x-death"
-"""Set by the broker when it moves a message: one table for each queue and reason, the latest first."""
 
 _COUNT_MAX = 1_000
 """More than any message is tried. Senders control headers, and the database takes no number beyond 64 bits."""
@@ -81,9 +77,8 @@ class RabbitInbox:
         of later ones covered it, and so be lost.
         """
         headers = raw.headers
-        death = _death(headers[_DEATHS_HEADER]) if _DEATHS_HEADER in headers else None
-        if raw.exchange == SHOPS_EXCHANGE or (death is not None and _was_of_shop(raw, death)):
-            self._waiting.append(_from_shop(raw, death))
+        if raw.exchange == SHOPS_EXCHANGE:
+            self._waiting.append(_from_shop(raw))
             self._arrived.set()
             return
         sender = headers.get(SENDER_HEADER)
@@ -100,7 +95,6 @@ class RabbitInbox:
                 receipt=raw,
                 reply_to=raw.reply_to or _name(headers.get(REPLY_TO_HEADER)),
                 undecoded=amqp_properties.undecoded(headers, raw.routing_key),
-                death=death,
                 message_id=raw.message_id or None,
                 sender=Sender.from_header(sender) if isinstance(sender, str) else None,
             )
@@ -128,14 +122,9 @@ class RabbitInbox:
         except _LOST:
             return False
 
-    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """One acknowledgement covers all earlier ones on its channel; deliveries of a lost channel are redelivered."""
         try:
-            if parked:
-                for delivery in deliveries:
-                    raw: Any = delivery.receipt
-                    await (raw.reject(requeue=False) if delivery in parked else raw.ack())
-                return
             receipts: list[Any] = [delivery.receipt for delivery in deliveries]
             last = {id(raw.channel): raw for raw in receipts}
             for raw in last.values():
@@ -144,12 +133,7 @@ class RabbitInbox:
             log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
 
 
-def _was_of_shop(raw: IncomingMessage, death: Death) -> bool:
-    """Whether a shop sent what the broker moved: it keeps the login that it checked, and notes the exchange."""
-    return death.exchange == SHOPS_EXCHANGE or (raw.user_id or "").startswith(SHOP_LOGIN)
-
-
-def _from_shop(raw: IncomingMessage, death: Death | None) -> Delivery:
+def _from_shop(raw: IncomingMessage) -> Delivery:
     """What a shop may state: the body, its type and id, and its login, which the broker has checked. No header counts,
     and answers go to the shop's own queue.
     """
@@ -165,7 +149,6 @@ def _from_shop(raw: IncomingMessage, death: Death | None) -> Delivery:
         received_at=datetime.now(UTC),
         receipt=raw,
         undecoded=amqp_properties.undecoded(raw.headers, raw.routing_key),
-        death=death if raw.exchange != SHOPS_EXCHANGE else None,
         message_id=raw.message_id or None,
         sender=Sender(login.removeprefix(SHOP_LOGIN) if login.startswith(SHOP_LOGIN) else ""),
     )
@@ -178,14 +161,6 @@ def _name(header: object) -> str | None:
 
 def _count(header: object) -> int:
     return min(header, _COUNT_MAX) if isinstance(header, int) and header > 0 else 0
-
-
-def _death(header: object) -> Death | None:
-    latest = header[0] if isinstance(header, list) and header else None
-    if not isinstance(latest, dict):
-        return None
-    queue, reason = _name(latest.get("queue")), _name(latest.get("reason"))
-    return Death(queue, reason, _name(latest.get("exchange")) or "") if queue and reason else None
 
 
 class RabbitConsumer:

@@ -40,9 +40,6 @@ async def _declare(channel: AbstractChannel, topology: Topology) -> None:
     for binding in topology.bindings:
         declared = await channel.get_queue(binding.queue, ensure=False)
         await declared.bind(binding.exchange, binding.routing_key)
-    for binding in topology.withdrawn:
-        declared = await channel.get_queue(binding.queue, ensure=False)
-        await declared.unbind(binding.exchange, binding.routing_key)
 
 
 async def _require(channel: AbstractChannel, topology: Topology) -> None:

@@ -24,6 +24,15 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue as the broker has it, and what a policy of its administrator adds to its arguments."""
+
+    has_leader: bool = True
+    """Without one, it takes and gives nothing, although the broker counts it as empty."""
+    policy: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Binding:
     queue: str
     exchange: str
@@ -52,8 +61,6 @@ class Topology:
     exchanges: tuple[Exchange, ...] = field(default=())
     queues: tuple[Queue, ...] = field(default=())
     bindings: tuple[Binding, ...] = field(default=())
-    withdrawn: tuple[Binding, ...] = field(default=())
-    """Bindings of earlier versions, which are removed."""
 
     @property
     def routed(self) -> frozenset[str]:

@@ -28,7 +28,6 @@ from infra.processes.start import StartError, take_port, url_of
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.journal import Journal
-from infra.runtime.parked import PREFETCH, parked_loops
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
@@ -138,8 +137,7 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
 def _loops(
     workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings, hooks: Hooks
 ) -> list[BatchLoop]:
-    all_workers = roster.load_all()
-    routed = topology_of(all_workers, settings).routed
+    routed = topology_of(roster.load_all(), settings).routed
     loops: list[BatchLoop] = []
     for worker in workers:
         for handler in worker.handlers:
@@ -147,10 +145,7 @@ def _loops(
             inbox = consumer.subscribe(worker.queue_of(handler), prefetch=prefetch)
             loops.append(BatchLoop(worker, handler, hooks.inbox(inbox), ports, settings, routed=routed))
 
-    def parked(queue: str) -> Inbox:
-        return hooks.inbox(consumer.subscribe(queue, prefetch=PREFETCH))
-
-    return [*loops, *parked_loops(workers, all_workers, parked, ports, settings, routed=routed)]
+    return loops
 
 
 async def _serve_health(

@@ -12,6 +12,7 @@ from infra.ports.messaging import (
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
     REPLY_TO_HEADER,
+    ROUTING_KEY_HEADER,
     SENDER_HEADER,
     Delivery,
     Outgoing,
@@ -20,6 +21,7 @@ from infra.ports.messaging import (
 from infra.runtime.failure_policy import delay_name
 from infra.runtime.fold import Retry
 from infra.runtime.journal import Emitted
+from infra.runtime.topology import PARKED
 from infra.settings import Settings
 
 _OF_ORDERS = "order."
@@ -102,6 +104,14 @@ def alone(message: Message[Any], delivery: Delivery, queue: str, sender: Sender 
         **_answered(delivery.reply_to, sender),
     }
     return Outgoing("", queue, message.to_bytes(), STRUCTURED, headers=headers)
+
+
+def parked(delivery: Delivery) -> Outgoing:
+    """A body too large for the store, whole, with no header of its sender."""
+    headers: dict[str, int | str] = {ROUTING_KEY_HEADER: str(delivery.routing_key)}
+    if delivery.sender is not None:
+        headers[SENDER_HEADER] = delivery.sender.to_header()
+    return Outgoing("", PARKED, delivery.body, delivery.content_type, headers=headers)
 
 
 def _answered(queue: str | None, sender: Sender | None) -> dict[str, int | str]:

@@ -1,183 +1,149 @@
-"""Messages that RabbitMQ itself parks are visible: as a dead letter, an alert, in `verify` and in `trace`."""
+"""What the broker must never do with a message of ours, and what the workers do instead.
+
+RabbitMQ 3.10 keeps the history of a dead letter in a header that the sender may have written. A quorum queue that takes
+such a header apart ends, and after the third time it is gone until the node starts again.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator
+from typing import Any
 
 import aio_pika
 import pytest
 
-from contracts.wire.envelope import COMMANDS_EXCHANGE
-from infra.adapters import rabbitmq as broker
-from infra.processes import process
+from contracts.operations.view import DEAD_LETTERS
+from infra.adapters.rabbitmq_admin import BrokerAdmin
+from infra.operators.dead_letters import CannotReplay, named, replay
 from infra.runtime import roster
 from infra.runtime.topology import PARKED
-from infra.runtime.worker import Worker
-from tests.builders import ORDER, SHOP, message, place
-from tests.connected.running import Site, command, until
+from infra.shops.ownership import SENDER_UNKNOWN
+from tests.builders import SHOP, message, place
+from tests.connected.running import Site, next_message, until
+from tests.connected.shops import PLACE, Shop, an_order, connected, enveloped, logins_at
 from tests.connected.test_delivery import PLACED, send, set_up, workers
-from tests.raw_amqp import NOT_UTF8, long_string, persistent, raw_sender, table, timestamp
 
-KEEPER = "alerting.parked"
-ACCEPTED = "stock_reservation.order.accepted"
-
-
-async def exhaust(site: Site, queue: str) -> None:
-    """Requeue the messages of the queue until the broker parks them."""
-    async with site.channel() as channel:
-        await channel.set_qos(prefetch_count=100)
-
-        async def requeue(delivered: aio_pika.abc.AbstractIncomingMessage) -> None:
-            await delivered.reject(requeue=True)
-
-        source = await channel.get_queue(queue, ensure=False)
-        tag = await source.consume(requeue)
-
-        async def is_parked() -> bool:
-            return await site.ready(KEEPER) > 0 and await site.ready(queue) == 0
-
-        await until(is_parked, what=f"the broker has parked {queue}", within_s=30)
-        await source.cancel(tag)
-
-
-async def the_letters(site: Site, count: int = 1) -> list[dict[str, object]]:
-    async def are_there() -> bool:
-        return len(await site.documents("alerting.dead_letters")) >= count
-
-    await until(are_there, what=f"{count} letters are kept", within_s=20)
-    return await site.documents("alerting.dead_letters")
-
-
-async def test_a_command_is_listed_traced_counted_and_replayed(site: Site) -> None:
-    await set_up(site)
-    order = message(place())
-    await send(site, order.to_bytes(), order.type)
-    await exhaust(site, PLACED)
-    async with site.loops(*workers("alerting")):
-        [letter] = await the_letters(site)
-        [alert] = await until(lambda: site.documents("alerting.alerts", {"state": "open"}), what="an alert is open")
-
-    environment = site.environment()
-    listed = await command("dead", "list", "--json", environment=environment)
-    traced = await command("trace", f"{SHOP}/{ORDER}", "--json", environment=environment)
-    [cause] = listed.object["causes"]
-    assert (cause["queue"], cause["reason"]) == (PLACED, "delivery_limit")
-    assert letter["body"] == order.to_bytes().decode()
-    assert alert["_id"] == f"dead-letters/{PLACED}/delivery_limit"
-    assert "delivery_limit" in traced.out
-    report = await site.assert_sound()
-    assert report.figures["I5"]["dead_letters_waiting"] == 1
-    assert report.figures["I5"]["commands_dead"] == 1
-
-    async with site.loops(*workers("order_intake", "alerting")):
-        replayed = await command("dead", "replay", "--all", environment=environment)
-        assert replayed.code == 0, replayed.err
-        await until(lambda: site.documents("order_intake.orders"), what="the order is accepted", within_s=20)
-    assert await site.ready(PARKED) == 0
-
-
-async def test_every_event_of_a_batch_is_a_letter_and_no_breach(site: Site) -> None:
-    await set_up(site)
-    orders = [message(place(number)) for number in ("1", "2")]
-    body = b"[" + b",".join(order.to_bytes() for order in orders) + b"]"
-    async with site.loops(*workers("order_intake")):
-        await send(site, body, orders[0].type, "application/cloudevents-batch+json")
-
-        async def is_published() -> bool:
-            return await site.ready(ACCEPTED) > 0
-
-        await until(is_published, what="the orders are accepted", within_s=20)
-    await exhaust(site, ACCEPTED)
-    async with site.loops(*(worker for worker in roster.load_all() if worker.name != "stock_reservation")):
-        letters = await the_letters(site, 2)
-        await site.quiet()
-
-    assert {(letter["queue"], letter["concerns"]) for letter in letters} == {
-        (ACCEPTED, f"order/{SHOP}/1"),
-        (ACCEPTED, f"order/{SHOP}/2"),
-    }
-    await site.assert_sound()
-
-
-@pytest.mark.parametrize(
-    "properties",
-    [
-        {"timestamp": timestamp(2**62)},
-        {"headers": table([(b"\xff", long_string(NOT_UTF8)), (b"x", b"T" + timestamp(2**62))])},
+FORGED_DEATHS: dict[str, Any] = {
+    "texts": ["x", "y"],
+    "numbers": [1, 2],
+    "lists": [[["a"]]],
+    "tables without a queue": [{"reason": "rejected"}],
+    "a death in a queue of the inside": [
+        {"queue": PLACED, "reason": "delivery_limit", "exchange": "tributary.commands"}
     ],
-    ids=["a property", "headers"],
-)
-async def test_a_parked_undecodable_message_still_names_its_queue(site: Site, properties: Mapping[str, bytes]) -> None:
-    """A message of an older version: the broker adds its own headers to those of the sender."""
-    order = message(place())
-    encoded = persistent("application/cloudevents+json", **properties)
-    async with raw_sender(site.settings.rabbitmq_url) as raw:
-        await raw.publish(COMMANDS_EXCHANGE.encode(), order.type.encode(), order.to_bytes(), encoded)
-    await exhaust(site, PLACED)
-    async with site.loops(*workers("alerting")):
-        [letter] = await the_letters(site)
+}
+OFTEN_ENOUGH = 4
+"""The third time within seconds was the last."""
 
-    assert (letter["queue"], letter["reason"]) == (PLACED, "delivery_limit")
-    assert letter["body"] == order.to_bytes().decode()
+FROM_SHOPS = [
+    (worker.queue_of(handler), handler.payloads[-1].message_type)
+    for worker in roster.load_all()
+    for handler in worker.handlers
+    if handler.from_shops
+]
 
 
-async def test_a_message_rejected_by_a_foreign_consumer_is_a_letter(site: Site) -> None:
-    order = message(place())
-    await send(site, order.to_bytes(), order.type)
+@pytest.fixture
+async def mine(site: Site) -> AsyncIterator[Shop]:
+    await set_up(site)
+    async with logins_at(site, SHOP), connected(site, SHOP) as shop:
+        yield shop
+
+
+def too_large(site: Site) -> bytes:
+    return json.dumps({"shop_id": SHOP, "note": "x" * site.settings.message_bytes_max}).encode()
+
+
+async def leaderless(site: Site) -> list[str]:
+    assert site.settings.rabbitmq_management_url is not None
+    found = await BrokerAdmin(site.settings.rabbitmq_management_url).queues()
+    names = {queue.name for queue in site.topology.queues}
+    return [name for name, queue in found.items() if name in names and not queue.has_leader]
+
+
+@pytest.mark.parametrize("deaths", FORGED_DEATHS.values(), ids=FORGED_DEATHS.keys())
+async def test_a_too_large_body_with_forged_deaths_harms_nobody(site: Site, mine: Shop, deaths: Any) -> None:
+    async with site.loops(*workers("order_intake", "alerting")):
+        for _ in range(OFTEN_ENOUGH):
+            await mine.send(PLACE, too_large(site), headers={"x-death": deaths}, reply_to=PLACED)
+            [answer] = await mine.answers()
+            assert answer["code"] == "too_large"
+            await asyncio.sleep(0.3)
+        await mine.send(PLACE, an_order(SHOP))
+        [answer] = await mine.answers()
+
+    assert answer["code"] == "accepted"
+    assert await leaderless(site) == []
     async with site.channel() as channel:
-        delivered = await (await channel.get_queue(PLACED, ensure=False)).get()
-        await delivered.reject(requeue=False)
-    async with site.loops(*workers("alerting")):
-        [letter] = await the_letters(site)
-
-    assert (letter["queue"], letter["reason"]) == (PLACED, "rejected")
-
-
-async def test_a_parked_message_that_is_too_large_is_reported_and_kept_whole(site: Site) -> None:
-    body = json.dumps({"shop_id": SHOP, "note": "x" * site.settings.message_bytes_max}).encode()
-    await send(site, body, "order.place.v1", "application/json")
-    await exhaust(site, PLACED)
-    async with site.loops(*workers("alerting")):
-        [letter] = await the_letters(site)
-
-        async def is_kept() -> bool:
-            return await site.ready(PARKED) == 1
-
-        await until(is_kept, what="the body is parked", within_s=20)
-
-    assert (letter["queue"], letter["reason"]) == (PLACED, "too_large")
-    assert await site.ready(KEEPER) == 0
+        parked = await next_message(await channel.get_queue(PARKED, ensure=False))
+    assert parked.body == too_large(site)
+    assert parked.headers.keys() == {"x-tributary-routing-key", "x-tributary-sender"}
+    assert parked.headers["x-tributary-routing-key"] == PLACE
+    assert str(parked.headers["x-tributary-sender"]).split() == [SHOP]
+    assert parked.reply_to is None
 
 
-async def test_a_system_of_an_older_version_gets_the_new_binding(site: Site) -> None:
-    """Its dead-letter exchange led to a queue without a reader."""
-    async with site.channel() as channel:
-        await (await channel.get_queue(PARKED, ensure=False)).bind(PARKED, "#")
-    await process.prepare(site.settings)
-    async with site.channel() as channel:
-        await (await channel.get_exchange(PARKED, ensure=False)).publish(aio_pika.Message(b"{}"), "order.place.v1")
+@pytest.mark.parametrize(("queue", "message_type"), FROM_SHOPS)
+async def test_what_a_shop_lets_expire_with_forged_deaths_vanishes(
+    site: Site, mine: Shop, queue: str, message_type: str
+) -> None:
+    """No worker runs, so each expires at the broker."""
+    for deaths in FORGED_DEATHS.values():
+        await mine.send(message_type, {}, expiration=0.001, headers={"x-death": deaths})
+        await asyncio.sleep(0.3)
+    await mine.send(message_type, b"{", message_id="m-last")
 
-        async def has_arrived() -> bool:
-            return await site.ready(KEEPER) == 1
-
-        await until(has_arrived, what="the message is in the keeper's queue", within_s=10)
-    await asyncio.sleep(0.2)
+    assert await leaderless(site) == []
+    assert await site.ready(queue) == 1
+    async with site.loops(*workers("order_intake", "alerting")):
+        [answer] = await mine.answers()
+    assert answer["message_id"] == "m-last"
     assert await site.ready(PARKED) == 0
 
 
-async def test_the_keeper_reads_its_queue_and_the_doctor_looks_for_it(site: Site) -> None:
-    [keeper] = [worker for worker in roster.load_all() if worker.keeps_parked]
-    assert isinstance(keeper, Worker)
-    async with site.processes([[keeper.name]]):
+async def test_a_too_large_body_without_a_login_has_an_unknown_sender_whatever_its_headers_claim(
+    site: Site, mine: Shop
+) -> None:
+    claimed = FORGED_DEATHS["a death inside"]
+    forged = enveloped(an_order("store-a.b"), source="urn:shop:store-a.b")
+    await mine.send(PLACE, forged, login=None, headers={"x-death": claimed, "x-tributary-sender": "store-a.b"})
+    async with site.loops(*workers("order_intake", "alerting")):
+        [letter] = await until(lambda: site.documents(DEAD_LETTERS), what="the letter is kept")
 
-        async def is_read() -> bool:
-            depth = (await broker.depths(site.settings.rabbitmq_url, [KEEPER]))[KEEPER]
-            return depth is not None and depth.consumers == 1
+    assert letter["reason"] == SENDER_UNKNOWN
+    [found] = await named(site.store, letter["_id"])
+    with pytest.raises(CannotReplay):
+        replay(found)
 
-        await until(is_read, what="the keeper reads", within_s=30)
-        found = await command("doctor", "--json", environment=site.environment())
-    assert KEEPER not in found.out
-    without = await command("doctor", "--json", environment=site.environment())
-    assert "No worker reads any queue" in without.out or KEEPER in without.out
+
+async def test_an_order_that_was_returned_more_often_than_any_limit_is_handled(site: Site) -> None:
+    """Returned for its neighbours' sake, or by restarts. What ends its process itself is noted by the worker."""
+    await set_up(site)
+    order = message(place())
+    await send(site, order.to_bytes(), order.type)
+    returned = 0
+    async with site.channel() as channel:
+        source = await channel.get_queue(PLACED, ensure=False)
+        while returned < 150:
+            delivered = await source.get()
+            await delivered.reject(requeue=True)
+            returned += 1
+    async with site.loops(*workers("order_intake", "alerting")):
+        await until(lambda: site.documents("order_intake.orders"), what="the order is accepted", within_s=20)
+    assert await site.documents(DEAD_LETTERS) == []
+
+
+async def test_what_is_parked_is_bounded_and_the_oldest_goes_first(site: Site) -> None:
+    [queue] = [queue for queue in site.topology.queues if queue.name == PARKED]
+    body = b"x" * 4_000_000
+    async with site.channel() as channel:
+        for number in range(queue.arguments["x-max-length-bytes"] // len(body) + 3):
+            sent = aio_pika.Message(body, message_id=str(number), delivery_mode=2)
+            await channel.default_exchange.publish(sent, PARKED)
+        kept = await channel.get_queue(PARKED, ensure=False)
+        oldest = await kept.get(no_ack=True)
+        assert oldest is not None
+        assert int(oldest.message_id or 0) > 0
+        await kept.purge()

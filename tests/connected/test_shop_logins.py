@@ -14,19 +14,16 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException
 from aiormq.exceptions import ChannelAccessRefused
 
-from contracts.operations.view import DEAD_LETTERS
 from contracts.wire.envelope import EVENTS_EXCHANGE, SHOP_EVENTS_EXCHANGE, SHOPS_EXCHANGE
 from infra.adapters.rabbitmq_admin import BrokerAdmin
-from infra.operators.dead_letters import CannotReplay, named, replay
 from infra.operators.diagnosis_logins import look_at_logins
 from infra.operators.shop_logins import ShopLogins, shop_address
 from infra.ports.time import RealTime
 from infra.runtime import roster
 from infra.shops.logins import shop_login, shop_queue
-from infra.shops.ownership import SENDER_UNKNOWN
 from infra.shops.readers import Readers
 from tests.connected.running import Site, until
-from tests.connected.shops import MINE, PLACE, SECRET, THEIRS, Shop, an_order, connected, enveloped, logins_at
+from tests.connected.shops import MINE, PLACE, SECRET, THEIRS, Shop, connected, logins_at
 
 COMMANDS = "tributary.commands"
 
@@ -84,7 +81,7 @@ REFUSED: dict[str, Attack] = {
     "the other shop's queue": lambda channel: publish_to(channel, SHOP_EVENTS_EXCHANGE, THEIRS),
     "its own queue": lambda channel: publish_to(channel, SHOP_EVENTS_EXCHANGE, MINE),
     "a delay": lambda channel: publish_to(channel, "tributary.delay.1s", "rule_book.rules.activate"),
-    "the dead-letter exchange": lambda channel: publish_to(channel, "tributary.parked", "any"),
+    "the parked bodies": lambda channel: publish_to(channel, "", "tributary.parked"),
     "a fanout of the broker": lambda channel: publish_to(channel, "amq.topic", "any"),
     "a queue with a dead-letter exchange": lambda channel: channel.declare_queue("q", arguments=DLX),
     "a queue that looks like its own": lambda channel: channel.declare_queue(f"{OWN}.more", arguments=DLX),
@@ -152,40 +149,6 @@ async def test_a_shop_without_a_login_gets_no_copies(shared_site: Site, logins: 
     await readers.load()
     assert readers.shops() == {THEIRS}
     await logins.save(MINE, SECRET)
-
-
-FORGED_DEATH = {"queue": "order_intake.order.place", "reason": "expired", "exchange": COMMANDS, "count": 1}
-
-
-async def test_what_a_shop_lets_expire_is_checked_as_well(shared_site: Site, mine: Shop) -> None:
-    """The broker moves it away before a worker sees it, and an operator may replay what is dead-lettered."""
-    forged = enveloped(an_order(THEIRS), source=f"urn:shop:{THEIRS}")
-    for body, login in ((forged, ""), (forged, None), (enveloped(an_order()), "")):
-        await mine.send(PLACE, body, login=login, expiration=0.001, reply_to="rule_book.rules.activate")
-    await mine.send(PLACE, forged, login=None, expiration=0.001, headers={"x-death": [FORGED_DEATH]})
-
-    async def moved() -> bool:
-        return await shared_site.ready("alerting.parked") == 4
-
-    await until(moved, what="all have expired")
-    async with shared_site.loops(roster.load("alerting")):
-        answers = await mine.answers(2)
-
-        async def kept() -> bool:
-            return len(await shared_site.documents(DEAD_LETTERS)) == 2
-
-        await until(kept, what="the letters are kept")
-    assert [(each["outcome"], each["code"]) for each in answers] == [
-        ("refused", "not_your_shop"),
-        ("dead_lettered", "expired"),
-    ]
-    letters = {letter["reason"]: letter for letter in await shared_site.documents(DEAD_LETTERS)}
-    assert letters.keys() == {"expired", SENDER_UNKNOWN}
-    assert letters["expired"]["sender"].startswith(f"{MINE} ")
-    [unknown] = await named(shared_site.store, letters[SENDER_UNKNOWN]["_id"])
-    with pytest.raises(CannotReplay):
-        replay(unknown)
-    assert await shared_site.ready("rule_book.rules.activate") == 0
 
 
 async def test_doctor_finds_a_tag_and_a_permission_elsewhere(shared_site: Site, logins: ShopLogins) -> None:
