@@ -9,6 +9,10 @@ from typing import Any
 from contracts.wire.envelope import EVENTS_EXCHANGE
 
 
+class DeclaredOtherwise(Exception):
+    """Queues exist with other arguments; the text says which, and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     name: str

@@ -22,6 +22,7 @@ from infra.collector import collect_seldom
 from infra.ports.messaging import BrokerUnavailable, Inbox
 from infra.ports.store import StoreUnavailable
 from infra.ports.time import RealTime
+from infra.ports.topology import DeclaredOtherwise
 from infra.processes import clock, health
 from infra.processes.broker_look import BrokerLook
 from infra.processes.start import StartError, take_port, url_of
@@ -62,7 +63,10 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
     finally:
         store.close()
     topology = topology_of(workers, settings)
-    await _reach(settings, RABBITMQ, lambda: rabbitmq_topology.declare(settings.rabbitmq_url, topology), readiness)
+    try:
+        await _reach(settings, RABBITMQ, lambda: rabbitmq_topology.declare(settings.rabbitmq_url, topology), readiness)
+    except DeclaredOtherwise as error:
+        raise StartError(f"{error}.") from error
 
 
 @dataclass(frozen=True, slots=True)
