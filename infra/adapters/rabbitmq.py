@@ -5,6 +5,7 @@ reading a connection that publishes, acknowledgements included.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -63,9 +64,17 @@ _NAME_BYTES_MAX = 255
 
 
 class RabbitInbox:
-    """The deliveries of one queue, handed over by FastStream and acknowledged in order, many at a time."""
+    """The deliveries of one queue, handed over by FastStream and acknowledged in order, many at a time.
 
-    def __init__(self) -> None:
+    AMQP limits by number only what is delivered ahead. Once the bodies here have `bytes_max`, what arrives is dropped,
+    and is given back to the broker when half of them are acknowledged. No delivery is taken in between, because an
+    acknowledgement covers all earlier ones.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._held_bytes = 0
+        self._given_back: list[tuple[Any, int]] = []
         self._waiting: deque[Delivery] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -76,6 +85,10 @@ class RabbitInbox:
         It must not raise, whatever the headers contain: the message would stay unacknowledged until an acknowledgement
         of later ones covered it, and so be lost.
         """
+        if self._given_back or self._held_bytes >= self._bytes_max:
+            self._given_back.append((raw.channel, raw.delivery_tag or 0))
+            return
+        self._held_bytes += len(raw.body)
         headers = raw.headers
         if raw.exchange == SHOPS_EXCHANGE:
             self._waiting.append(_from_shop(raw))
@@ -131,6 +144,16 @@ class RabbitInbox:
                 await raw.ack(multiple=True)
         except _LOST as error:
             log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
+        self._held_bytes -= sum(len(delivery.body) for delivery in deliveries)
+        if self._given_back and self._held_bytes * 2 <= self._bytes_max:
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        given_back, self._given_back = self._given_back, []
+        log.warning("bodies_given_back", deliveries=len(given_back), bytes_max=self._bytes_max)
+        for channel, tag in given_back:
+            with contextlib.suppress(*_LOST):
+                await channel.basic_nack(tag, requeue=True, wait=False)
 
 
 def _from_shop(raw: IncomingMessage) -> Delivery:
@@ -180,8 +203,8 @@ class RabbitConsumer:
         )
         self._inboxes: dict[str, RabbitInbox] = {}
 
-    def subscribe(self, queue: str, *, prefetch: int) -> RabbitInbox:
-        inbox = RabbitInbox()
+    def subscribe(self, queue: str, *, prefetch: int, bytes_max: int) -> RabbitInbox:
+        inbox = RabbitInbox(bytes_max)
         subscriber = self._broker.subscriber(
             RabbitQueue(queue, declare=False),
             channel=Channel(prefetch_count=prefetch),

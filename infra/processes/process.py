@@ -146,7 +146,8 @@ def _loops(
     for worker in workers:
         for handler in worker.handlers:
             prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
-            inbox = consumer.subscribe(worker.queue_of(handler), prefetch=prefetch)
+            queue, bytes_max = worker.queue_of(handler), settings.prefetch_bytes_max
+            inbox = consumer.subscribe(queue, prefetch=prefetch, bytes_max=bytes_max)
             loops.append(BatchLoop(worker, handler, hooks.inbox(inbox), ports, settings, routed=routed))
 
     return loops

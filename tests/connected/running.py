@@ -137,7 +137,7 @@ class Site:
             BatchLoop(
                 worker,
                 handler,
-                consumer.subscribe(worker.queue_of(handler), prefetch=100),
+                consumer.subscribe(worker.queue_of(handler), prefetch=100, bytes_max=self.settings.prefetch_bytes_max),
                 ports,
                 self.settings,
                 routed=self.topology.routed,

@@ -15,6 +15,7 @@ import aio_pika
 import pytest
 
 from contracts.operations.view import DEAD_LETTERS
+from infra.adapters.rabbitmq import RabbitConsumer
 from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.operators.dead_letters import CannotReplay, named, replay
 from infra.runtime import roster
@@ -64,7 +65,7 @@ async def leaderless(site: Site) -> list[str]:
 
 
 @pytest.mark.parametrize("deaths", FORGED_DEATHS.values(), ids=FORGED_DEATHS.keys())
-async def test_a_too_large_body_with_forged_deaths_harms_nobody(site: Site, mine: Shop, deaths: Any) -> None:
+async def test_a_too_large_body_with_forged_deaths_does_no_harm(site: Site, mine: Shop, deaths: Any) -> None:
     async with site.loops(*workers("order_intake", "alerting")):
         for _ in range(OFTEN_ENOUGH):
             await mine.send(PLACE, too_large(site), headers={"x-death": deaths}, reply_to=PLACED)
@@ -79,7 +80,8 @@ async def test_a_too_large_body_with_forged_deaths_harms_nobody(site: Site, mine
     async with site.channel() as channel:
         parked = await next_message(await channel.get_queue(PARKED, ensure=False))
     assert parked.body == too_large(site)
-    assert parked.headers.keys() == {"x-tributary-routing-key", "x-tributary-sender"}
+    # The broker adds its count of deliveries.
+    assert parked.headers.keys() - {"x-delivery-count"} == {"x-tributary-routing-key", "x-tributary-sender"}
     assert parked.headers["x-tributary-routing-key"] == PLACE
     assert str(parked.headers["x-tributary-sender"]).split() == [SHOP]
     assert parked.reply_to is None
@@ -133,6 +135,31 @@ async def test_an_order_that_was_returned_more_often_than_any_limit_is_handled(s
     async with site.loops(*workers("order_intake", "alerting")):
         await until(lambda: site.documents("order_intake.orders"), what="the order is accepted", within_s=20)
     assert await site.documents(DEAD_LETTERS) == []
+
+
+async def test_a_loop_holds_few_large_bodies_however_many_are_sent(site: Site) -> None:
+    size, sent, most = 1_000_000, 30, 4
+    async with site.channel() as channel:
+        for number in range(sent):
+            body = str(number).encode().ljust(size)
+            await channel.default_exchange.publish(aio_pika.Message(body, delivery_mode=2), PLACED)
+    consumer = RabbitConsumer(site.settings.rabbitmq_url)
+    inbox = consumer.subscribe(PLACED, prefetch=1_000, bytes_max=most * size)
+    await consumer.start()
+    handled: set[bytes] = set()
+    try:
+        while len(handled) < sent:
+            held = [delivery] if (delivery := await asyncio.wait_for(inbox.first(), 20)) else []
+            await asyncio.sleep(0.2)
+            while (delivery := inbox.waiting()) is not None:
+                held.append(delivery)
+            assert 1 <= len(held) <= most
+            handled.update(delivery.body for delivery in held)
+            await inbox.acknowledge(held)
+    finally:
+        await consumer.cancel()
+        await consumer.stop()
+    assert await site.ready(PLACED) == 0
 
 
 async def test_what_is_parked_is_bounded_and_the_oldest_goes_first(site: Site) -> None:

@@ -45,7 +45,7 @@ def taken(properties: Properties, routing_key: bytes = b"order.place.v2", *, red
     deliver = pamqp.frame.unmarshal(deliver_frame(routing_key, redelivered=redelivered))[2]
     assert isinstance(header, ContentHeader)
     assert isinstance(deliver, spec.Basic.Deliver)
-    inbox = RabbitInbox()
+    inbox = RabbitInbox(bytes_max=1_000)
     delivered = DeliveredMessage(delivery=deliver, header=header, body=b"body", channel=Mock(is_closed=False))
     asyncio.run(inbox.take(IncomingMessage(delivered)))
     delivery = inbox.waiting()
