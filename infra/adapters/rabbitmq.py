@@ -5,6 +5,7 @@ reading a connection that publishes, acknowledgements included.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -40,7 +41,6 @@ from infra.ports.messaging import (
     SENDER_HEADER,
     SHOP_LOGIN,
     BrokerUnavailable,
-    Death,
     Delivery,
     Outgoing,
     Sender,
@@ -56,9 +56,6 @@ _RECONNECT_S = 1
 _RETURNED_HEADER = "x-delivery-count"
 """Set by quorum queues from the second delivery on."""
 
-_DEATHS_HEADER = "x-death"
-"""Set by the broker when it moves a message: one table for each queue and reason, the latest first."""
-
 _COUNT_MAX = 1_000
 """More than any message is tried. Senders control headers, and the database takes no number beyond 64 bits."""
 
@@ -67,9 +64,17 @@ _NAME_BYTES_MAX = 255
 
 
 class RabbitInbox:
-    """The deliveries of one queue, handed over by FastStream and acknowledged in order, many at a time."""
+    """The deliveries of one queue, handed over by FastStream and acknowledged in order, many at a time.
 
-    def __init__(self) -> None:
+    AMQP limits by number only what is delivered ahead. Once the bodies here have `bytes_max`, what arrives is dropped,
+    and is given back to the broker when half of them are acknowledged. No delivery is taken in between, because an
+    acknowledgement covers all earlier ones.
+    """
+
+    def __init__(self, bytes_max: int) -> None:
+        self._bytes_max = bytes_max
+        self._held_bytes = 0
+        self._given_back: list[tuple[Any, int]] = []
         self._waiting: deque[Delivery] = deque()
         self._arrived = asyncio.Event()
         self._closed = False
@@ -80,10 +85,13 @@ class RabbitInbox:
         It must not raise, whatever the headers contain: the message would stay unacknowledged until an acknowledgement
         of later ones covered it, and so be lost.
         """
+        if self._given_back or self._held_bytes >= self._bytes_max:
+            self._given_back.append((raw.channel, raw.delivery_tag or 0))
+            return
+        self._held_bytes += len(raw.body)
         headers = raw.headers
-        death = _death(headers[_DEATHS_HEADER]) if _DEATHS_HEADER in headers else None
-        if raw.exchange == SHOPS_EXCHANGE or (death is not None and _was_of_shop(raw, death)):
-            self._waiting.append(_from_shop(raw, death))
+        if raw.exchange == SHOPS_EXCHANGE:
+            self._waiting.append(_from_shop(raw))
             self._arrived.set()
             return
         sender = headers.get(SENDER_HEADER)
@@ -100,7 +108,6 @@ class RabbitInbox:
                 receipt=raw,
                 reply_to=raw.reply_to or _name(headers.get(REPLY_TO_HEADER)),
                 undecoded=amqp_properties.undecoded(headers, raw.routing_key),
-                death=death,
                 message_id=raw.message_id or None,
                 sender=Sender.from_header(sender) if isinstance(sender, str) else None,
             )
@@ -128,28 +135,28 @@ class RabbitInbox:
         except _LOST:
             return False
 
-    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """One acknowledgement covers all earlier ones on its channel; deliveries of a lost channel are redelivered."""
         try:
-            if parked:
-                for delivery in deliveries:
-                    raw: Any = delivery.receipt
-                    await (raw.reject(requeue=False) if delivery in parked else raw.ack())
-                return
             receipts: list[Any] = [delivery.receipt for delivery in deliveries]
             last = {id(raw.channel): raw for raw in receipts}
             for raw in last.values():
                 await raw.ack(multiple=True)
         except _LOST as error:
             log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
+        self._held_bytes -= sum(len(delivery.body) for delivery in deliveries)
+        if self._given_back and self._held_bytes * 2 <= self._bytes_max:
+            await self._give_back()
+
+    async def _give_back(self) -> None:
+        given_back, self._given_back = self._given_back, []
+        log.warning("bodies_given_back", deliveries=len(given_back), bytes_max=self._bytes_max)
+        for channel, tag in given_back:
+            with contextlib.suppress(*_LOST):
+                await channel.basic_nack(tag, requeue=True, wait=False)
 
 
-def _was_of_shop(raw: IncomingMessage, death: Death) -> bool:
-    """Whether a shop sent what the broker moved: it keeps the login that it checked, and notes the exchange."""
-    return death.exchange == SHOPS_EXCHANGE or (raw.user_id or "").startswith(SHOP_LOGIN)
-
-
-def _from_shop(raw: IncomingMessage, death: Death | None) -> Delivery:
+def _from_shop(raw: IncomingMessage) -> Delivery:
     """What a shop may state: the body, its type and id, and its login, which the broker has checked. No header counts,
     and answers go to the shop's own queue.
     """
@@ -165,7 +172,6 @@ def _from_shop(raw: IncomingMessage, death: Death | None) -> Delivery:
         received_at=datetime.now(UTC),
         receipt=raw,
         undecoded=amqp_properties.undecoded(raw.headers, raw.routing_key),
-        death=death if raw.exchange != SHOPS_EXCHANGE else None,
         message_id=raw.message_id or None,
         sender=Sender(login.removeprefix(SHOP_LOGIN) if login.startswith(SHOP_LOGIN) else ""),
     )
@@ -178,14 +184,6 @@ def _name(header: object) -> str | None:
 
 def _count(header: object) -> int:
     return min(header, _COUNT_MAX) if isinstance(header, int) and header > 0 else 0
-
-
-def _death(header: object) -> Death | None:
-    latest = header[0] if isinstance(header, list) and header else None
-    if not isinstance(latest, dict):
-        return None
-    queue, reason = _name(latest.get("queue")), _name(latest.get("reason"))
-    return Death(queue, reason, _name(latest.get("exchange")) or "") if queue and reason else None
 
 
 class RabbitConsumer:
@@ -205,8 +203,8 @@ class RabbitConsumer:
         )
         self._inboxes: dict[str, RabbitInbox] = {}
 
-    def subscribe(self, queue: str, *, prefetch: int) -> RabbitInbox:
-        inbox = RabbitInbox()
+    def subscribe(self, queue: str, *, prefetch: int, bytes_max: int) -> RabbitInbox:
+        inbox = RabbitInbox(bytes_max)
         subscriber = self._broker.subscriber(
             RabbitQueue(queue, declare=False),
             channel=Channel(prefetch_count=prefetch),

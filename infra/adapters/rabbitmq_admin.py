@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 from infra.ports.messaging import BrokerUnavailable
-from infra.ports.topology import Binding, Login, Queue
+from infra.ports.topology import Binding, Login, Queue, QueueState
 
 _WITHIN_S = 10.0
 
@@ -75,6 +75,18 @@ class BrokerAdmin:
             if (it := here.get(user["name"]))
             else None
             for user in users
+        }
+
+    async def queues(self) -> dict[str, QueueState]:
+        """Every queue of the virtual host. Only a quorum queue has a leader to lose."""
+        path = f"/queues/{self._host}?columns=name,type,leader,effective_policy_definition"
+        found: Sequence[Mapping[str, Any]] = await self._call("GET", path)
+        return {
+            each["name"]: QueueState(
+                has_leader=each.get("type") != "quorum" or bool(each.get("leader")),
+                policy=dict(each.get("effective_policy_definition") or {}),
+            )
+            for each in found
         }
 
     async def declare(self, queue: Queue, binding: Binding) -> None:

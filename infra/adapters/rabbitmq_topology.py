@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
 
-import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
@@ -16,17 +15,16 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from infra.adapters.rabbitmq import connect
 from infra.ports.messaging import BrokerUnavailable
-from infra.ports.topology import Binding, Queue, Topology
+from infra.ports.topology import DeclaredOtherwise, Topology
 
-log = structlog.get_logger()
-
+_DIFFERENCE = re.compile(r"inequivalent arg '([^']+)'.*?: received (.+) but current is (.+)$")
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
 
 
 async def declare(url: str, topology: Topology) -> None:
     """Declare everything, on a connection of its own: FastStream must not find these queues in its own cache.
 
-    A login that may not declare finds out whether all of it is there.
+    A login that may not declare finds out whether all of it is there. Raises BrokerUnavailable and DeclaredOtherwise.
     """
     connection = await connect(url)
     try:
@@ -46,40 +44,18 @@ async def _declare(connection: AbstractConnection, topology: Topology) -> None:
     channel = await connection.channel()
     for exchange in topology.exchanges:
         await channel.declare_exchange(exchange.name, exchange.type, durable=True)
+    others: dict[str, str] = {}
     for queue in topology.queues:
         try:
             await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
-        except ChannelPreconditionFailed:
-            if not queue.replaces_empty:
-                raise
+        except ChannelPreconditionFailed as error:
+            others[queue.name] = difference(str(error))
             channel = await connection.channel()
-            await _replace(channel, queue, [each for each in topology.bindings if each.queue == queue.name])
+    if others:
+        raise DeclaredOtherwise(_move(others))
     for binding in topology.bindings:
         declared = await channel.get_queue(binding.queue, ensure=False)
         await declared.bind(binding.exchange, binding.routing_key)
-    for binding in topology.withdrawn:
-        declared = await channel.get_queue(binding.queue, ensure=False)
-        await declared.unbind(binding.exchange, binding.routing_key)
-
-
-async def _replace(channel: AbstractChannel, queue: Queue, bindings: Sequence[Binding]) -> None:
-    """Delete the queue of an earlier version, and declare ours. Without its bindings nothing arrives any more: senders
-    are refused and try again, and what waits for another try stays where it is.
-    """
-    former = await channel.get_queue(queue.name, ensure=False)
-    for binding in bindings:
-        await former.unbind(binding.exchange, binding.routing_key)
-    found = (await channel.declare_queue(queue.name, passive=True)).declaration_result
-    if found.message_count or found.consumer_count:
-        for binding in bindings:
-            await former.bind(binding.exchange, binding.routing_key)
-        raise BrokerUnavailable(
-            f"queue {queue.name} is that of an earlier version, and is replaced once it is empty and without a reader; "
-            "let the earlier version work it off without new orders, and stop its workers"
-        )
-    await channel.queue_delete(queue.name)
-    await channel.declare_queue(queue.name, durable=True, arguments=queue.arguments)
-    log.warning("queue_replaced", queue=queue.name, reason="an earlier version declared it with other arguments")
 
 
 async def _require(channel: AbstractChannel, topology: Topology) -> None:
@@ -88,3 +64,27 @@ async def _require(channel: AbstractChannel, topology: Topology) -> None:
         await channel.declare_exchange(exchange.name, exchange.type, passive=True)
     for queue in topology.queues:
         await channel.declare_queue(queue.name, passive=True)
+
+
+def difference(refusal: str) -> str:
+    """How a queue or exchange differs from its declaration, by the broker's refusal to declare it again."""
+    found = _DIFFERENCE.search(refusal)
+    if not found:
+        return refusal
+    argument, declared, current = found.groups()
+    return f"{argument} is {_value(current)}, and {_value(declared)} is declared"
+
+
+def _value(text: str) -> str:
+    """`x` for `the value 'x' of type 'longstr'`."""
+    quoted = re.search(r"'([^']*)'", text)
+    return quoted[1] if quoted else text
+
+
+def _move(others: dict[str, str]) -> str:
+    name, differs = next(iter(others.items()))
+    return (
+        f"RabbitMQ has {len(others)} queues with other arguments, as of an earlier version ({name}: {differs}), and "
+        "arguments cannot be changed. Stop the senders, let the workers of that version empty the queues, stop them, "
+        f"delete the queues (`rabbitmqctl delete_queue NAME`), then `tributary topology --apply`: {', '.join(others)}"
+    )

@@ -1,16 +1,21 @@
 """Whether RabbitMQ accepts messages: one is published to the stack's own quorum queue, which keeps only one.
 
 After a full disk a node may accept connections, open channels and count queues, but refuse every message to a quorum
-queue.
+queue. A single queue whose process has ended too often is lost until the node starts again.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
+from base64 import b64encode
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from http.client import HTTPException
 from typing import Any
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
@@ -21,6 +26,7 @@ from infra.local.server import SERVES, Health
 QUEUE = "tributary.ping"
 _ARGUMENTS: dict[str, Any] = {"x-queue-type": "quorum", "x-max-length": 1}
 _WITHIN_S = 2.0
+_NAMED_MAX = 3
 _FAILED = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError, RuntimeError)
 
 
@@ -38,8 +44,8 @@ def create_queue(url: str) -> None:
         _on_a_channel(url, declare)
 
 
-def ping(url: str) -> Health:
-    """Publish and wait for the confirmation."""
+def ping(url: str, management_url: str) -> Health:
+    """Publish and wait for the confirmation, then look for queues without a leader."""
     try:
         _on_a_channel(url, _open)
     except _FAILED as error:
@@ -48,7 +54,23 @@ def ping(url: str) -> Health:
         _on_a_channel(url, _publish_to(QUEUE))
     except _FAILED as error:
         return _blocked(url) or Health(f"does not take a message ({_text(error)})")
+    if lost := _leaderless(management_url):
+        return Health(f"has queues without a leader, which take nothing ({', '.join(lost[:_NAMED_MAX])})")
     return SERVES
+
+
+def _leaderless(management_url: str) -> list[str]:
+    """Quorum queues that ended, or wait for another node; none where the management API does not answer."""
+    parts = urlsplit(management_url)
+    login = b64encode(f"{parts.username}:{parts.password}".encode()).decode()
+    url = f"{parts.scheme}://{parts.hostname}:{parts.port}/api/queues?columns=name,type,leader"
+    request = Request(url, headers={"Authorization": f"Basic {login}"})  # noqa: S310  (the stack's own address)
+    try:
+        with urlopen(request, timeout=_WITHIN_S) as answer:  # noqa: S310
+            queues = json.load(answer)
+    except (OSError, ValueError, HTTPException):
+        return []
+    return [queue["name"] for queue in queues if queue.get("type") == "quorum" and not queue.get("leader")]
 
 
 def _blocked(url: str) -> Health | None:

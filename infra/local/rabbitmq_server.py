@@ -19,6 +19,9 @@ from typing import ClassVar
 from infra.local.ports import LOOPBACK
 from infra.local.server import Health, Launch
 
+MESSAGE_BYTES_MAX = 9 * 1024 * 1024
+"""What the broker takes, as infra/deploy/rabbitmq/rabbitmq.conf sets it too: our largest event (8 MiB) and room for its
+envelope. By default it takes 128 MB, and holds them in memory, as does every worker that receives them."""
 MEMORY_MAX = "2GB"
 DISK_FREE_MIN = "500MB"
 DEAD_LETTER_CONFIRM_WITHIN_MS = 10_000
@@ -76,10 +79,11 @@ class RabbitmqServer:
         return version[1].decode()
 
     def ping(self, folder: Path, ports: Mapping[str, int]) -> Health:
-        """It must confirm a message: a node whose queues are all down still accepts connections."""
+        """It must confirm a message, and each queue have a leader: otherwise it still accepts connections."""
         from infra.local import rabbitmq_probe
 
-        return rabbitmq_probe.ping(self.urls(folder, ports)["rabbitmq_url"])
+        urls = self.urls(folder, ports)
+        return rabbitmq_probe.ping(urls["rabbitmq_url"], urls["rabbitmq_management_url"])
 
     def urls(self, folder: Path, ports: Mapping[str, int]) -> Mapping[str, str]:
         """With RabbitMQ's default user, who may connect from this machine only."""
@@ -103,6 +107,7 @@ def _write_configuration(folder: Path, ports: Mapping[str, int]) -> None:
         "management_agent.disable_metrics_collector = true",
         # The first start makes this login.
         *(f"default_{what} = {value}" for what, value in zip(("user", "pass"), _login(folder), strict=True)),
+        f"max_message_size = {MESSAGE_BYTES_MAX}",
         f"vm_memory_high_watermark.absolute = {MEMORY_MAX}",
         f"disk_free_limit.absolute = {DISK_FREE_MIN}",
         "log.console = false",

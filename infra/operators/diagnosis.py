@@ -12,6 +12,7 @@ from infra.adapters.mongo_errors import StoreRefused
 from infra.adapters.redis import RedisCache
 from infra.operators.diagnosis_broker import look_at_broker
 from infra.operators.diagnosis_logins import look_at_logins
+from infra.operators.diagnosis_queues import look_at_queues
 from infra.operators.diagnosis_store import PART as STORE
 from infra.operators.diagnosis_store import look_at_store
 from infra.operators.findings import Finding, ok, problem, warning
@@ -37,8 +38,10 @@ async def diagnose(settings: Settings, folder: Path | None) -> list[Finding]:
     """Check everything; `folder` has the servers' data, if that is on this machine."""
     workers = roster.load_all()
     queues = [queue for worker in workers for queue in worker.queues]
+    topology = topology_of(workers, settings)
     looks = await asyncio.gather(
-        look_at_broker(settings.rabbitmq_url, topology_of(workers, settings), queues),
+        look_at_broker(settings.rabbitmq_url, topology, queues, event_bytes_max=settings.event_bytes_max),
+        look_at_queues(settings.rabbitmq_management_url, [queue.name for queue in topology.queues]),
         look_at_logins(settings.rabbitmq_management_url, workers),
         _store(settings, workers),
         _cache(settings.redis_url),

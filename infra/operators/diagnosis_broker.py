@@ -18,6 +18,8 @@ from aio_pika.exceptions import (
 )
 from aiormq.exceptions import ChannelAccessRefused
 
+from infra.adapters.rabbitmq_topology import difference
+from infra.local.rabbitmq_server import MESSAGE_BYTES_MAX
 from infra.operators.findings import Finding, ok, problem, warning
 from infra.ports.topology import Exchange, Queue, Topology
 from infra.runtime.failure_policy import DELAY_PREFIX
@@ -30,8 +32,6 @@ _READY_MANY = 10_000
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError, ValueError)
 _NOWHERE = "tributary.doctor"
 """No queue has this name, so what is published to it on the default exchange is confirmed and dropped."""
-
-_DIFFERENCE = re.compile(r"inequivalent arg '([^']+)'.*?: received (.+) but current is (.+)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,9 @@ class _Seen:
     """Whether the login may compare it with its declaration."""
 
 
-async def look_at_broker(url: str, topology: Topology, work_queues: Sequence[str]) -> list[Finding]:
+async def look_at_broker(
+    url: str, topology: Topology, work_queues: Sequence[str], *, event_bytes_max: int
+) -> list[Finding]:
     """All findings about the broker; the first is whether it can be reached. Never raises for its state."""
     try:
         async with asyncio.timeout(_ANSWER_WITHIN_S):
@@ -64,7 +66,7 @@ async def look_at_broker(url: str, topology: Topology, work_queues: Sequence[str
         findings.append(problem(PART, "answers", f"It stopped answering ({_text(error)}); look at its log."))
     finally:
         await _close(connection)
-    return [*findings, await _confirms(url)]
+    return [*findings, await _confirms(url), *await _size_limit(url, event_bytes_max)]
 
 
 async def _exchanges(connection: AbstractConnection, exchanges: Iterable[Exchange]) -> list[Finding]:
@@ -129,7 +131,7 @@ async def _compare(connection: AbstractConnection, exists: Declare, same: Declar
     try:
         await same(channel)
     except ChannelPreconditionFailed as error:
-        return _Compared(difference=_difference(str(error)))
+        return _Compared(difference=difference(str(error)))
     except ChannelAccessRefused:
         return _Compared(compares=False)
     await channel.close()
@@ -187,7 +189,7 @@ def _retries_and_parked(seen: Sequence[_Seen]) -> list[Finding]:
         findings.append(ok(PART, "retries", f"Messages wait for a retry: {', '.join(retrying)}."))
     for one in seen:
         if one.queue.name == PARKED and one.ready:
-            reason = "bodies too large to keep elsewhere; `tributary dead list --reason too_large` shows which"
+            reason = "the newest bodies too large for the store; `tributary dead list --reason too_large` shows which"
             findings.append(warning(PART, "parked", f"{PARKED} holds {one.ready} messages, {reason}."))
         elif one.queue.name == PARKED:
             findings.append(ok(PART, "parked", f"{PARKED} is empty."))
@@ -223,6 +225,34 @@ async def _confirms(url: str) -> Finding:
     return ok(PART, "alarm", "It confirms what is published; no alarm blocks publishers.")
 
 
+async def _size_limit(url: str, event_bytes_max: int) -> list[Finding]:
+    """Publish to no queue what the broker should refuse; it states its limit in the refusal. Nothing is found while it
+    blocks publishers.
+    """
+    connection: AbstractConnection | None = None
+    try:
+        async with asyncio.timeout(_CONFIRM_WITHIN_S):
+            connection = await aio_pika.connect(url)
+            channel = await connection.channel(publisher_confirms=True)
+            body = bytes(MESSAGE_BYTES_MAX + 1)
+            await channel.default_exchange.publish(aio_pika.Message(body), _NOWHERE, mandatory=False)
+    except ChannelPreconditionFailed as error:
+        found = _LIMIT.search(str(error))
+        limit = int(found[1]) if found else MESSAGE_BYTES_MAX
+    except _LOST:
+        return []
+    else:
+        detail = f"It takes messages of more than {MESSAGE_BYTES_MAX} bytes, which fill memory and disk; {_SET_LIMIT}."
+        return [problem(PART, "size", detail)]
+    finally:
+        if connection is not None:
+            await _close(connection)
+    if limit <= event_bytes_max:
+        detail = f"It refuses messages of more than {limit} bytes, and our events have up to {event_bytes_max}"
+        return [problem(PART, "size", f"{detail}; {_SET_LIMIT}.")]
+    return [ok(PART, "size", f"It refuses messages of more than {limit} bytes.")]
+
+
 async def _close(connection: AbstractConnection) -> None:
     """Close with a timeout: a blocked connection does not even accept the close."""
     try:
@@ -236,22 +266,10 @@ def _all(count: int, *, compares: bool) -> str:
     return f"All {count} are as declared." if compares else f"All {count} exist; this login may not compare them."
 
 
+_SET_LIMIT = f"set max_message_size = {MESSAGE_BYTES_MAX} in rabbitmq.conf and restart it"
+_LIMIT = re.compile(r"max(?:imum)? size (\d+)")
 _DECLARE = "declare it: `tributary topology --apply`"
 _MOVE = "Arguments cannot be changed: empty and delete it, then `tributary topology --apply`"
-
-
-def _difference(text: str) -> str:
-    found = _DIFFERENCE.search(text)
-    if not found:
-        return text
-    argument, declared, current = found.groups()
-    return f"{argument} is {_value(current)}, and {_value(declared)} is declared"
-
-
-def _value(text: str) -> str:
-    """`x` for `the value 'x' of type 'longstr'`."""
-    quoted = re.search(r"'([^']*)'", text)
-    return quoted[1] if quoted else text
 
 
 def _version(connection: AbstractConnection) -> str:

@@ -21,7 +21,7 @@ PROVES = {
     "I6": "everything emitted was handled by everyone bound to it",
 }
 
-_FIELDS = ("queue", "handled.outcome", "repeats", "dead.died_in", "emitted.id", "emitted.type")
+_FIELDS = ("queue", "handled.outcome", "repeats", "dead.id", "emitted.id", "emitted.type")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +65,7 @@ def _count(counts: Counter[str], record: Document, commands: Container[str], pla
     handled = record.get("handled", ())
     counts[f"{source}_handled"] += len(handled)
     counts[f"{source}_repeats"] += len(record.get("repeats", ()))
-    for item in record.get("dead", ()):
-        counts["commands_dead" if (item.get("died_in") or queue) in commands else "events_dead"] += 1
+    counts[f"{source}_dead"] += len(record.get("dead", ()))
     if queue in placing:
         for item in handled:
             counts[f"orders_{item['outcome']}"] += 1
@@ -83,7 +82,6 @@ class _Deliveries:
             for handler in worker.handlers:
                 for payload in handler.payloads:
                     self._readers.setdefault(payload.message_type, []).append(worker.name)
-        self._keepers = [JOURNALS + worker.name for worker in workers if worker.keeps_parked]
         self._expected: dict[str, dict[str, _Emitted]] = {worker.name: {} for worker in workers}
         self._emitted = self._delivered = 0
 
@@ -110,7 +108,7 @@ class _Deliveries:
         found = await self._read.find(journal, {"handled.id": {"$in": list(expected)}}, fields=("handled.id",))
         missing = expected.keys() - {item["id"] for record in found for item in record["handled"]}
         if missing:
-            missing -= await self._dead_lettered(journal, reader, missing)
+            missing -= await self._dead_lettered(journal, missing)
         for message_id in expected if missing else ():
             if message_id in missing:
                 emitted = expected[message_id]
@@ -118,13 +116,6 @@ class _Deliveries:
                 self._report.breach("I6", f"message/{message_id}", detail, place=emitted.place)
         self._delivered += len(expected)
 
-    async def _dead_lettered(self, journal: str, reader: str, ids: Iterable[str]) -> set[str]:
-        where = {"dead.id": {"$in": list(ids)}}
-        dead = await self._read.find(journal, where, fields=("dead.id",))
-        found = {item["id"] for record in dead for item in record["dead"]}
-        for keeper in self._keepers:
-            # What the broker gave up on is in the journal of the worker that dead-letters it.
-            dead = await self._read.find(keeper, where, fields=("dead.id", "dead.died_in"))
-            parked = (item for record in dead for item in record["dead"] if item.get("died_in"))
-            found |= {item["id"] for item in parked if item["died_in"].partition(".")[0] == reader}
-        return found
+    async def _dead_lettered(self, journal: str, ids: Iterable[str]) -> set[str]:
+        dead = await self._read.find(journal, {"dead.id": {"$in": list(ids)}}, fields=("dead.id",))
+        return {item["id"] for record in dead for item in record["dead"]}

@@ -34,17 +34,6 @@ class BrokerUnavailable(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Death:
-    """Where and why the broker gave up on a message: a queue, and a reason such as `delivery_limit`; and the exchange
-    to which it was sent, as far as the sender leaves that to the broker.
-    """
-
-    queue: str
-    reason: str
-    exchange: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Sender:
     """The shop whose login sent a message; empty where the message does not name its login. With it, on a copy of
     ours, the type as which and the id under which the shop sent it.
@@ -84,8 +73,6 @@ class Delivery:
     """The queue where the sender waits for the outcome."""
     undecoded: str | None = None
     """The properties that could not be decoded, by name and bytes: such a message is dead-lettered, never handled."""
-    death: Death | None = None
-    """The last time the broker itself moved it; this also happens at the end of a delay queue's pause."""
     message_id: str | None = None
     """The AMQP property, where the sender gave one."""
     sender: Sender | None = None
@@ -124,8 +111,8 @@ class Inbox(Protocol):
         """Whether the broker still waits for this acknowledgement; if not, it redelivers the message."""
         ...
 
-    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
-        """Acknowledge `deliveries`; `parked` ones among them go to the broker's dead-letter queue."""
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
+        """Acknowledge `deliveries`, which were the oldest of those that the broker waits for."""
         ...
 
 

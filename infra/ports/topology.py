@@ -9,6 +9,10 @@ from typing import Any
 from contracts.wire.envelope import EVENTS_EXCHANGE
 
 
+class DeclaredOtherwise(Exception):
+    """Queues exist with other arguments; the text says which, and what to do."""
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     name: str
@@ -18,14 +22,18 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """One that `replaces_empty` was declared with other arguments by an earlier version. These never change, so that
-    queue is deleted first, once it is empty and has no reader.
-    """
-
     name: str
     arguments: dict[str, Any]
     reason: str
-    replaces_empty: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class QueueState:
+    """A queue as the broker has it, and what a policy of its administrator adds to its arguments."""
+
+    has_leader: bool = True
+    """Without one, it takes and gives nothing, although the broker counts it as empty."""
+    policy: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +65,6 @@ class Topology:
     exchanges: tuple[Exchange, ...] = field(default=())
     queues: tuple[Queue, ...] = field(default=())
     bindings: tuple[Binding, ...] = field(default=())
-    withdrawn: tuple[Binding, ...] = field(default=())
-    """Bindings of earlier versions, which are removed."""
 
     @property
     def routed(self) -> frozenset[str]:

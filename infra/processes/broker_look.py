@@ -12,6 +12,10 @@ from infra.ports.messaging import BrokerUnavailable
 from infra.telemetry import metrics
 from infra.telemetry.readiness import Readiness
 
+_IDLE = (
+    "no consumer at the broker; if this lasts, the queue has no leader: start the nodes that are away, or restart the "
+    "one that RabbitMQ's log names"
+)
 _FRESH_S = 2.0
 """Probes and scrapes within this time share one look, because each look opens a connection."""
 
@@ -33,7 +37,7 @@ class BrokerLook:
             seen = await self._look()
         except BrokerUnavailable as error:
             return {"broker": str(error)}
-        return {name: "no consumer at the broker" for name, depth in seen.items() if not depth or not depth.consumers}
+        return {name: _IDLE for name, depth in seen.items() if not depth or not depth.consumers}
 
     async def depths(self) -> None:
         """Update the metrics; unknown values are not exported."""

@@ -22,13 +22,13 @@ from infra.collector import collect_seldom
 from infra.ports.messaging import BrokerUnavailable, Inbox
 from infra.ports.store import StoreUnavailable
 from infra.ports.time import RealTime
+from infra.ports.topology import DeclaredOtherwise
 from infra.processes import clock, health
 from infra.processes.broker_look import BrokerLook
 from infra.processes.start import StartError, take_port, url_of
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.journal import Journal
-from infra.runtime.parked import PREFETCH, parked_loops
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
@@ -63,7 +63,10 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
     finally:
         store.close()
     topology = topology_of(workers, settings)
-    await _reach(settings, RABBITMQ, lambda: rabbitmq_topology.declare(settings.rabbitmq_url, topology), readiness)
+    try:
+        await _reach(settings, RABBITMQ, lambda: rabbitmq_topology.declare(settings.rabbitmq_url, topology), readiness)
+    except DeclaredOtherwise as error:
+        raise StartError(f"{error}.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,19 +141,16 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
 def _loops(
     workers: Sequence[Worker], consumer: RabbitConsumer, ports: Ports, settings: Settings, hooks: Hooks
 ) -> list[BatchLoop]:
-    all_workers = roster.load_all()
-    routed = topology_of(all_workers, settings).routed
+    routed = topology_of(roster.load_all(), settings).routed
     loops: list[BatchLoop] = []
     for worker in workers:
         for handler in worker.handlers:
             prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
-            inbox = consumer.subscribe(worker.queue_of(handler), prefetch=prefetch)
+            queue, bytes_max = worker.queue_of(handler), settings.prefetch_bytes_max
+            inbox = consumer.subscribe(queue, prefetch=prefetch, bytes_max=bytes_max)
             loops.append(BatchLoop(worker, handler, hooks.inbox(inbox), ports, settings, routed=routed))
 
-    def parked(queue: str) -> Inbox:
-        return hooks.inbox(consumer.subscribe(queue, prefetch=PREFETCH))
-
-    return [*loops, *parked_loops(workers, all_workers, parked, ports, settings, routed=routed)]
+    return loops
 
 
 async def _serve_health(

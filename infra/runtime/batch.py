@@ -75,7 +75,7 @@ class Ports:
 
 
 class BatchLoop:
-    """Handles the messages of one queue, by default the handler's own.
+    """Handles the messages of one queue.
 
     `routed` are the event types that some queue is bound to.
     """
@@ -89,11 +89,10 @@ class BatchLoop:
         settings: Settings,
         *,
         routed: frozenset[str],
-        queue: str | None = None,
     ) -> None:
         self._worker = worker
         self._handler = handler
-        self._queue = queue or worker.queue_of(handler)
+        self._queue = worker.queue_of(handler)
         self._inbox = inbox
         self._store = ports.store
         self._publisher = ports.publisher
@@ -132,7 +131,7 @@ class BatchLoop:
         while delivery is not None and not self._is_suspect(delivery):
             deliveries.append(delivery)
             size_bytes += len(delivery.body)
-            works.extend(self._decode(delivery))
+            works.extend(self._decoder.works_of(delivery))
             if len(works) >= self._settings.batch_events_max or size_bytes >= self._settings.batch_bytes_max:
                 return deliveries, works, None
             delivery = self._inbox.waiting()
@@ -144,7 +143,7 @@ class BatchLoop:
     async def _handle_alone(self, delivery: Delivery) -> None:
         """Handle a delivery that was requeued many times, and dead-letter a poison message."""
         tries = await self._when_back("MongoDB", lambda: self._note_try(delivery))
-        works = self._decode(delivery)
+        works = self._decoder.works_of(delivery)
         if tries > self._settings.suspect_tries_max and len(works) > 1:
             # One of them is poison: publish each as a delivery of its own.
             alone = [
@@ -166,12 +165,6 @@ class BatchLoop:
             # The transaction of a dead process lasts for up to a minute, and locks the note.
             raise StoreUnavailable(str(error)) from error
 
-    def _decode(self, delivery: Delivery) -> list[Work]:
-        return self._decoder.works_of(delivery)
-
-    def _is_too_large(self, delivery: Delivery) -> bool:
-        return self._decoder.is_too_large(delivery)
-
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         """Commit, publish, acknowledge. Bodies too large for the store are parked at the broker."""
         started = self._time.monotonic()
@@ -180,13 +173,10 @@ class BatchLoop:
         commit_s = self._time.monotonic() - started
         for part in parts:
             await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
-        parked = [delivery for delivery in deliveries if self._is_too_large(delivery)]
-        if parked and self._handler.from_shops:
-            # The broker must not dead-letter what has headers of a shop; see `topology`.
-            await self._when_back("RabbitMQ", lambda: self._publisher.publish([outbox.parked(each) for each in parked]))
-            parked = []
+        if parked := [outbox.parked(delivery) for delivery in deliveries if self._decoder.is_too_large(delivery)]:
+            await self._when_back("RabbitMQ", lambda: self._publisher.publish(parked))
         await self._note_acknowledged({key for part in parts for key in part.returning})
-        await self._inbox.acknowledge(deliveries, parked=parked)
+        await self._inbox.acknowledge(deliveries)
         self._report(parts, works, commit_s)
 
     async def _note_acknowledged(self, keys: set[str]) -> None:

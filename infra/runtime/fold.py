@@ -27,7 +27,7 @@ class Work:
     """One message of a batch. `attempt` counts tries including this one; with a `failure`, no rule runs.
 
     `recalled_by` is how to look up the id under which a redelivered bare body was handled, if it was; `receipt` is that
-    of a bare body's delivery. `died_in` is the queue in which the broker gave up on the message, if it did.
+    of a bare body's delivery.
     """
 
     item: Message[Any] | Refused[Any] | NotYours
@@ -36,7 +36,6 @@ class Work:
     redelivered: bool = False
     failure: Failure | None = None
     reply_to: str | None = None
-    died_in: str | None = None
     recalled_by: Literal["content", "message_id"] | None = None
     receipt: object = None
     sender: Sender | None = None
@@ -172,26 +171,21 @@ def _retry_or_dead_letter(
 
 def _dead_letter(work: Work, item: Message[Any] | Refused[Any], failure: Failure, folded: Folded) -> None:
     folded.failures[item.key] = failure
-    queue = work.died_in or folded.queue
-    # A queue is named after its worker.
-    worker = queue.partition(".")[0] if work.died_in else folded.worker
     letter = dead_letter(
         item,
         failure,
-        worker=worker,
-        queue=queue,
+        worker=folded.worker,
+        queue=folded.queue,
         attempts=work.attempt,
         replays=work.replays,
         sender=work.sender,
     )
-    folded.dead.append(
-        Unhandled(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt, work.died_in)
-    )
+    folded.dead.append(Unhandled(item.key, item.type, letter.about(), item.correlation, failure.reason, work.attempt))
     # The id is derived from the queue and the number of replays, so that each death is a dead letter of its own, and
     # from the content, as another command may have the same id. It does not begin with a time: people look up a letter
     # by the beginning of its id.
     content = (item.digest,) if isinstance(item, Message) and item.digest else ()
-    folded.emit(item, letter, derived_id(queue, work.replays, *content))
+    folded.emit(item, letter, derived_id(folded.queue, work.replays, *content))
 
 
 def _missing(answer: NotYet[Any], message: Message[Any]) -> str:

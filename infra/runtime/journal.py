@@ -56,10 +56,7 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Unhandled:
-    """A message that was not handled this time: retried after a pause, or dead-lettered.
-
-    `died_in` is the queue where the broker gave up on it; None means the queue of the record.
-    """
+    """A message that was not handled this time: retried after a pause, or dead-lettered."""
 
     id: str
     type: str
@@ -67,7 +64,6 @@ class Unhandled:
     correlation: str
     reason: str
     attempt: int
-    died_in: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

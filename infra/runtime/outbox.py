@@ -99,12 +99,6 @@ def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Ou
     ]
 
 
-def parked(delivery: Delivery) -> Outgoing:
-    """A body that is too large for the store, without the headers it came with, for the queue of such bodies."""
-    headers = {ROUTING_KEY_HEADER: delivery.routing_key}
-    return Outgoing("", PARKED, delivery.body, delivery.content_type, headers=headers)
-
-
 def alone(message: Message[Any], delivery: Delivery, queue: str, sender: Sender | None) -> Outgoing:
     """One message of a redelivered delivery, as a delivery of its own that counts as redelivered."""
     headers = {
@@ -114,6 +108,14 @@ def alone(message: Message[Any], delivery: Delivery, queue: str, sender: Sender 
         **_answered(delivery.reply_to, sender),
     }
     return Outgoing("", queue, message.to_bytes(), STRUCTURED, headers=headers)
+
+
+def parked(delivery: Delivery) -> Outgoing:
+    """A body too large for the store, whole, with no header of its sender."""
+    headers: dict[str, int | str] = {ROUTING_KEY_HEADER: str(delivery.routing_key)}
+    if delivery.sender is not None:
+        headers[SENDER_HEADER] = delivery.sender.to_header()
+    return Outgoing("", PARKED, delivery.body, delivery.content_type, headers=headers)
 
 
 def _answered(queue: str | None, sender: Sender | None) -> dict[str, int | str]:

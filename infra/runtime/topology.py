@@ -1,6 +1,9 @@
 """Every exchange and queue, declared in one place, each with its reason. Declaring again changes nothing.
 
-Type and dead-letter exchange are set by arguments, not by policies, so that they are the same on RabbitMQ 3.10 to 4.x.
+Types and limits are set by arguments, not by policies, so that they are the same on RabbitMQ 3.10 to 4.x.
+
+No queue that takes a message as its sender made it has a dead-letter exchange: RabbitMQ would then read what the sender
+wrote into its headers, and RabbitMQ 3.10 loses the queue over it. Workers publish what they give up on themselves.
 """
 
 from __future__ import annotations
@@ -15,7 +18,11 @@ from infra.runtime.worker import Worker
 from infra.settings import Settings
 
 PARKED = "tributary.parked"
-"""The dead-letter exchange, and the queue for bodies too large for the store."""
+"""The queue for bodies too large for the store: the letter of each has only its beginning."""
+
+_PARKED_BYTES_MAX = 256 * 1024 * 1024
+"""Of those bodies, the newest are kept. Without a limit they would fill the disk, which stops every publisher; and if
+the queue refused more, the worker that parks them would wait, and everybody's orders with it."""
 
 _NEVER = 2**31 - 1
 """A delivery limit that is never reached: RabbitMQ 4 would otherwise assume 20."""
@@ -23,19 +30,12 @@ _NEVER = 2**31 - 1
 
 def topology_of(workers: Iterable[Worker], settings: Settings) -> Topology:
     workers = list(workers)
-    queues: list[Queue] = [Queue(PARKED, {"x-queue-type": "quorum"}, "bodies too large to keep, each with a letter")]
-    parked = Binding(PARKED, PARKED, "#")
-    bindings = [Binding(worker.parked_queue, PARKED, "#") for worker in workers if worker.keeps_parked] or [parked]
+    queues: list[Queue] = [Queue(PARKED, _parked_arguments(), "bodies too large to keep, each with a letter")]
+    bindings: list[Binding] = []
     for worker in workers:
-        if worker.keeps_parked:
-            queues.append(Queue(worker.parked_queue, _parked_arguments(), "what the broker gave up on"))
         for handler in worker.handlers:
             name = worker.queue_of(handler)
-            reason = f"{handler.noun_and_verb} for {worker.name}"
-            if handler.from_shops:
-                queues.append(Queue(name, _intake_arguments(), reason, replaces_empty=True))
-            else:
-                queues.append(Queue(name, _work_arguments(settings), reason))
+            queues.append(Queue(name, _work_arguments(), f"{handler.noun_and_verb} for {worker.name}"))
             exchange = COMMANDS_EXCHANGE if handler.reads_command else EVENTS_EXCHANGE
             bindings.extend(Binding(name, exchange, payload.message_type) for payload in handler.payloads)
             if handler.from_shops:
@@ -47,43 +47,22 @@ def topology_of(workers: Iterable[Worker], settings: Settings) -> Topology:
         Exchange(EVENTS_EXCHANGE, "topic", "events, for readers inside"),
         Exchange(SHOPS_EXCHANGE, "topic", "commands of shops, by their own logins; leads to nothing else"),
         Exchange(SHOP_EVENTS_EXCHANGE, "direct", "answers and events for each shop, routed by its id"),
-        Exchange(PARKED, "topic", "dead-letter exchange of every work queue"),
     ]
     for delay_s in settings.retry_delays_s:
         name = delay_name(delay_s)
         exchanges.append(Exchange(name, "fanout", f"messages to be retried in {delay_s} s"))
         queues.append(Queue(name, _delay_arguments(delay_s), f"holds a message for {delay_s} s, then returns it"))
         bindings.append(Binding(name, name, ""))
-    withdrawn = () if parked in bindings else (parked,)
-    return Topology(tuple(exchanges), tuple(queues), tuple(bindings), withdrawn)
+    return Topology(tuple(exchanges), tuple(queues), tuple(bindings))
 
 
-def _work_arguments(settings: Settings) -> dict[str, Any]:
-    return {
-        "x-queue-type": "quorum",
-        "x-dead-letter-exchange": PARKED,
-        "x-delivery-limit": settings.delivery_limit,
-    }
-
-
-def _intake_arguments() -> dict[str, Any]:
-    """Shops write here, with headers of their own, and the broker dead-letters nothing of it: with an `x-death` that is
-    no list of tables, RabbitMQ 3.10 ends the queue itself. Its worker dead-letters what is too large or poison, and
-    what expires is gone.
-    """
+def _work_arguments() -> dict[str, Any]:
+    """The broker drops nothing: the quarantine of the worker ends a message that ends its process."""
     return {"x-queue-type": "quorum", "x-delivery-limit": _NEVER}
 
 
 def _parked_arguments() -> dict[str, Any]:
-    """A body too large for its reader goes on to `PARKED`, at least once, so that none is lost."""
-    return {
-        "x-queue-type": "quorum",
-        "x-dead-letter-exchange": "",
-        "x-dead-letter-routing-key": PARKED,
-        "x-dead-letter-strategy": "at-least-once",
-        "x-overflow": "reject-publish",
-        "x-delivery-limit": _NEVER,
-    }
+    return {"x-queue-type": "quorum", "x-max-length-bytes": _PARKED_BYTES_MAX, "x-overflow": "drop-head"}
 
 
 def _delay_arguments(delay_s: int) -> dict[str, Any]:

@@ -63,8 +63,6 @@ def on(
 class Worker(Generic[S]):
     """`audits` check what the worker owns, each as of one moment. `announces` are events that are also logged, as
     warnings.
-
-    `keeps_parked` is true for the one worker that dead-letters what the broker itself gave up on.
     """
 
     name: str
@@ -72,18 +70,11 @@ class Worker(Generic[S]):
     handlers: tuple[Handler[S], ...]
     audits: tuple[Audit, ...]
     announces: tuple[type[Payload], ...] = ()
-    keeps_parked: bool = False
 
     def queue_of(self, handler: Handler[S]) -> str:
         return f"{self.name}.{handler.noun_and_verb}"
 
     @property
-    def parked_queue(self) -> str:
-        """The queue of what the broker gave up on, if this worker `keeps_parked`."""
-        return f"{self.name}.parked"
-
-    @property
     def queues(self) -> tuple[str, ...]:
         """Every queue that the worker reads."""
-        parked = (self.parked_queue,) if self.keeps_parked else ()
-        return (*map(self.queue_of, self.handlers), *parked)
+        return tuple(map(self.queue_of, self.handlers))

@@ -41,7 +41,6 @@ from infra.ports.topology import Topology
 from infra.processes.fleet import Fleet
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.parked import PREFETCH, parked_loops
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
@@ -138,7 +137,7 @@ class Site:
             BatchLoop(
                 worker,
                 handler,
-                consumer.subscribe(worker.queue_of(handler), prefetch=100),
+                consumer.subscribe(worker.queue_of(handler), prefetch=100, bytes_max=self.settings.prefetch_bytes_max),
                 ports,
                 self.settings,
                 routed=self.topology.routed,
@@ -146,14 +145,6 @@ class Site:
             for worker in workers
             for handler in worker.handlers
         ]
-        loops += parked_loops(
-            workers,
-            self.workers,
-            lambda queue: consumer.subscribe(queue, prefetch=PREFETCH),
-            ports,
-            self.settings,
-            routed=self.topology.routed,
-        )
         running = [asyncio.create_task(loop.run()) for loop in loops]
         await consumer.start()
         try:

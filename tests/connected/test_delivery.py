@@ -98,7 +98,7 @@ async def test_events_of_one_type_leave_together_and_outlive_the_broker(site: Si
 async def test_a_handled_message_is_freed(site: Site) -> None:
     """At once, not at the next collection of garbage cycles: these are rare, and bodies are large."""
     consumer = RabbitConsumer(site.settings.rabbitmq_url)
-    inbox = consumer.subscribe(PLACED, prefetch=1)
+    inbox = consumer.subscribe(PLACED, prefetch=1, bytes_max=1)
     await consumer.start()
     gc.disable()
     try:

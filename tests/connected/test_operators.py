@@ -280,7 +280,7 @@ class TestDoctor:
                 assert code == 1
                 assert f"RabbitMQ: There is no queue {ACCRUALS}; declare it: `tributary topology --apply`." in found
                 [differs] = [each for each in found if f"The queue {PLACED} differs" in each]
-                assert "is none, and tributary.parked is declared" in differs
+                assert "is none, and 2147483647 is declared" in differs
         finally:
             async with site.channel() as channel:
                 await channel.queue_delete(PLACED)

@@ -5,7 +5,6 @@ Each attack runs on the real broker, with a login as `tributary identity create-
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -15,20 +14,16 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import CONNECTION_EXCEPTIONS, AMQPException
 from aiormq.exceptions import ChannelAccessRefused
 
-from contracts.operations.view import DEAD_LETTERS
 from contracts.wire.envelope import EVENTS_EXCHANGE, SHOP_EVENTS_EXCHANGE, SHOPS_EXCHANGE
 from infra.adapters.rabbitmq_admin import BrokerAdmin
-from infra.operators.dead_letters import CannotReplay, named, replay
 from infra.operators.diagnosis_logins import look_at_logins
 from infra.operators.shop_logins import ShopLogins, shop_address
 from infra.ports.time import RealTime
 from infra.runtime import roster
-from infra.runtime.topology import PARKED
 from infra.shops.logins import shop_login, shop_queue
-from infra.shops.ownership import SENDER_UNKNOWN
 from infra.shops.readers import Readers
 from tests.connected.running import Site, until
-from tests.connected.shops import MINE, PLACE, SECRET, THEIRS, Shop, an_order, connected, enveloped, logins_at
+from tests.connected.shops import MINE, PLACE, SECRET, THEIRS, Shop, connected, logins_at
 
 COMMANDS = "tributary.commands"
 
@@ -86,7 +81,7 @@ REFUSED: dict[str, Attack] = {
     "the other shop's queue": lambda channel: publish_to(channel, SHOP_EVENTS_EXCHANGE, THEIRS),
     "its own queue": lambda channel: publish_to(channel, SHOP_EVENTS_EXCHANGE, MINE),
     "a delay": lambda channel: publish_to(channel, "tributary.delay.1s", "rule_book.rules.activate"),
-    "the dead-letter exchange": lambda channel: publish_to(channel, "tributary.parked", "any"),
+    "the parked bodies": lambda channel: publish_to(channel, "", "tributary.parked"),
     "a fanout of the broker": lambda channel: publish_to(channel, "amq.topic", "any"),
     "a queue with a dead-letter exchange": lambda channel: channel.declare_queue("q", arguments=DLX),
     "a queue that looks like its own": lambda channel: channel.declare_queue(f"{OWN}.more", arguments=DLX),
@@ -154,63 +149,6 @@ async def test_a_shop_without_a_login_gets_no_copies(shared_site: Site, logins: 
     await readers.load()
     assert readers.shops() == {THEIRS}
     await logins.save(MINE, SECRET)
-
-
-STRANGE_DEATHS: list[Any] = [
-    ["x", "y"],
-    [1, 2],
-    [[["a"]]],
-    [{"reason": "rejected"}],
-    [{"queue": 5, "reason": 7, "count": "x"}],
-    [{"queue": "order_intake.order.place", "reason": "expired", "exchange": COMMANDS, "count": 2**62}],
-    "text",
-]
-
-
-async def test_no_header_of_a_shop_stops_the_queue_of_all(shared_site: Site, mine: Shop) -> None:
-    """RabbitMQ 3.10 ends a quorum queue that dead-letters a message with a strange `x-death`, and after three of them
-    starts it no more.
-    """
-    place = [queue for queue in shared_site.topology.queues if queue.name.startswith("order_intake.order.place")]
-    assert [queue.arguments.get("x-dead-letter-exchange") for queue in place] == [None]
-    for deaths in STRANGE_DEATHS * 2:
-        headers = {"x-death": deaths}
-        forged = enveloped(an_order(THEIRS), source=f"urn:shop:{THEIRS}")
-        await mine.send(PLACE, forged, expiration=0.001, headers=headers, reply_to="rule_book.rules.activate")
-    large = enveloped(an_order()).replace(b"}}", b'}, "x": "%s"}' % (b"y" * shared_site.settings.message_bytes_max))
-    await asyncio.sleep(0.2)
-    async with shared_site.loops(roster.load("order_intake"), roster.load("alerting")):
-        for deaths in STRANGE_DEATHS * 2:
-            await mine.send(PLACE, large, headers={"x-death": deaths})
-        await mine.send(PLACE, enveloped(an_order(order_id="alive"), "alive"))
-
-        async def answered() -> bool:
-            return "alive" in {each["message_id"] for each in await mine.answers()}
-
-        await until(answered, what="the next order is answered")
-
-        async def kept() -> bool:
-            return await shared_site.ready(PARKED) == len(STRANGE_DEATHS) * 2
-
-        await until(kept, what="the large bodies are kept")
-    # What has expired is gone, as its expiration asked.
-    assert {letter["reason"] for letter in await shared_site.documents(DEAD_LETTERS)} == {"too_large"}
-    assert await shared_site.ready("rule_book.rules.activate") == 0
-    async with shared_site.channel() as channel:
-        await (await channel.get_queue(PARKED, ensure=False)).purge()
-
-
-async def test_a_letter_without_a_sender_is_not_replayed(shared_site: Site, mine: Shop) -> None:
-    async with shared_site.loops(roster.load("order_intake"), roster.load("alerting")):
-        await mine.send(PLACE, enveloped(an_order(THEIRS), source=f"urn:shop:{THEIRS}"), login=None)
-
-        async def letter() -> Any:
-            return await shared_site.documents(DEAD_LETTERS, {"reason": SENDER_UNKNOWN})
-
-        [found] = await until(letter, what="the letter is kept")
-    [unknown] = await named(shared_site.store, found["_id"])
-    with pytest.raises(CannotReplay):
-        replay(unknown)
 
 
 async def test_doctor_finds_a_tag_and_a_permission_elsewhere(shared_site: Site, logins: ShopLogins) -> None:

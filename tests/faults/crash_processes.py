@@ -226,9 +226,9 @@ class CountedInbox:
     def holds(self, receipt: object) -> bool:
         return self._inbox.holds(receipt)
 
-    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         self._effects.record(f"before acknowledging {len(deliveries)}")
-        await self._inbox.acknowledge(deliveries, parked=parked)
+        await self._inbox.acknowledge(deliveries)
         self._effects.record(f"acknowledged {len(deliveries)}")
 
 

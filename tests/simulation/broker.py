@@ -23,7 +23,6 @@ from infra.ports.messaging import (
 )
 from infra.ports.time import Time
 from infra.ports.topology import Topology
-from infra.runtime.topology import PARKED
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Park, Scheduler, Task, suspend, turn
@@ -61,7 +60,6 @@ class SimulatedBroker:
         self.published: list[Outgoing] = []
         self.waiting = 0
         """Messages in transit: in a delay queue, or late."""
-        self._limits = {queue.name: queue.arguments.get("x-delivery-limit") for queue in topology.queues}
         self.late: Counter[str] = Counter()
         """The same by target queue."""
         self._ttl_ms = {queue.name: ttl for queue in topology.queues if (ttl := queue.arguments.get("x-message-ttl"))}
@@ -123,13 +121,9 @@ class SimulatedBroker:
             inbox.wake()
 
     def requeue(self, queue: str, queued: Queued) -> None:
-        """Requeue an unacknowledged message, marked as redelivered, until the delivery limit."""
+        """Requeue an unacknowledged message, marked as redelivered."""
         again = replace(queued, returned=queued.returned + 1, redelivered=True)
-        limit = self._limits[queue]
-        if limit is not None and again.returned > limit:
-            self.queues[PARKED].append(again)
-        else:
-            self.enqueue(queue, again, first=True)
+        self.enqueue(queue, again, first=True)
 
     def put(self, queue: str, routing_key: str, body: bytes) -> None:
         """Put a bare body into the queue once, without any faults."""
@@ -277,18 +271,14 @@ class SimulatedInbox:
     def holds(self, receipt: object) -> bool:
         return receipt in self.unacknowledged
 
-    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         """One acknowledgement covers all earlier ones on its channel, as in the real inbox."""
         await turn("acknowledge")
         if self._broker.faults.broker_away:
             return
         receipts: list[Any] = [delivery.receipt for delivery in deliveries]
-        for delivery in parked:
-            receipt: Any = delivery.receipt
-            if queued := self.unacknowledged.pop(receipt, None):
-                self._broker.queues[PARKED].append(queued)
         covered = [receipt for receipt in self.unacknowledged if receipt in receipts]
-        if covered and not parked:
+        if covered:
             covered = [receipt for receipt in self.unacknowledged if receipt <= covered[-1]]
         for receipt in covered:
             del self.unacknowledged[receipt]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import Any
 from unittest.mock import Mock
 
 import pamqp.frame
@@ -19,7 +18,7 @@ from pamqp.header import ContentHeader
 
 from infra.adapters import amqp_properties
 from infra.adapters.rabbitmq import RabbitInbox
-from infra.ports.messaging import Death, Delivery
+from infra.ports.messaging import Delivery
 from tests.raw_amqp import FLAGS, NOT_UTF8, long_string, short, table, timestamp
 
 MICROSECONDS = 1_764_378_000_000_000
@@ -46,7 +45,7 @@ def taken(properties: Properties, routing_key: bytes = b"order.place.v2", *, red
     deliver = pamqp.frame.unmarshal(deliver_frame(routing_key, redelivered=redelivered))[2]
     assert isinstance(header, ContentHeader)
     assert isinstance(deliver, spec.Basic.Deliver)
-    inbox = RabbitInbox()
+    inbox = RabbitInbox(bytes_max=1_000)
     delivered = DeliveredMessage(delivery=deliver, header=header, body=b"body", channel=Mock(is_closed=False))
     asyncio.run(inbox.take(IncomingMessage(delivered)))
     delivery = inbox.waiting()
@@ -182,29 +181,3 @@ def test_any_bytes_reach_the_loop(properties: Properties, routing_key: bytes, re
     assert len((delivery.reply_to or "").encode()) <= 255
     if delivery.undecoded is None and routing_key and b"x-tributary-routing-key" not in properties.get("headers", b""):
         assert delivery.routing_key == routing_key.decode()
-
-
-class TestDeaths:
-    @staticmethod
-    def died(*deaths: list[tuple[bytes, bytes]]) -> Properties:
-        content = b"".join(b"F" + table(death) for death in deaths)
-        return {"headers": table([(b"x-death", b"A" + struct.pack(">I", len(content)) + content)])}
-
-    def test_the_latest_counts(self) -> None:
-        first = [(b"queue", long_string(b"tributary.delay.5s")), (b"reason", long_string(b"expired"))]
-        latest = [(b"queue", long_string(b"order_intake.order.place")), (b"reason", long_string(b"delivery_limit"))]
-
-        assert taken(self.died(latest, first)).death == Death("order_intake.order.place", "delivery_limit")
-
-    @pytest.mark.parametrize(
-        "entry",
-        [
-            [],
-            [(b"queue", long_string(NOT_UTF8)), (b"reason", long_string(b"expired"))],
-            [(b"queue", long_string(b"q" * 256)), (b"reason", long_string(b"expired"))],
-            [(b"queue", b"V"), (b"reason", b"V")],
-        ],
-    )
-    def test_an_invalid_death_is_none(self, entry: Any) -> None:
-        assert taken(self.died(entry)).death is None
-        assert taken({"headers": table([(b"x-death", long_string(b"often"))])}).death is None

@@ -15,7 +15,7 @@ from infra.operators.broker_logins import role_logins, save_role_logins
 from infra.operators.diagnosis_logins import findings_of
 from infra.ports.topology import Login
 from infra.runtime import roster
-from infra.runtime.topology import PARKED, topology_of
+from infra.runtime.topology import topology_of
 from infra.settings import Settings
 from infra.shops.logins import shop_binding, shop_login, shop_queue
 
@@ -26,7 +26,7 @@ ROLES = role_logins(WORKERS)
 EXCHANGES = {exchange.name for exchange in TOPOLOGY.exchanges}
 QUEUES = {queue.name for queue in TOPOLOGY.queues}
 WORK_QUEUES = {queue for worker in WORKERS for queue in worker.queues}
-DELAYS = EXCHANGES - {COMMANDS_EXCHANGE, EVENTS_EXCHANGE, SHOPS_EXCHANGE, SHOP_EVENTS_EXCHANGE, PARKED}
+DELAYS = EXCHANGES - {COMMANDS_EXCHANGE, EVENTS_EXCHANGE, SHOPS_EXCHANGE, SHOP_EVENTS_EXCHANGE}
 DEFAULT = "amq.default"
 PRIVATE = {f"tributary.{purpose}.0123456789abcdef0123456789abcdef" for purpose in ("reply", "listener")}
 SHOPS = {shop_queue(shop).name for shop in ("store-a", "store-a.b", "storexa")}

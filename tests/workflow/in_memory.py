@@ -24,7 +24,6 @@ from infra.ports.messaging import (
     REPLAYS_HEADER,
     SENDER_HEADER,
     BrokerUnavailable,
-    Death,
     Delivery,
     Outgoing,
     Sender,
@@ -260,13 +259,6 @@ class InMemoryBroker:
             self.queues[queue].appendleft(again)
         self.unacknowledged.clear()
 
-    def park(self, queue: str) -> None:
-        """Park every message of the queue, as the broker does at its delivery limit."""
-        [parked] = [binding.queue for binding in self._bindings if binding.exchange == PARKED]
-        while self.queues[queue]:
-            delivery = self.queues[queue].popleft()
-            self.queues[parked].append(replace(delivery, death=Death(queue, "delivery_limit")))
-
     @property
     def parked(self) -> list[Delivery]:
         return list(self.queues[PARKED])
@@ -329,7 +321,6 @@ class InMemoryInbox:
     def holds(self, receipt: object) -> bool:
         return receipt in self._broker.unacknowledged
 
-    async def acknowledge(self, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
         for delivery in deliveries:
             del self._broker.unacknowledged[delivery.receipt]
-        self._broker.queues[PARKED].extend(parked)

@@ -21,7 +21,6 @@ from infra.processes import clock
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.journal import Journal
-from infra.runtime.parked import parked_loops
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
@@ -62,7 +61,7 @@ class System:
         """The loop of every queue, in the order of the roster, with this publisher."""
         ports = Ports(self.store, publisher, self.time, self.readiness)
         routed = topology_of(self.workers, self.settings).routed
-        loops = [
+        return [
             BatchLoop(
                 worker,
                 handler,
@@ -74,8 +73,6 @@ class System:
             for worker in self.workers
             for handler in worker.handlers
         ]
-        parked = parked_loops(self.workers, self.workers, self.broker.inbox, ports, self.settings, routed=routed)
-        return [*loops, *parked]
 
     async def publish(self, *payloads: Payload) -> None:
         """Send each payload in an envelope of its own, with the system's present time."""

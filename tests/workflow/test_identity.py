@@ -223,9 +223,9 @@ async def test_a_new_command_is_not_mistaken_for_one_of_the_crashed_batch(
     thing = SETTINGS["after-sale"]
     acknowledge = InMemoryInbox.acknowledge
 
-    async def die(inbox: InMemoryInbox, deliveries: Sequence[Delivery], *, parked: Sequence[Delivery] = ()) -> None:
+    async def die(inbox: InMemoryInbox, deliveries: Sequence[Delivery]) -> None:
         if acknowledged:
-            await acknowledge(inbox, deliveries, parked=parked)
+            await acknowledge(inbox, deliveries)
         raise _Died
 
     with monkeypatch.context() as patched:

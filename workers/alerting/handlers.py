@@ -26,5 +26,4 @@ WORKER = Worker(
     ),
     audits=(audit,),
     announces=(AlertRaised, AlertResolved),
-    keeps_parked=True,
 )
