@@ -13,7 +13,7 @@ from infra.cli.actions.hangup import end_like_ctrl_c
 from infra.local.leftovers import MARK
 from infra.terminal.environment import leave_exported_addresses
 from tests import watchdog
-from tests.connected.running import LocalStack
+from tests.servers import LocalStack
 
 ENDING_MAX_S = 60
 """Time for the processes of xdist to stop their servers before they are killed."""

@@ -53,7 +53,7 @@ def _watch(handle: int, folder: str, marks: Sequence[str]) -> None:
         time.sleep(_POLL_S)
     if left:
         killed = ", ".join(f"{program} ({pid})" for pid, program in left.items())
-        print(f"The test process in {folder} left processes behind, which were killed: {killed}", file=sys.stderr)
+        sys.stderr.write(f"The test process in {folder} left processes behind, which were killed: {killed}\n")
 
 
 def _marked(folder: bytes, names: tuple[bytes, ...]) -> Iterator[tuple[int, str]]:

@@ -22,7 +22,7 @@ from tests.bench.history import add_distributors, distributor_id, multiply_order
 from tests.bench.ours import OF_ORDERS, BenchFailure
 from tests.bench.run import Bench
 from tests.bench.world import one_line_world
-from tests.connected.running import LocalStack
+from tests.servers import LocalStack
 
 Documents = Database[dict[str, Any]]
 

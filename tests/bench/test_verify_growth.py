@@ -11,7 +11,7 @@ from unittest.mock import patch
 from infra.settings import Settings
 from tests.bench.run import Bench
 from tests.bench.verify_growth import SINGLY, TOGETHER, VerifySizes, verify_growth
-from tests.connected.running import LocalStack
+from tests.servers import LocalStack
 
 
 async def test_bulk_loaded_orders_pass_verify_in_bounded_memory(stack: LocalStack, tmp_path: Path) -> None:
