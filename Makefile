@@ -102,7 +102,8 @@ docs: $(INSTALLED) ## Write the tables and charts of the documents that are deri
 	@$(BIN)/python -m tests.docs
 
 # Separate targets, so that one run reports all failures. The longest ones come first.
-CHECKS := check-unit check-types check-properties check-workflow check-contracts check-architecture \
+REACHES_RULES := ^from (workers|tests[.]unit)[. ]
+CHECKS := check-rules check-workflow check-unit check-types check-properties check-contracts check-architecture \
 	check-dependencies check-imports check-dead-code check-style check-format
 
 .PHONY: check
@@ -110,12 +111,18 @@ check: $(INSTALLED) ## Check style, types, architecture and dead code, and run t
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(CHECKS)
 
 .PHONY: $(CHECKS)
-check-unit:
-	$(BIN)/python -m pytest tests/unit -m "not hypothesis and not slow" --quiet --cov=workers --cov-branch --cov-report=
+# Only examples count for the coverage of the rules, and only the tests that can reach a rule are traced: that is slow.
+check-rules:
+	$(BIN)/python -m pytest $$(grep -lE '$(REACHES_RULES)' tests/unit/test_*.py) -m "not hypothesis and not slow" --quiet \
+		--cov=workers --cov-branch --cov-report=
 	$(BIN)/coverage report --include='workers/*/decide.py' --show-missing --skip-covered --fail-under=100
 
 check-properties:
-	UNIT_EXAMPLES=20 $(BIN)/python -m pytest tests/unit -m "hypothesis and not slow" --quiet
+	UNIT_EXAMPLES=20 $(BIN)/python -m pytest $$(grep -lE '$(REACHES_RULES)' tests/unit/test_*.py | xargs grep -lw hypothesis) \
+		-m "hypothesis and not slow" --quiet
+
+check-unit:
+	UNIT_EXAMPLES=20 $(BIN)/python -m pytest $$(grep -LE '$(REACHES_RULES)' tests/unit/test_*.py) -m "not slow" --quiet
 
 check-workflow:
 	$(BIN)/python -m pytest tests/workflow -m "not slow" --quiet
