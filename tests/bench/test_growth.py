@@ -51,6 +51,7 @@ def databases(bench: Bench) -> Iterator[MongoClient[dict[str, Any]]]:
         yield client
 
 
+@pytest.mark.full
 async def test_orders_after_a_bulk_loaded_history_are_timed_and_the_databases_are_dropped(
     bench: Bench, databases: MongoClient[dict[str, Any]]
 ) -> None:
