@@ -38,12 +38,17 @@ demo: setup ## Run ORDERS=2000 orders on its own servers; KEEP=1 leaves it runni
 		$(if $(JSON),--json)
 
 .PHONY: test
-test: $(INSTALLED) ## Run every test, including those against real servers and in a real browser.
+test: $(INSTALLED) ## Run the tests, including those against real servers and in a real browser, with samples of some.
 	@$(BIN)/tributary setup --browser
 # Tests of servers wait half of their time, so three files run at a time, in the order of tests/order.py. What measures
 # runs alone.
-	@$(BIN)/python -m pytest tests -p tests.order -m "not measures" --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@$(BIN)/python -m pytest tests -p tests.order -m "not measures and not $(or $(SKIPPED),full)" --numprocesses 3 \
+		--dist loadfile --no-loadscope-reorder
 	@$(BIN)/python -m pytest tests/bench -m measures --quiet
+
+.PHONY: test-full
+test-full: ## Run every test with every seed, example and basket, and the growth cases of the benchmark; half an hour.
+	@TESTS_FULL=1 $(MAKE) --no-print-directory test SKIPPED=measures
 
 .PHONY: unit
 unit: $(INSTALLED) ## Run the unit tests, also the slow ones; here and below T=refund selects tests by name.
@@ -105,20 +110,34 @@ docs: $(INSTALLED) ## Write the tables and charts of the documents that are deri
 # Every other room of a worker is model or rules, and each of their branches is tested.
 UNPURE := */__init__.py,*/repository.py,*/handlers.py,*/audit*.py
 
-CHECKS := check-unit check-types check-properties check-workflow check-contracts check-architecture \
+REACHES_RULES := ^from (workers|tests[.]unit)[. ]
+CHECKS := check-rules check-workflow check-unit check-types check-properties check-contracts check-architecture \
 	check-dependencies check-imports check-dead-code check-style check-format
+
+# What a change misses most often, without a single test: half a minute.
+STATIC := check-format check-style check-imports check-dead-code check-dependencies check-types
+
+.PHONY: lint
+lint: $(INSTALLED) ## Check format, style, imports, dead code, dependencies and types: the first part of `make check`.
+	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(STATIC)
 
 .PHONY: check
 check: $(INSTALLED) ## Check style, types, architecture and dead code, and run the quick tests that need no server.
 	@$(MAKE) --no-print-directory --keep-going --jobs=2 --output-sync=target $(CHECKS)
 
 .PHONY: $(CHECKS)
-check-unit:
-	$(BIN)/python -m pytest tests/unit -m "not hypothesis and not slow" --quiet --cov=workers --cov-branch --cov-report=
+# Only examples count for the coverage of the rules, and only the tests that can reach a rule are traced: that is slow.
+check-rules:
+	$(BIN)/python -m pytest $$(grep -lE '$(REACHES_RULES)' tests/unit/test_*.py) -m "not hypothesis and not slow" --quiet \
+		--cov=workers --cov-branch --cov-report=
 	$(BIN)/coverage report --include='workers/*/*.py' --omit='$(UNPURE)' --show-missing --skip-covered --fail-under=100
 
 check-properties:
-	UNIT_EXAMPLES=20 $(BIN)/python -m pytest tests/unit -m "hypothesis and not slow" --quiet
+	UNIT_EXAMPLES=20 $(BIN)/python -m pytest $$(grep -lE '$(REACHES_RULES)' tests/unit/test_*.py | xargs grep -lw hypothesis) \
+		-m "hypothesis and not slow" --quiet
+
+check-unit:
+	UNIT_EXAMPLES=20 $(BIN)/python -m pytest $$(grep -LE '$(REACHES_RULES)' tests/unit/test_*.py) -m "not slow" --quiet
 
 check-workflow:
 	$(BIN)/python -m pytest tests/workflow -m "not slow" --quiet

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import signal
+import subprocess
 from collections.abc import Iterator
 
 import pytest
 from xdist.workermanage import NodeManager
 
 from infra.cli.actions.hangup import end_like_ctrl_c
+from infra.local.leftovers import MARK
 from infra.terminal.environment import leave_exported_addresses
-from tests.connected.running import LocalStack
+from tests import watchdog
+from tests.servers import LocalStack
 
 ENDING_MAX_S = 60
 """Time for the processes of xdist to stop their servers before they are killed."""
@@ -29,6 +32,14 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     """Ignore interrupts while servers stop; xdist would interrupt a process that needs more than five seconds."""
     if hasattr(session.config, "workerinput"):
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _watchdog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> subprocess.Popen[bytes]:
+    """However this process ends, nothing that it has started stays."""
+    # The watchdog reports when nothing is captured any more.
+    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
+        return watchdog.start(tmp_path_factory.getbasetemp(), MARK)
 
 
 @pytest.fixture(scope="session")

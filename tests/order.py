@@ -1,6 +1,6 @@
 """A pytest plugin that orders `make test`: quick tests run first, and a failure among them ends the run.
 
-With several processes, each takes the next file; so the longest files of a tier come first.
+With several processes, each takes the next file; so the longest files come first, and the processes end together.
 """
 
 from __future__ import annotations
@@ -11,8 +11,23 @@ QUICK = ("architecture", "contracts", "unit", "workflow")
 """Tiers without servers."""
 
 REST = ("faults", "api", "simulation", "bench", "oracle", "connected", "guides")
-LONGEST = ("tests/faults/test_crash_points.py", "tests/api/test_fuzz.py", "tests/connected/test_demo.py")
+LONGEST = (
+    "tests/connected/test_demo.py",
+    "tests/api/test_fuzz.py",
+    "tests/faults/test_nemesis.py",
+    "tests/connected/test_server_hangs.py",
+    "tests/faults/test_crash_points.py",
+    "tests/connected/test_operators.py",
+    "tests/connected/test_outage_reported.py",
+    "tests/connected/test_killed_starters.py",
+    "tests/connected/test_exported_addresses.py",
+    "tests/simulation/test_simulation.py",
+    "tests/guides/test_add_a_worker.py",
+    "tests/oracle/test_agreement.py",
+)
+"""The files of the rest that take longest, the longest first."""
 
+_PLACES = {file: number for number, file in enumerate(LONGEST)}
 _TIERS = {tier: number for number, tier in enumerate(QUICK + REST)}
 
 
@@ -21,8 +36,10 @@ def _tier(nodeid: str) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    def place(item: pytest.Item) -> tuple[int, bool]:
-        return _TIERS.get(_tier(item.nodeid), len(_TIERS)), not item.nodeid.startswith(LONGEST)
+    def place(item: pytest.Item) -> tuple[bool, int, int]:
+        file, tier = item.nodeid.partition("::")[0], _tier(item.nodeid)
+        place_among_longest = _PLACES.get(file, len(_PLACES))
+        return tier not in QUICK, place_among_longest, _TIERS.get(tier, len(_TIERS))
 
     items.sort(key=place)
 

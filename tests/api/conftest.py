@@ -12,7 +12,8 @@ from infra.processes import process
 from infra.runtime import roster
 from infra.settings import Settings
 from tests.api.front import Front, lines_of, serving
-from tests.connected.running import LocalStack, Site
+from tests.connected.running import Site
+from tests.servers import LocalStack
 
 DATABASE = "tributary_api_tests"
 

@@ -1,9 +1,9 @@
 """Sends the API requests that are valid and invalid by its description, in every role.
 
 No request may end with a server error or an undocumented answer. New operations are included automatically. Every run
-sends all examples, some random requests, and some that follow from the answers; the administrator also sends valid and
-invalid values of each part of each request, which other roles are mostly not permitted to send. The seed is fixed, so
-that a failure is repeatable. For more: `FUZZ_CASES=100 FUZZ_SEED=1 python -m pytest tests/api/test_fuzz.py`;
+sends all examples and some random requests; the administrator also sends requests that follow from the answers, and
+valid and invalid values of each part of each request, which other roles are mostly not permitted to send. The seed is
+fixed, so that a failure is repeatable. For more: `FUZZ_CASES=100 FUZZ_SEED=1 python -m pytest tests/api/test_fuzz.py`;
 FUZZ_PHASES=examples,coverage,fuzzing,stateful runs all phases in every role.
 """
 
@@ -24,16 +24,20 @@ from tests.api.front import Front, an_email, serving
 from tests.api.test_operations import a_letter
 from tests.api.world import World, a_world
 from tests.connected.running import Site
+from tests.sampling import sampled
 
 HERE = Path(__file__).parent
 SEED = os.environ.get("FUZZ_SEED", "7")
 CASES = int(os.environ.get("FUZZ_CASES", "1"))
 """Random requests for each operation and role."""
 CHOSEN_PHASES = os.environ.get("FUZZ_PHASES")
+FOLLOWING = sampled("examples,fuzzing", whole="examples,fuzzing,stateful")
+"""Of shops and distributors, only `make test-full` sends requests that follow from the answers."""
+
 PHASES = {
     "admin": "examples,coverage,fuzzing,stateful",
-    "distributor": "examples,fuzzing,stateful",
-    "shop": "examples,fuzzing,stateful",
+    "distributor": FOLLOWING,
+    "shop": FOLLOWING,
     "anonymous": "examples,fuzzing",
 }
 WITHIN_S = 600.0 + 60.0 * CASES

@@ -38,9 +38,15 @@ def tree_of(path: Path) -> ast.Module:
     return ast.parse(path.read_text(), filename=str(path))
 
 
+@cache
+def nodes_of(path: Path) -> tuple[ast.AST, ...]:
+    """Every node of the file's tree. Several rules read them, and walking costs more than parsing."""
+    return tuple(ast.walk(tree_of(path)))
+
+
 def imports_of(path: Path) -> Iterator[str]:
     """The full name of each module or member that the file imports, anywhere in the file."""
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -48,9 +54,14 @@ def imports_of(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def calls_in(path: Path) -> Iterator[str]:
+@cache
+def calls_in(path: Path) -> frozenset[str]:
     """The last name of each call in the file: `Queue` for `topology.Queue(...)`."""
-    for node in ast.walk(tree_of(path)):
+    return frozenset(_calls_in(path))
+
+
+def _calls_in(path: Path) -> Iterator[str]:
+    for node in nodes_of(path):
         if isinstance(node, ast.Call):
             if isinstance(node.func, ast.Attribute):
                 yield node.func.attr

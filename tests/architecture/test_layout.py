@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import ast
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import PACKAGES, ROOT, calls_in, named, python_files, tree_of
+from tests.architecture.sources import PACKAGES, ROOT, calls_in, named, nodes_of, python_files
 
 LINES_MAX = 400
 
@@ -39,26 +38,25 @@ DECLARED_IN = {
 }
 """The files that may declare each resource of a server, or create it, or compare it with its declaration."""
 
-every_file = pytest.mark.parametrize("path", python_files(*PACKAGES, "tests"), ids=named)
+FILES = python_files(*PACKAGES, "tests")
 
 
-@every_file
-def test_a_file_is_short(path: Path) -> None:
-    assert len(path.read_text().splitlines()) < LINES_MAX
+def test_a_file_is_short() -> None:
+    lines = {named(path): len(path.read_text().splitlines()) for path in FILES}
+
+    assert {name: count for name, count in lines.items() if count >= LINES_MAX} == {}, f"at most {LINES_MAX - 1} lines"
 
 
-@every_file
-def test_its_name_is_meaningful(path: Path) -> None:
-    rooms = {part.removesuffix(".py") for part in path.relative_to(ROOT).parts}
+def test_its_name_is_meaningful() -> None:
+    rooms = {named(path): {part.removesuffix(".py") for part in path.relative_to(ROOT).parts} for path in FILES}
 
-    assert rooms & FORBIDDEN_ROOMS == set()
+    assert {name: found for name, parts in rooms.items() if (found := parts & FORBIDDEN_ROOMS)} == {}
 
 
-@pytest.mark.parametrize("path", python_files(*PACKAGES), ids=named)
-def test_it_begins_with_a_docstring(path: Path) -> None:
-    text = path.read_text()
+def test_it_begins_with_a_docstring() -> None:
+    texts = {named(path): path.read_text() for path in python_files(*PACKAGES)}
 
-    assert not text.strip() or text.startswith(('"""', 'r"""'))
+    assert [name for name, text in texts.items() if text.strip() and not text.startswith(('"""', 'r"""'))] == []
 
 
 @pytest.mark.parametrize("name", DECLARED_IN)
@@ -70,7 +68,7 @@ def test_queues_and_indexes_are_declared_in_one_place(name: str) -> None:
 
 def test_consumers_do_not_declare_queues() -> None:
     for path in python_files(*PACKAGES):
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("RabbitQueue", "RabbitExchange")):
                 arguments = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                 assert arguments.get("declare") == "False", f"{named(path)}:{node.lineno}"

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.architecture.sources import named, python_files, tree_of
+from tests.architecture.sources import named, nodes_of, python_files
 
 WITHOUT_IDS = {
     *(f"infra/cli/actions/{name}.py" for name in ("dead", "demo", "doctor", "schema", "stack", "topology")),
@@ -17,7 +17,7 @@ WITHOUT_IDS = {
 
 
 def _rounded(path: Path) -> Iterator[str]:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "json.dumps":
             written = node.args[0]
             if not (isinstance(written, ast.Call) and ast.unparse(written.func) == "all_exact"):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import ROOT, imports_of, is_pure, named, tree_of
+from tests.architecture.sources import ROOT, imports_of, is_pure, named, nodes_of, tree_of
 
 PURE = [path for path in sorted((ROOT / "workers").glob("*/*.py")) if is_pure(path)]
 STANDARD = {
@@ -54,7 +54,7 @@ def test_only_contracts_own_pure_rooms_and_allowed_modules_are_imported(path: Pa
 
 @pure_files
 def test_nothing_is_asynchronous_or_reads_the_clock_or_the_environment(path: Path) -> None:
-    for node in ast.walk(tree_of(path)):
+    for node in nodes_of(path):
         where = f"{named(path)}:{getattr(node, 'lineno', 0)}"
         assert not isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith), where
         assert not isinstance(node, ast.Global | ast.Nonlocal), where

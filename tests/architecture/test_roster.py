@@ -9,7 +9,7 @@ from collections.abc import Container
 import pytest
 
 from infra.runtime.roster import CLOCK
-from tests.architecture.sources import ROOT, WORKERS, imports_of, named, python_files, services, tree_of
+from tests.architecture.sources import ROOT, WORKERS, imports_of, named, nodes_of, python_files, services
 from tests.faults import scenarios
 
 COMPOSE = ROOT / "docker-compose.yml"
@@ -76,7 +76,7 @@ def test_no_list_of_most_workers_is_kept_by_hand() -> None:
         f"{named(path)}:{node.lineno}"
         for path in python_files("api", "contracts", "infra", "tests")
         if most(path.read_text())
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Tuple | ast.List | ast.Set | ast.Dict)
         and most({each.value for each in ast.walk(node) if isinstance(each, ast.Constant)})
     ]

@@ -7,7 +7,8 @@ import io
 import re
 import tokenize
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -70,6 +71,8 @@ _CODE = re.compile(r"`[^`\n]+`")
 
 
 class Finding(NamedTuple):
+    """A word of a file. A cached finding is read from JSON, as a list of these three."""
+
     line: int
     words: str
     instead: str
@@ -83,14 +86,18 @@ def tokens_of(source: str) -> list[tokenize.TokenInfo]:
 def in_names(source: str) -> Iterator[Finding]:
     """The names of a Python file that have a banned part."""
     for token in tokens_of(source):
-        if token.type != tokenize.NAME or token.string in RELEASED:
-            continue
-        if token.string in STATES:
-            yield Finding(token.start[0], token.string, "write State")
-        parts = "_".join(part.lower() for part in _PART.findall(token.string))
-        for word, instead in _NAME:
-            if word.search(parts):
-                yield Finding(token.start[0], token.string, instead)
+        if token.type == tokenize.NAME:
+            yield from (Finding(token.start[0], token.string, instead) for instead in in_name(token.string))
+
+
+@cache
+def in_name(name: str) -> tuple[str, ...]:
+    """What to write instead of the banned parts of a name."""
+    if name in RELEASED:
+        return ()
+    parts = "_".join(part.lower() for part in _PART.findall(name))
+    banned = tuple(instead for word, instead in _NAME if word.search(parts))
+    return ("write State", *banned) if name in STATES else banned
 
 
 def in_text(text: str, first_line: int = 1) -> Iterator[Finding]:
@@ -124,9 +131,7 @@ def in_strings(source: str, *, docstrings_only: bool) -> Iterator[Finding]:
             yield from in_text(node.value, node.lineno)
 
 
-def in_python(path: Path) -> Iterator[Finding]:
-    source = path.read_text("utf-8")
-    is_product = path.relative_to(ROOT).parts[0] in PACKAGES
+def in_python(source: str, *, is_product: bool) -> Iterator[Finding]:
     yield from in_names(source)
     yield from in_comments(source)
     yield from in_strings(source, docstrings_only=not is_product)
@@ -138,20 +143,50 @@ def markdown_files() -> list[Path]:
     return sorted(path for path in [*ROOT.glob("*.md"), *found] if not path.name.endswith(".zh-CN.md"))
 
 
-def report() -> list[str]:
+def in_file(path: Path) -> list[Finding]:
+    source = path.read_text("utf-8")
+    if path.suffix == ".md":
+        return sorted(set(in_text(source)))
+    return sorted(set(in_python(source, is_product=path.relative_to(ROOT).parts[0] in PACKAGES)))
+
+
+class Known:
+    """The findings of unchanged files by unchanged rules, kept by pytest between runs: reading all files takes long."""
+
+    def __init__(self, cache: pytest.Cache | None) -> None:
+        self._cache = cache
+        self._former = cache.get(self._key(), {}) if cache else {}
+        self._found: dict[str, list[Finding]] = {}
+
+    def _key(self) -> str:
+        return f"words/{sha256(Path(__file__).read_bytes()).hexdigest()}"
+
+    def of(self, path: Path) -> list[Finding]:
+        key = f"{named(path)} {sha256(path.read_bytes()).hexdigest()}"
+        former = self._former.get(key)
+        self._found[key] = in_file(path) if former is None else [Finding(*finding) for finding in former]
+        return self._found[key]
+
+    def keep(self) -> None:
+        if self._cache:
+            self._cache.set(self._key(), self._found)
+
+
+def report(known: Known) -> list[str]:
     """Every finding of the repository as `file:line words: advice`, without those of settlement about its own word."""
-    found = {path: in_python(path) for path in python_files(*PACKAGES, "tests")}
-    found |= {path: in_text(path.read_text("utf-8")) for path in markdown_files()}
     return [
         f"{named(path)}:{finding.line} {finding.words}: {finding.instead}"
-        for path, findings in found.items()
-        for finding in sorted(set(findings))
+        for path in [*python_files(*PACKAGES, "tests"), *markdown_files()]
+        for finding in known.of(path)
         if not ("settlement" in named(path) and "settl" in finding.words.lower())
     ]
 
 
-def test_names_and_prose_use_the_words_of_the_field() -> None:
-    if findings := report():
+def test_names_and_prose_use_the_words_of_the_field(pytestconfig: pytest.Config) -> None:
+    known = Known(getattr(pytestconfig, "cache", None))
+    findings = report(known)
+    known.keep()
+    if findings:
         pytest.fail(f"replace {len(findings)} words:\n" + "\n".join(findings), pytrace=False)
 
 

@@ -16,7 +16,7 @@ from contracts.wire.envelope import Command, Payload
 from infra.operators.invariants import proved_by
 from infra.runtime import roster
 from tests.architecture.cards import ENTRIES, card, names_in
-from tests.architecture.sources import ROOT, WORKERS, is_pure, python_files, tree_of
+from tests.architecture.sources import ROOT, WORKERS, is_pure, nodes_of, python_files
 
 ROOMS = {"__init__.py", "model.py", "decide.py", "repository.py", "handlers.py", "audit.py"}
 SCREEN_LINES_MAX = 40
@@ -135,7 +135,7 @@ def test_its_card_names_every_reason_it_refuses_for(worker: str) -> None:
 def reasons_given(worker: str) -> set[str]:
     """The reason codes in the refusals of the worker's rules."""
     rooms = [path for path in python_files(f"workers/{worker}") if is_pure(path)]
-    calls = [node for path in rooms for node in ast.walk(tree_of(path)) if isinstance(node, ast.Call)]
+    calls = [node for path in rooms for node in nodes_of(path) if isinstance(node, ast.Call)]
     arguments = [
         argument
         for call in calls
@@ -152,7 +152,7 @@ def invariants_in(worker: str) -> set[str]:
     calls = [
         node
         for path in (ROOT / "workers" / worker).glob("audit*.py")
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Call) and not (isinstance(node.func, ast.Attribute) and node.func.attr in FIGURES)
     ]
     texts = [argument.value for call in calls for argument in call.args if isinstance(argument, ast.Constant)]
@@ -165,7 +165,7 @@ def payloads_made(worker: str) -> set[type[Payload]]:
         getattr(_room(worker, path.stem), node.func.id, None)
         for path in python_files(f"workers/{worker}")
         if is_pure(path)
-        for node in ast.walk(tree_of(path))
+        for node in nodes_of(path)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
     )
     return {found for found in made if isinstance(found, type) and issubclass(found, Payload) and found.message_type}

@@ -27,7 +27,7 @@ from tests.bench.peers.reference import Reference
 from tests.bench.run import HALF, Bench, Findings, Sizes
 from tests.bench.scaling import Costs, groups_of, predictions
 from tests.bench.world import one_line_world
-from tests.connected.running import LocalStack
+from tests.servers import LocalStack
 
 TINY = Sizes(rounds=1, one_line=60, floor=300, batched=0, baskets=0, celery=0, faststream=0, latency_s=0.0, reads_s=0.0)
 OURS, FLOOR, TRIES = 1_000, 6_000, 3

@@ -22,7 +22,7 @@ from tests.bench.history import add_distributors, distributor_id, multiply_order
 from tests.bench.ours import OF_ORDERS, BenchFailure
 from tests.bench.run import Bench
 from tests.bench.world import one_line_world
-from tests.connected.running import LocalStack
+from tests.servers import LocalStack
 
 Documents = Database[dict[str, Any]]
 
@@ -51,6 +51,7 @@ def databases(bench: Bench) -> Iterator[MongoClient[dict[str, Any]]]:
         yield client
 
 
+@pytest.mark.full
 async def test_orders_after_a_bulk_loaded_history_are_timed_and_the_databases_are_dropped(
     bench: Bench, databases: MongoClient[dict[str, Any]]
 ) -> None:

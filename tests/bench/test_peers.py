@@ -23,7 +23,7 @@ from tests.bench.peers.plain_faststream import PlainFastStreamPeer
 from tests.bench.peers.reference import Reference
 from tests.bench.peers.steps import RATES_PPM
 from tests.bench.world import LEVEL_RATES, one_line_world
-from tests.connected.running import LocalStack
+from tests.servers import LocalStack
 
 ORDERS = 30
 

@@ -8,12 +8,15 @@ from pathlib import Path
 from types import SimpleNamespace
 from unittest.mock import patch
 
+import pytest
+
 from infra.settings import Settings
 from tests.bench.run import Bench
 from tests.bench.verify_growth import SINGLY, TOGETHER, VerifySizes, verify_growth
-from tests.connected.running import LocalStack
+from tests.servers import LocalStack
 
 
+@pytest.mark.full
 async def test_bulk_loaded_orders_pass_verify_in_bounded_memory(stack: LocalStack, tmp_path: Path) -> None:
     endpoints = stack.endpoints
     urls = {name: getattr(endpoints, name) for name in ("rabbitmq_url", "mongodb_url", "redis_url")}

@@ -10,7 +10,8 @@ import pytest
 from infra.adapters.mongo import MongoStore
 from infra.processes import process
 from infra.settings import Settings
-from tests.connected.running import LocalStack, Site
+from tests.connected.running import Site
+from tests.servers import LocalStack
 
 DATABASE = "tributary_tests"
 RETRY_DELAYS_S = (1, 2)

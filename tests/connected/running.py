@@ -6,13 +6,11 @@ import asyncio
 import json
 import os
 import secrets
-import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +18,12 @@ import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
 from pymongo import MongoClient
 
-from contracts.rules.terms import digest_of, terms_of
 from contracts.wire.envelope import EVENTS_EXCHANGE
-from infra import local
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq import RabbitConsumer, RabbitPublisher
 from infra.auditing.audit import Report
-from infra.demo.baskets import baskets
-from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
-from infra.demo.rule_set import RulesInForce
-from infra.demo.traffic import Publication, traffic
 from infra.local.ports import is_free
 from infra.operators.verification import verify
 from infra.ports.messaging import Publisher
@@ -46,44 +38,12 @@ from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.shops.readers import Readers
 from infra.telemetry.readiness import Readiness
+from tests.servers import LOOK_EVERY_S, WAIT_MAX_S
 
-WAIT_MAX_S = 90.0
-LOOK_EVERY_S = 0.02
 COMMAND_MAX_S = 60.0
 ORPHANS_MAX_S = 5
 BUSY = ("order_intake", "stock_reservation", "commission_calculation")
 """The workers with most of the load; all others share a process."""
-
-
-@dataclass(frozen=True)
-class LocalStack:
-    """Servers of this test run only."""
-
-    home: Path
-    name: str = "tests"
-
-    def up(self) -> local.Endpoints:
-        """Start what does not run, with the same data and ports."""
-        return local.up(self.name, home=self.home)
-
-    def remove(self) -> None:
-        local.down(self.name, home=self.home, remove_data=True)
-
-    @property
-    def endpoints(self) -> local.Endpoints:
-        found = local.endpoints(self.name, home=self.home)
-        assert found is not None, "a server of the test stack does not run"
-        return found
-
-    def end(self, server: str, number: signal.Signals) -> None:
-        """Signal one server and return when its process is gone."""
-        [pid] = [s.pid for s in local.status(self.name, home=self.home) if s.server == server]
-        assert pid is not None, f"{server} does not run"
-        os.kill(pid, number)
-        deadline = time.monotonic() + WAIT_MAX_S
-        while any(s.pid for s in local.status(self.name, home=self.home) if s.server == server):
-            assert time.monotonic() < deadline, f"{server} is still there"
-            time.sleep(LOOK_EVERY_S)
 
 
 @dataclass
@@ -317,29 +277,6 @@ def groups(replicas: int = 1) -> list[list[str]]:
     """The processes of a loaded system: `replicas` of each busy worker, and one for all others."""
     *busy, others = roster.groups(*((name,) for name in BUSY))
     return [*(list(group) for group in busy for _ in range(replicas)), list(others)]
-
-
-@cache
-def the_world(orders: int) -> tuple[Population, tuple[Publication, ...]]:
-    """Real baskets with plenty of stock, so that the outcome of an order does not depend on the sequence."""
-    bought = list(baskets(orders))
-    population = populate(bought, short_share=0)
-    return replace(population, rules=_without_period_caps(population.rules)), traffic(bought, population.distributor_of)
-
-
-def _without_period_caps(rules: RulesInForce) -> RulesInForce:
-    """The rules without the caps of a day or a month: earlier orders take more of them."""
-    proposed = rules.proposal.rules
-    plans = tuple(
-        plan.model_copy(update={"caps": tuple(cap for cap in plan.caps if cap.per in ("entry", "order"))})
-        for plan in proposed.plans
-    )
-    document = proposed.model_copy(update={"plans": plans})
-    return replace(
-        rules,
-        proposal=rules.proposal.model_copy(update={"rules": document}),
-        approval=rules.approval.model_copy(update={"digest": digest_of(terms_of(document))}),
-    )
 
 
 def log_lines(folder: Path) -> list[dict[str, Any]]:

@@ -16,7 +16,8 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.runtime import roster
 from infra.runtime.topology import PARKED
 from tests.builders import KEY, SELLER, message, place
-from tests.connected.running import WAIT_MAX_S, Ended, Site, command, until
+from tests.connected.running import Ended, Site, command, until
+from tests.servers import WAIT_MAX_S
 from tests.workflow.conftest import set_up_commands
 
 UNUSED_PORT = 1

@@ -20,7 +20,8 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.demo.given import NotEmptyError, require_empty
 from infra.settings import Settings
 from tests.builders import message, update
-from tests.connected.running import Ended, LocalStack, Site, command
+from tests.connected.running import Ended, Site, command
+from tests.servers import LocalStack
 
 ROOT = Path(__file__).parents[2]
 DEMO_MAX_S = 420.0

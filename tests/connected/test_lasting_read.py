@@ -13,7 +13,8 @@ from motor.motor_asyncio import AsyncIOMotorClient
 from infra.adapters.mongo import MongoStore
 from infra.operators.lasting_read import LastingRead
 from infra.ports.store import SnapshotTooOld
-from tests.connected.running import WAIT_MAX_S, Site
+from tests.connected.running import Site
+from tests.servers import WAIT_MAX_S
 
 THINGS = "test.lasting"
 _HISTORY = "minSnapshotHistoryWindowInSeconds"

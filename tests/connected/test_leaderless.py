@@ -17,8 +17,9 @@ from infra.local.rabbitmq_server import MESSAGE_BYTES_MAX
 from infra.operators.diagnosis_broker import look_at_broker
 from infra.operators.diagnosis_queues import look_at_queues
 from infra.processes import process
-from tests.connected.running import LocalStack, Site, command, free_ports, get, until
+from tests.connected.running import Site, command, free_ports, get, until
 from tests.faults.servers import rabbitmqctl
+from tests.servers import LocalStack
 
 REFUNDS = "order_intake.order.refund"
 

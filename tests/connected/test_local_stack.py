@@ -23,7 +23,7 @@ from pymongo import MongoClient
 
 from infra import local
 from infra.local import ports, record
-from tests.connected.running import WAIT_MAX_S
+from tests.servers import WAIT_MAX_S
 
 # A shell makes background tests ignore SIGINT; here it interrupts, as at a terminal.
 START_IN_ANOTHER_PROCESS = (

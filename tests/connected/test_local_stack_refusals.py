@@ -14,8 +14,8 @@ import pytest
 from infra import local
 from infra.local import ports, preflight, process, record, startup
 from infra.local.redis_server import RedisServer
-from tests.connected.running import WAIT_MAX_S
 from tests.connected.test_local_stack import foreign_listener, processes_under
+from tests.servers import WAIT_MAX_S
 
 
 def test_a_missing_server_is_one_sentence_before_anything_starts(

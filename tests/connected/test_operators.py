@@ -21,7 +21,8 @@ from infra.ports.store import Document
 from infra.processes import process
 from infra.runtime import roster
 from tests.builders import KEY, NOW, message, paid, put_in_force
-from tests.connected.running import Ended, LocalStack, Site, command, journal_of, until
+from tests.connected.running import Ended, Site, command, journal_of, until
+from tests.servers import LocalStack
 
 PLACED = "order_intake.order.place"
 ACCRUALS = "commission_calculation.order.paid"

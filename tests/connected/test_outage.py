@@ -12,7 +12,8 @@ import aio_pika
 from contracts.wire.envelope import COMMANDS_EXCHANGE, Payload
 from infra.runtime import roster
 from tests.builders import message, place
-from tests.connected.running import LocalStack, Site, free_ports, get, until
+from tests.connected.running import Site, free_ports, get, until
+from tests.servers import LocalStack
 from tests.workflow.conftest import set_up_commands
 
 ORDERS = 200

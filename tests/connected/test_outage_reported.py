@@ -16,8 +16,9 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED
 from infra.ports.messaging import REDELIVERED_HEADER
 from tests.api.front import lines_of, serving
 from tests.builders import message
-from tests.connected.running import LocalStack, Site, free_ports, log_lines, until
+from tests.connected.running import Site, free_ports, log_lines, until
 from tests.connected.test_health import metrics_of
+from tests.servers import LocalStack
 from tests.workflow.conftest import set_up_commands
 
 PRODUCT = next(payload for payload in set_up_commands() if payload.message_type == "product.define.v1")

@@ -6,20 +6,25 @@ import asyncio
 import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import pytest
 
 from contracts.commissions.view import AccountKey, balance_of_stripe
+from contracts.rules.terms import digest_of, terms_of
+from infra.demo.baskets import baskets
+from infra.demo.population import Population, populate
+from infra.demo.rule_set import RulesInForce
 from infra.demo.shop import Shop
-from infra.demo.traffic import ORDERS, PAYMENTS
+from infra.demo.traffic import ORDERS, PAYMENTS, Publication, traffic
 from infra.operators.verification import verify
 from infra.ports.store import Document
 from infra.ports.time import RealTime
 from infra.processes.fleet import Fleet, Member
 from infra.runtime import roster
-from tests.connected.running import BUSY, Site, groups, journal_of, the_world, until
+from tests.connected.running import BUSY, Site, groups, journal_of, until
 from tests.workflow.system import System
 
 BASKETS = 150
@@ -57,6 +62,29 @@ Handled = Counter[tuple[str, str]]
 """Messages by type and subject. Their ids depend on the time and so differ in each run."""
 
 Disturb = Callable[[Site, Fleet], Awaitable[None]]
+
+
+@cache
+def the_world(orders: int) -> tuple[Population, tuple[Publication, ...]]:
+    """Real baskets with plenty of stock, so that the outcome of an order does not depend on the sequence."""
+    bought = list(baskets(orders))
+    population = populate(bought, short_share=0)
+    return replace(population, rules=_without_period_caps(population.rules)), traffic(bought, population.distributor_of)
+
+
+def _without_period_caps(rules: RulesInForce) -> RulesInForce:
+    """The rules without the caps of a day or a month: earlier orders take more of them."""
+    proposed = rules.proposal.rules
+    plans = tuple(
+        plan.model_copy(update={"caps": tuple(cap for cap in plan.caps if cap.per in ("entry", "order"))})
+        for plan in proposed.plans
+    )
+    document = proposed.model_copy(update={"plans": plans})
+    return replace(
+        rules,
+        proposal=rules.proposal.model_copy(update={"rules": document}),
+        approval=rules.approval.model_copy(update={"digest": digest_of(terms_of(document))}),
+    )
 
 
 @dataclass

@@ -12,8 +12,9 @@ import pytest
 
 from infra import local
 from infra.local import record
-from tests.connected.running import LocalStack, command
+from tests.connected.running import command
 from tests.faults.servers import rabbitmqctl
+from tests.servers import LocalStack
 
 TITLES = {"rabbitmq": "RabbitMQ", "mongodb": "MongoDB", "redis": "Redis"}
 KILL_THE_LOG = (

@@ -15,9 +15,10 @@ from infra.ports.messaging import Outgoing
 from infra.runtime import outbox, roster
 from infra.settings import Settings
 from infra.shops.logins import shop_queue
-from tests.connected.running import LocalStack, Site
+from tests.connected.running import Site
 from tests.connected.shops import MINE, PLACE, THEIRS, an_order, connected, enveloped, logins_at
 from tests.faults.servers import rabbitmqctl
+from tests.servers import LocalStack
 
 LEADER = """
 {ok, Queue} = rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"%s">>)),

@@ -5,23 +5,14 @@ These tests try some of the points, the same each time; `python -m tests.faults.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from tests.faults.crash_ending import differences
-from tests.faults.crash_lab import MODES, ONE, Lab, lab
+from tests.faults.crash_lab import MODES, ONE, Lab
 from tests.faults.crash_points import reference, walk
-from tests.faults.crash_servers import endpoints
 from tests.faults.scenarios import SCENARIOS
 
 EVERY = 60
-
-
-@pytest.fixture(scope="module")
-async def crash_lab(pytestconfig: pytest.Config) -> AsyncIterator[Lab]:
-    async with lab(endpoints(pytestconfig)) as opened:
-        yield opened
 
 
 @pytest.mark.parametrize("mode", MODES)

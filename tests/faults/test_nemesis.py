@@ -13,9 +13,13 @@ from infra.runtime import roster
 from tests.faults.nemesis import Nemesis
 from tests.faults.nemesis_accounts import account
 from tests.faults.nemesis_faults import FAULTS
+from tests.sampling import sampled
 
 ORDERS = 60
-CUT = ("kill-workers", "killer-message", "undecodable-frames", "mixed")
+CUT = sampled(
+    ("kill-workers", "undecodable-frames", "mixed"),
+    whole=("kill-workers", "killer-message", "undecodable-frames", "mixed"),
+)
 """`mixed` kills RabbitMQ, MongoDB and workers, freezes others, and cuts the network, all at once."""
 
 

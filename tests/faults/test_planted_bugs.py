@@ -5,15 +5,13 @@ Without the bug, the same point of the same run ends as it should, so the differ
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
 
 from tests.faults.crash_ending import differences
-from tests.faults.crash_lab import ONE, RUN_MAX_S, Lab, NeverQuiet, lab
+from tests.faults.crash_lab import ONE, RUN_MAX_S, Lab, NeverQuiet
 from tests.faults.crash_points import reference
-from tests.faults.crash_servers import endpoints
 from tests.faults.planted import BUGS
 
 
@@ -39,12 +37,6 @@ CATCHES = {
     ),
     "leave-decoding-to-the-library": Catch("taking_orders", "before the commit", "not at rest", within_s=5),
 }
-
-
-@pytest.fixture(scope="module")
-async def crash_lab(pytestconfig: pytest.Config) -> AsyncIterator[Lab]:
-    async with lab(endpoints(pytestconfig)) as opened:
-        yield opened
 
 
 async def symptoms_of(crash_lab: Lab, catch: Catch, bug: str | None) -> str:

@@ -10,8 +10,9 @@ from infra.demo.baskets import Basket
 from tests.oracle.documents import Document, drawn, written
 from tests.oracle.oracle import Order
 from tests.oracle.worlds import Network, best_selling, categories_of_products, real_baskets
+from tests.sampling import sampled
 
-BASKETS = 20_000
+BASKETS = sampled(8_000, whole=20_000)
 DRAWN = 40
 BEST_SELLING = 10
 

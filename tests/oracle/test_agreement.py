@@ -1,4 +1,4 @@
-"""The engine against the oracle, to the cent and to the reason, on 20,000 real baskets sold by a network."""
+"""The engine against the oracle, to the cent and to the reason, on thousands of real baskets sold by a network."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from tests.oracle.documents import Document
 from tests.oracle.oracle import Answer, Order, recalculate
 from tests.oracle.terms import terms_of
 from tests.oracle.worlds import refunds_of
+from tests.sampling import sampled
 from tests.unit.test_calculation_properties import cases
 
 IN_DOLLARS = 0.8
@@ -44,7 +45,7 @@ CAME_UP = {
 }
 """The cases that must come up often; without them, agreement would mean nothing."""
 
-OFTEN = 100
+OFTEN = sampled(40, whole=100)
 
 
 class Comparison:
@@ -107,7 +108,7 @@ def test_the_engine_agrees_with_the_oracle(compared: Comparison) -> None:
 
 
 def test_every_feature_of_a_rule_set_was_compared(compared: Comparison) -> None:
-    assert compared.came_up["orders"] >= 20_000
+    assert compared.came_up["orders"] == BASKETS
     assert {what: compared.came_up[what] for what in sorted(CAME_UP) if compared.came_up[what] < OFTEN} == {}
 
 

@@ -19,7 +19,7 @@ from infra.cli.actions.trace import print_timeline
 from infra.operators.timeline import Step
 from infra.terminal.printing import print_line, print_text, printable, printable_lines
 from infra.terminal.screen import Grid, Screen, print_note
-from tests.architecture.sources import named, python_files, tree_of
+from tests.architecture.sources import named, nodes_of, python_files
 from tests.builders import NOW
 
 ATTACK = "\x1b]0;pwned\x07\x1b[2J\x9b31m\u202egnp.exe\u2066\u200b\ufeff\x7f\x00\U000e0041\u2028\nforged line\rover"
@@ -141,7 +141,7 @@ def test_nothing_else_prints() -> None:
     for path in python_files("infra", "api", "workers"):
         if named(path) in (*PRINTING, *OTHER):
             continue
-        for node in ast.walk(tree_of(path)):
+        for node in nodes_of(path):
             if isinstance(node, ast.Call):
                 called = ast.unparse(node.func)
                 streams = [*map(ast.unparse, node.args)] if called.endswith(("dump", "writelines")) else []
