@@ -102,7 +102,7 @@ def of_shop(
             return []
         if any(isinstance(item, Unreadable) and item.reason == TOO_LARGE for item in items):
             return [(item, None) for item in items]
-        # Without its subject: whoever sent it, that may be the order of another shop.
+        # Without its subject: that may be the order of another shop than the sender.
         return [(replace(unhandled(delivery, SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, items), concerns=None), None)]
     # What comes back to be tried again has been checked, and is in an envelope by now.
     may_be_bare = bool(sender.sent_as) or not is_enveloped(delivery.body, delivery.content_type)
