@@ -63,7 +63,7 @@ async def authenticated(
         ) from None
     request.scope[PRINCIPAL] = principal
     structlog.contextvars.bind_contextvars(principal=principal.name)
-    await ports.limits.count_principal(request, principal.name)
+    await ports.limits.count_principal(request, principal.counted_as)
     return principal
 
 

@@ -5,11 +5,12 @@ An administrator reaches everything; a distributor their own and their downline'
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from api.http.problems import Problem
 from api.identity.principal import Principal
-from contracts.network.view import DISTRIBUTORS
+from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH, TEAMS
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.orders.view import LISTS, downline_list, shop_list
 from infra.ports.store import Reader
@@ -46,3 +47,25 @@ async def require_reach(reader: Reader, principal: Principal, distributor_id: in
     """Raise Problem not_found unless the principal reaches this distributor."""
     if not await reaches(reader, principal, distributor_id):
         raise Problem("not_found")
+
+
+async def may_earn_from(reader: Reader, distributor_id: int, seller_id: int) -> bool:
+    """Whether the distributor is, was or will be above the seller, or the leader of one of the seller's teams: an order
+    pays those of the day for which it counts, and who enters it may choose the day.
+    """
+    chain = await reader.ancestors(DISTRIBUTORS, [seller_id], via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1)
+    if distributor_id in {above["_id"] for above in chain}:
+        return True
+    teams = [entry["team_id"] for one in chain if one["_id"] == seller_id for entry in one.get("teams", ())]
+    led = await reader.find(TEAMS, {"_id": {"$in": [team for team in teams if team is not None]}}, fields=("leaders",))
+    return distributor_id in {leader["leader_id"] for team in led for leader in team["leaders"]}
+
+
+async def require_own_branch(reader: Reader, principal: Principal, above_id: int, distributor_id: int) -> None:
+    """Raise Problem own_standing where an administrator who is a distributor too would add someone to their own branch:
+    what that one sells would pay the administrator.
+    """
+    if principal.kind == "admin" and principal.distributor_id is not None:
+        distributor = replace(principal, kind="distributor")
+        if await reaches(reader, distributor, above_id) and not await reaches(reader, distributor, distributor_id):
+            raise Problem("own_standing")

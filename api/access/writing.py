@@ -30,7 +30,6 @@ from infra.ports.store import Document, Transaction
 from infra.runtime.conflicts import transact
 from infra.runtime.failure_policy import DEAD_LETTERED
 
-SOURCE = "api/"
 MESSAGES_AT = "/api/messages/"
 _RETRY_AFTER_S = 1
 
@@ -90,7 +89,7 @@ class Writer:
 
     async def number(self, noun: str, *, view: str) -> int:
         """A number for something new; the same one for the same Idempotency-Key."""
-        key = f"{SOURCE}{self.principal.name}/{self.key}#{noun}"
+        key = f"{self.principal.source}/{self.key}#{noun}"
 
         async def work(tx: Transaction) -> int:
             earlier = await tx.find(MESSAGES.name, {"_id": key}) if self.key is not None else []
@@ -151,7 +150,7 @@ class Writer:
         message_id = (self.key or self.derived("message")) + (f".{part}" if part else "")
         message = message_of(command.__class__)(
             id=message_id,
-            source=SOURCE + self.principal.name,
+            source=self.principal.source,
             type=command.message_type,
             time=self.ports.time.now(),
             subject=command.about(),

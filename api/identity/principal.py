@@ -36,8 +36,19 @@ class Principal:
 
     @property
     def name(self) -> str:
-        """For message sources, idempotency keys and rate limits: `distributor/4f1c…`."""
+        """For idempotency keys and the log: `distributor/4f1c…`."""
         return f"{self.kind}/{self.subject}"
+
+    @property
+    def source(self) -> str:
+        """For messages: `api/admin/4f1c…`. A distributor's number ends it, because limits of orders count persons."""
+        return f"api/{self.name}/{self.distributor_id}" if self.kind == "distributor" else f"api/{self.name}"
+
+    @property
+    def counted_as(self) -> str:
+        """For rate limits: all logins of a distributor, or of a shop, are one."""
+        who = {"distributor": self.distributor_id, "shop": self.shop_id}.get(self.kind)
+        return self.name if who is None else f"{self.kind}/#{who}"
 
     @property
     def as_author(self) -> dict[str, Any]:

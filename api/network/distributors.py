@@ -12,7 +12,7 @@ from pydantic import Field
 from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.rehearsals import TOO_LONG, rehearse
-from api.access.scope import require_reach
+from api.access.scope import require_own_branch, require_reach
 from api.access.writing import Writing, written
 from api.http.bodies import Body, BodyRoute
 from api.http.conditions import (
@@ -69,8 +69,9 @@ REASONS = {
     ),
     "own_standing": Reason(
         403,
-        "You cannot change your own tier, activity or sponsor, or make yourself a leader; ask an administrator.",
-        "不能更改自己的等级、状态或推荐人，也不能任命自己为负责人，请联系管理员。",
+        "You cannot change your own tier, activity or sponsor, make yourself a leader, or add others to your own "
+        "branch or team; ask another administrator.",
+        "不能更改自己的等级、状态或推荐人，不能任命自己为负责人，也不能将他人加入自己的下线或团队，请联系其他管理员。",
     ),
     "nothing_to_change": Reason(422, "Name the change: tier or active.", "请指明要修改的内容：等级或状态。"),
     "move_impossible": Reason(409, "The move would be refused.", "该调整将被拒绝。"),
@@ -228,6 +229,8 @@ async def move_distributor(
     """Accepted orders keep their upline."""
     before = await _before(ports, principal, distributor_id, if_match)
     await _require_sponsor(ports, principal, body.sponsor_id)
+    if body.sponsor_id is not None:
+        await require_own_branch(ports.store, principal, body.sponsor_id, distributor_id)
     command = MoveDistributor(distributor_id=distributor_id, **body.model_dump())
     return await writing.write(command, lambda: _shown(ports, distributor_id), before=before)
 

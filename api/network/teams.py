@@ -10,7 +10,7 @@ from pydantic import AwareDatetime
 
 from api.access.guard import needs
 from api.access.ports import Here, Ports
-from api.access.scope import require_reach
+from api.access.scope import require_own_branch, require_reach
 from api.access.writing import Writing, written
 from api.http.bodies import VISIBLE, Body, BodyRoute
 from api.http.conditions import (
@@ -155,12 +155,15 @@ async def show_hierarchy(team_id: TeamPart, ports: Here, principal: Reads) -> Hi
     "/{team_id}/members",
     summary="Add a member to a team",
     response_model=Member,
-    responses=written("not_found", "distributor_unknown", "out_of_order", shown=Member),
+    responses=written("not_found", "distributor_unknown", "own_standing", "out_of_order", shown=Member),
 )
 async def add_member(team_id: TeamPart, body: NewMember, ports: Here, principal: Writes, writing: Writing) -> Response:
     """From `effective_at` on; a member of another team leaves that team."""
-    await find_team(ports.store, principal, team_id, ports.time.now(), whole=True)
+    team = await find_team(ports.store, principal, team_id, ports.time.now(), whole=True)
     await require_person(ports.store, principal, body.distributor_id, "distributor_unknown")
+    own = principal.distributor_id
+    if own is not None and any(entry.leader_id == own for entry in team.leaders):
+        await require_own_branch(ports.store, principal, own, body.distributor_id)
     return await writing.write(
         JoinTeam(team_id=team_id, **body.model_dump()), lambda: _member(ports, body.distributor_id)
     )

@@ -10,7 +10,6 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api.access.writing import SOURCE
 from api.http.problems import Language, Reason
 from api.identity.principal import Principal
 from api.storage.protocols import Documents
@@ -48,7 +47,7 @@ async def message_status(
     store: Documents, principal: Principal, message_id: str, reasons: Mapping[str, Reason], language: Language
 ) -> MessageView | None:
     """The message with this id, if this principal sent it."""
-    key = f"{SOURCE}{principal.name}/{message_id}"
+    key = f"{principal.source}/{message_id}"
     stored = await store.find(MESSAGES.name, {"_id": key}, limit=1)
     if not stored or "type" not in stored[0]:
         return None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from api.access.scope import reaches
+from api.access.scope import may_earn_from, reaches
 from api.http.problems import Problem, Reason
 from api.identity.principal import Principal
 from contracts.catalog.view import PRODUCTS
@@ -109,17 +109,14 @@ def order_command(body: SimpleOrder | OrderOfLines, shop_id: str, order_id: str)
 
 def require_own_choices(body: SimpleOrder | OrderOfLines, principal: Principal) -> None:
     """What each principal may choose of an order. Raises Problem insufficient_scope, not_for_distributors,
-    own_earnings, order_id_reserved.
+    order_id_reserved.
 
     A distributor earns from the order: the number of a shop's next order, a past day with better rules, or `prepaid`
     would be money. A shop in turn never takes a number that is made for others.
     """
     of_lines = body if isinstance(body, OrderOfLines) else None
-    if of_lines is not None and of_lines.prepaid:
-        if "orders:fulfil" not in principal.permissions:
-            raise Problem("insufficient_scope", detail="prepaid: needs orders:fulfil.", needs=["orders:fulfil"])
-        if principal.kind != "distributor" and principal.distributor_id == body.distributor_id:
-            raise Problem("own_earnings", detail="prepaid: it is your own sale.")
+    if of_lines is not None and of_lines.prepaid and "orders:fulfil" not in principal.permissions:
+        raise Problem("insufficient_scope", detail="prepaid: needs orders:fulfil.", needs=["orders:fulfil"])
     if principal.kind == "distributor":
         chosen = {
             "order_id": body.order_id is not None,
@@ -142,10 +139,18 @@ def require_open(shop: Document, principal: Principal, default: str | None) -> N
         raise Problem("distributors_not_accepted", detail=f"shop_id: {shop['_id']} takes no orders from distributors.")
 
 
+async def require_no_own_prepaid(reader: Reader, principal: Principal, body: SimpleOrder | OrderOfLines) -> None:
+    """Who may earn from an order does not enter it as paid, whatever else they are. Raises Problem own_earnings."""
+    own = principal.distributor_id
+    if own is None or not (isinstance(body, OrderOfLines) and body.prepaid):
+        return
+    if await may_earn_from(reader, own, body.distributor_id):
+        raise Problem("own_earnings", detail=f"prepaid: distributor {own} may earn from it.")
+
+
 def require_no_earnings(principal: Principal, order: Order, step: str) -> None:
-    """A distributor who earns from an order does not bring the money closer. Raises Problem own_earnings."""
-    earns = any(up.distributor_id == principal.distributor_id for up in order.upline)
-    if earns and step in ("paid", "completed", "after_sale_closed"):
+    """Who earns from an order does not bring the money closer, whatever else they are. Raises Problem own_earnings."""
+    if principal.distributor_id in order.earners and step in ("paid", "completed", "after_sale_closed"):
         raise Problem("own_earnings", detail=f"{step}: distributor {principal.distributor_id} earns from {order.key}.")
 
 

@@ -32,6 +32,7 @@ from api.orders.checks import (
     known_shop,
     order_command,
     require_no_earnings,
+    require_no_own_prepaid,
     require_open,
     require_own_choices,
     require_step,
@@ -106,8 +107,10 @@ async def place_order(
     require_own_choices(body, principal)
     order_id = body.order_id or f"{MADE}{writing.derived('order')}"
     command = order_command(body, shop_id, order_id)
-    _, shop = await asyncio.gather(
-        seller_of(ports.store, principal, body.distributor_id), known_shop(ports.store, command)
+    _, shop, _ = await asyncio.gather(
+        seller_of(ports.store, principal, body.distributor_id),
+        known_shop(ports.store, command),
+        require_no_own_prepaid(ports.store, principal, body),
     )
     require_open(shop, principal, ports.settings.default_shop_id)
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import structlog
 
-from api.storage.audit_key import AuditKey, hash_of
+from api.storage.audit_key import AuditKey, hash_of, is_same
 from api.storage.protocols import Documents
 from api.storage.repository import AUDIT, AUDIT_HEAD
 from infra.ports.store import Document, Reader, StoreConflict, StoreUnavailable, Transaction
@@ -143,8 +143,10 @@ class AuditLog:
         """`known` is the head that was known before `head` was read: an older one since then is no mistake."""
         if not self._states_heads:
             return
-        if head.number < known.number:
+        replaced = head.number == known.number and head.hash != known.hash
+        if head.number < known.number or replaced:
             log.error("the audit log was cut off", known=known.number, found=head.number, hash=head.hash)
+            log.info(HEAD_LINE, number=head.number, hash=head.hash)
             self._known = head
         elif head.number > self._known.number:
             log.info(HEAD_LINE, number=head.number, hash=head.hash)
@@ -153,9 +155,11 @@ class AuditLog:
     async def _end_of(self, tx: Transaction, entries: Sequence[Entry]) -> tuple[Head, tuple[Entry, ...]]:
         """Where to continue. A head that does not fit the last entry is repaired, and an entry says so for ever."""
         head = await head_of(tx)
-        last = await tx.find(AUDIT.name, {}, sort=(("_id", -1),), limit=1, fields=("hash",))
+        # Numbers alone: whatever else another hand wrote there is for `verify` to find.
+        numbered = {"_id": {"$gte": 0}}
+        last = await tx.find(AUDIT.name, numbered, sort=(("_id", -1),), limit=1, fields=("hash", "mac"))
         end = Head(last[0]["_id"], last[0]["hash"]) if last else Head()
-        if (head or Head()) == end:
+        if (head or Head()) == end and self._is_ours(head, last[0].get("mac") if last else None):
             return end, ()
         # Numbers are not used twice, so that entries that are gone leave a gap.
         known = head or Head()
@@ -163,6 +167,16 @@ class AuditLog:
         log.error("the head of the audit log does not agree with it", head=known.number, entries=end.number)
         found = {"head": known.number, "entry": last[0]["_id"] if last else 0}
         return end, (Entry(_SYSTEM, HEAD_REPAIRED, "audit", entries[0].correlation, after=found),)
+
+    def _is_ours(self, head: Head | None, mac: object) -> bool:
+        """Whether the head has its code by our key, before the next one is made: otherwise a new code would cover what
+        another hand cut off. A log from before there was a key has no code in its last entry either.
+        """
+        if self._key is None or head is None:
+            return True
+        if head.mac is None and mac is None:
+            return True
+        return is_same(head.mac, self._key.of_head(head.number, head.hash))
 
     async def _write_pending(self) -> None:
         batch, self._pending = self._pending[:_BATCH_MAX], self._pending[_BATCH_MAX:]

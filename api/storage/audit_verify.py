@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from api.storage.audit_key import AuditKey, hash_of, is_same
 from api.storage.audit_log import HEAD_REPAIRED, SEALED, Head
@@ -62,6 +63,9 @@ async def verify(
     breaches: list[str] = []
     head, missing, unsealed = Head(), {each for each in expected if each != Head()}, _Unsealed()
     async for document in store.stream(AUDIT.name, {}, sort=(("_id", 1),)):
+        if not _is_entry(document):
+            breaches.append(f"{document.get('_id')!r:.64} is no entry: another hand wrote it")
+            continue
         breaches += _breaches_of(document, head)
         head = Head(document["_id"], str(document.get("hash")))
         missing.discard(head)
@@ -75,6 +79,11 @@ async def verify(
         for each in sorted(missing, key=lambda each: each.number)[:_BREACHES_MAX]
     ]
     return Verified(head, breaches)
+
+
+def _is_entry(document: Document) -> bool:
+    number, at = document.get("_id"), document.get("at")
+    return isinstance(number, int) and not isinstance(number, bool) and isinstance(at, datetime)
 
 
 def _breaches_of(document: Document, before: Head) -> list[str]:

@@ -45,7 +45,7 @@ UnpaidOrdersMax = Annotated[
         strict=True,
         ge=1,
         le=DISTRIBUTOR_ORDERS_MAX,
-        description="How many unpaid orders a distributor's login may have; 20 if absent.",
+        description="How many unpaid orders a distributor may have, with all logins; 20 if absent.",
         examples=[20],
     ),
 ]
@@ -55,7 +55,7 @@ UnpaidUnitsMax = Annotated[
         strict=True,
         ge=1,
         le=10_000_000,
-        description="How many units the unpaid orders of a distributor's login may hold together; 100 if absent.",
+        description="How many units the unpaid orders of a distributor may hold together; 100 if absent.",
         examples=[100],
     ),
 ]

@@ -32,7 +32,7 @@ class Shop:
 
     Its orders follow the rules of `market`. Orders placed since `history_from`, if given, may be entered late.
     Distributors may place orders if `distributor_orders`; None means only if it is the default shop of the API. What
-    one login's unpaid orders hold is limited.
+    one distributor's unpaid orders hold is limited.
     """
 
     shop_id: str

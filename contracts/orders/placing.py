@@ -13,9 +13,15 @@ _DISTRIBUTOR_SOURCE = "api/distributor/"
 """How the source of a command begins that a distributor has sent over HTTP: no other way leads to the broker."""
 
 
-def login_of(source: str) -> str | None:
-    """The login of the distributor who sent a command; None for a shop, an administrator and everyone else."""
-    return source.removeprefix(_DISTRIBUTOR_SOURCE) if source.startswith(_DISTRIBUTOR_SOURCE) else None
+def placer_of(source: str) -> str | None:
+    """The distributor who sent a command; None for a shop, an administrator and everyone else.
+
+    Every login of a distributor is one placer. A source without the number, as it was written once, has its login.
+    """
+    if not source.startswith(_DISTRIBUTOR_SOURCE):
+        return None
+    login, _, distributor_id = source.removeprefix(_DISTRIBUTOR_SOURCE).rpartition("/")
+    return distributor_id if login and distributor_id.isdecimal() else source.removeprefix(_DISTRIBUTOR_SOURCE)
 
 
 class PlacingError(ValueError):

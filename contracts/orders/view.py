@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 ORDERS = "order_intake.orders"
 ORDERS_JOURNAL = "journal.order_intake"
@@ -48,9 +48,9 @@ def number_list(order_id: str) -> str:
     return f"number/{order_id}"
 
 
-def unpaid_list(login: str) -> str:
-    """The unpaid orders that this login of a distributor has placed."""
-    return f"unpaid/{login}"
+def unpaid_list(placer: str) -> str:
+    """The unpaid orders that this distributor has placed, with any login."""
+    return f"unpaid/{placer}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +106,25 @@ class Sponsor:
 
 
 @dataclass(frozen=True, slots=True)
+class SellingTeam:
+    """The seller's team and its leader, as of the order's time."""
+
+    team_id: int
+    leader_id: int
+    leader_tier: str
+    leader_active: bool
+
+    def event_fields(self) -> dict[str, Any]:
+        """The team as fields of events."""
+        return {
+            "team_id": self.team_id,
+            "leader_id": self.leader_id,
+            "leader_tier": self.leader_tier,
+            "leader_active": self.leader_active,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """`_id` is the key, shop and order id. `version` grows by one with every change."""
 
@@ -130,6 +149,13 @@ class Order:
     reason: str | None = None
     refunds: tuple[Refund, ...] = ()
     after_sale_open: bool = False
+    team: SellingTeam | None = None
+
+    @property
+    def earners(self) -> frozenset[int]:
+        """Everyone to whom the order may pay: the seller, those above as of its time, and the leader of the team."""
+        upline = {up.distributor_id for up in self.upline}
+        return frozenset(upline | {self.team.leader_id} if self.team is not None else upline)
 
     @property
     def net_minor(self) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 import aio_pika
 import structlog
 from aio_pika import IncomingMessage, RobustConnection
-from aio_pika.abc import AbstractChannel, AbstractExchange, AbstractRobustConnection, TimeoutType
+from aio_pika.abc import AbstractRobustConnection, TimeoutType
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
     AMQPException,
@@ -30,6 +30,7 @@ from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 from contracts.wire.envelope import SHOPS_EXCHANGE
 from infra.adapters import amqp_properties
 from infra.adapters.link import Link
+from infra.adapters.rabbitmq_offers import Offers, PublishChannel
 from infra.ports.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
@@ -51,7 +52,6 @@ amqp_properties.install()
 
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
 _CONNECT_TIMEOUT_S = 5
-_BEST_EFFORT_WITHIN_S = 2
 _RECONNECT_S = 1
 _RETURNED_HEADER = "x-delivery-count"
 """Set by quorum queues from the second delivery on."""
@@ -244,17 +244,18 @@ class RabbitPublisher:
         self._timeout_s = timeout_s
         self._link = link
         self._connection: AbstractRobustConnection | None = None
-        self._channel: AbstractChannel | None = None
-        self._exchanges: dict[str, AbstractExchange] = {}
+        self._channel: PublishChannel | None = None
+        self._offers = Offers(self._opened)
         self._renewing = asyncio.Lock()
 
     async def start(self) -> None:
         self._connection = await connect(self._url)
         if self._link is not None:
             self._link.watch(self._connection)
-        await self._open_channel()
+        self._channel = await self._opened()
 
     async def stop(self) -> None:
+        self._offers.stop()
         if self._link is not None:
             self._link.leave()
         if self._connection is not None:
@@ -263,11 +264,14 @@ class RabbitPublisher:
     async def publish(self, messages: Sequence[Outgoing]) -> None:
         if not messages:
             return
+        assert self._channel is not None, "start() comes first"
         channel = self._channel
         try:
             async with asyncio.timeout(self._timeout_s):
+                offers = [message for message in messages if message.best_effort]
                 await asyncio.gather(
-                    *[self._offer(message) if message.best_effort else self._publish(message) for message in messages]
+                    *[channel.publish(message) for message in messages if not message.best_effort],
+                    *((self._offers.publish(offers),) if offers else ()),
                 )
         except PublishError as error:
             raise BrokerUnavailable(f"a message reached no queue; is a binding missing? {error}") from error
@@ -277,54 +281,25 @@ class RabbitPublisher:
         except _LOST as error:
             raise BrokerUnavailable(str(error) or error.__class__.__name__) from error
 
-    async def _open_channel(self) -> None:
+    async def _opened(self) -> PublishChannel:
         assert self._connection is not None, "start() comes first"
-        self._channel = await self._connection.channel(publisher_confirms=True, on_return_raises=True)
-        self._exchanges.clear()
+        return PublishChannel(await self._connection.channel(publisher_confirms=True, on_return_raises=True))
 
-    async def _renew(self, refused: AbstractChannel | None) -> None:
+    async def _renew(self, refused: PublishChannel) -> None:
         """Replace a channel on which the server refused a message.
 
         A channel never updates which node leads a quorum queue. If that leader has just died, RabbitMQ 3.10 refuses
         every message to that queue on this channel until the dead node is back.
         """
         async with self._renewing:
-            if refused is None or self._channel is not refused:
+            if self._channel is not refused:
                 return
             try:
                 async with asyncio.timeout(self._timeout_s):
-                    await self._open_channel()
+                    self._channel = await self._opened()
                     await refused.close()
             except _LOST as error:
                 log.info("channel_not_renewed", error=str(error), consequence="tried again with the next message")
-
-    async def _offer(self, message: Outgoing) -> None:
-        """Publish to a queue that a sender named: a full queue, or one without a leader, must not stop the worker."""
-        try:
-            async with asyncio.timeout(_BEST_EFFORT_WITHIN_S):
-                await self._publish(message)
-        except (DeliveryError, TimeoutError, ValueError) as error:
-            log.info("reply_not_taken", queue=message.routing_key, error=str(error) or error.__class__.__name__)
-
-    async def _publish(self, message: Outgoing) -> None:
-        exchange = self._exchanges.get(message.exchange)
-        if exchange is None:
-            assert self._channel is not None, "start() comes first"
-            if message.exchange:
-                exchange = await self._channel.get_exchange(message.exchange, ensure=False)
-            else:
-                exchange = self._channel.default_exchange
-            self._exchanges[message.exchange] = exchange
-        await exchange.publish(
-            aio_pika.Message(
-                message.body,
-                content_type=message.content_type,
-                delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-                headers=dict(message.headers),
-            ),
-            routing_key=message.routing_key,
-            mandatory=message.mandatory,
-        )
 
 
 class _Connection(RobustConnection):

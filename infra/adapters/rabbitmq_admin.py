@@ -52,13 +52,27 @@ class BrokerAdmin:
                 await self._call("DELETE", f"/connections/{quote(connection['name'], safe='')}", absent_is_fine=True)
 
     async def logins(self) -> dict[str, Login | None]:
-        """Every login of the broker, with its permissions here; None for one that has none."""
-        users: Sequence[Mapping[str, Any]] = await self._call("GET", "/users?columns=name")
-        permissions: Sequence[Mapping[str, str]] = await self._call("GET", f"/vhosts/{self._host}/permissions")
-        found = {each["user"]: each for each in permissions}
+        """Every login of the broker, with its tags, its permissions here, and where else it has some; None for one
+        that has none here.
+        """
+        users: Sequence[Mapping[str, Any]] = await self._call("GET", "/users?columns=name,tags")
+        permissions: Sequence[Mapping[str, str]] = await self._call("GET", "/permissions")
+        here = {each["user"]: each for each in permissions if quote(each["vhost"], safe="") == self._host}
+        elsewhere: dict[str, list[str]] = {}
+        for each in permissions:
+            if each != here.get(each["user"]):
+                elsewhere.setdefault(each["user"], []).append(each["vhost"])
         return {
-            user["name"]: Login(user["name"], it["configure"], it["write"], it["read"], "")
-            if (it := found.get(user["name"]))
+            user["name"]: Login(
+                user["name"],
+                it["configure"],
+                it["write"],
+                it["read"],
+                "",
+                tags=_tags(user["tags"]),
+                elsewhere=tuple(sorted(elsewhere.get(user["name"], ()))),
+            )
+            if (it := here.get(user["name"]))
             else None
             for user in users
         }
@@ -87,6 +101,12 @@ class BrokerAdmin:
             raise BrokerUnavailable(_refusal(error, method, path)) from error
         except (URLError, HTTPException, OSError, ValueError) as error:
             raise BrokerUnavailable(f"its management API does not answer ({error})") from error
+
+
+def _tags(tags: str | Sequence[str]) -> tuple[str, ...]:
+    """Before RabbitMQ 3.9 they are one text, with commas."""
+    listed = tags.split(",") if isinstance(tags, str) else tags
+    return tuple(sorted(tag for tag in listed if tag))
 
 
 def _permissions(login: Login) -> dict[str, str]:

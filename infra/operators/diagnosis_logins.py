@@ -40,9 +40,20 @@ def findings_of(found: Mapping[str, Login | None], roles: Mapping[str, Login]) -
         if name.startswith(SHOP_LOGIN):
             shops += 1
             declared = shop_login(name.removeprefix(SHOP_LOGIN))
-        if declared is not None and _permissions(login) != _permissions(declared):
+        if declared is None:
+            continue
+        mend = _MAKE if name in roles else _RENEW
+        if _permissions(login) != _permissions(declared):
             how = f"has {_text(login)}, and {_text(declared)} is declared"
-            findings.append(problem(PART, _CHECK, f"{name} {how}; {_MAKE if name in roles else _RENEW}."))
+            findings.append(problem(PART, _CHECK, f"{name} {how}; {mend}."))
+        if login is not None and login.tags:
+            tags = ", ".join(login.tags)
+            detail = f"{name} has the tag {tags}, so it may use the management API; {mend} without."
+            findings.append(problem(PART, _CHECK, detail))
+        if login is not None and login.elsewhere:
+            hosts = ", ".join(login.elsewhere)
+            detail = f"{name} has permissions in other virtual hosts too ({hosts}); `rabbitmqctl clear_permissions -p`."
+            findings.append(problem(PART, _CHECK, detail))
     missing = sorted(roles.keys() - found.keys())
     if missing and len(missing) < len(roles):
         findings.append(warning(PART, _CHECK, f"There is no login {', '.join(missing)}; {_MAKE}."))

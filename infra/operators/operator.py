@@ -2,21 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from urllib.parse import quote
 
-_USER_CHARS_MAX = 64
+from infra.adapters.os_user import os_user
+
 _SOURCE = "urn:tributary:cli"
-
-
-def operator() -> str:
-    """The user's login name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
 
 
 def source() -> str:
     """The source of messages that the command line publishes; the journals, and from them the audit log, keep it."""
-    return f"{_SOURCE}:{quote(operator()[:_USER_CHARS_MAX], safe='')}"
+    return f"{_SOURCE}:{quote(os_user(), safe='')}"

@@ -96,8 +96,8 @@ class Delivery:
 class Outgoing:
     """One AMQP message to publish. `mandatory` ones must reach a queue, or the publish is an error.
 
-    Only a message that is replayed as it came may lack a content type. It is no error if the broker refuses a
-    `best_effort` message: a sender named its queue, which is not ours.
+    Only a message that is replayed as it came may lack a content type. It is no error if the broker does not take a
+    `best_effort` message: its queue is one sender's or one shop's, and must not delay anything else.
     """
 
     exchange: str

@@ -18,9 +18,14 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
+    """One that `replaces_empty` was declared with other arguments by an earlier version. These never change, so that
+    queue is deleted first, once it is empty and has no reader.
+    """
+
     name: str
     arguments: dict[str, Any]
     reason: str
+    replaces_empty: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +37,10 @@ class Binding:
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A login at the broker: regular expressions over the names that it may configure, write to and read from."""
+    """A login at the broker: regular expressions over the names that it may configure, write to and read from.
+
+    `tags` let it use the management API, and `elsewhere` are other virtual hosts that it may use: ours have neither.
+    """
 
     name: str
     configure: str
@@ -40,6 +48,8 @@ class Login:
     read: str
     reason: str
     limits: Mapping[str, int] = field(default_factory=dict)
+    tags: tuple[str, ...] = ()
+    elsewhere: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

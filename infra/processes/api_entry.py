@@ -12,8 +12,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from infra.adapters.mongo import MongoStore
+from infra.adapters.os_user import os_user
 from infra.processes.exposure import require_safe
-from infra.processes.os_user import os_user
 from infra.settings import Settings
 
 APPLICATION = f"{__name__}:create"

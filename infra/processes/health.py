@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 from prometheus_client import make_asgi_app
 
+from infra.processes.health_protocol import HEADER_BYTES_MAX, BoundedHealth
 from infra.telemetry.readiness import Readiness
 
 Check = Callable[[], Awaitable[dict[str, str]]]
@@ -60,4 +61,13 @@ class HealthServer(uvicorn.Server):
 
 def server(app: Any) -> HealthServer:
     """Uses h11: the faster parser, if installed, answers simple HTTP/1.0 probes in chunks."""
-    return HealthServer(uvicorn.Config(app, log_config=None, http="h11", lifespan="off", access_log=False))
+    return HealthServer(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            http=BoundedHealth,
+            h11_max_incomplete_event_size=HEADER_BYTES_MAX,
+            lifespan="off",
+            access_log=False,
+        )
+    )

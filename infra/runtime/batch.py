@@ -181,6 +181,10 @@ class BatchLoop:
         for part in parts:
             await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
         parked = [delivery for delivery in deliveries if self._is_too_large(delivery)]
+        if parked and self._handler.from_shops:
+            # The broker must not dead-letter what has headers of a shop; see `topology`.
+            await self._when_back("RabbitMQ", lambda: self._publisher.publish([outbox.parked(each) for each in parked]))
+            parked = []
         await self._note_acknowledged({key for part in parts for key in part.returning})
         await self._inbox.acknowledge(deliveries, parked=parked)
         self._report(parts, works, commit_s)
@@ -281,7 +285,7 @@ class BatchLoop:
         if shops := self._readers():
             events += outbox.events_for_shops(emitted, self._settings, shops)
         retries = outbox.retries(committed.folded.retries, self._queue, self._settings)
-        await self._publisher.publish([*events, *retries, *committed.replies])
+        await self._publisher.publish([*events, *retries, *outbox.joined(committed.replies, self._settings)])
 
     async def _when_back(self, server: str, act: Callable[[], Awaitable[T]]) -> T:
         """Do `act`; while its server is away, retry with growing, jittered pauses, and report not ready."""

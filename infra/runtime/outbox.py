@@ -12,6 +12,7 @@ from infra.ports.messaging import (
     REDELIVERED_HEADER,
     REPLAYS_HEADER,
     REPLY_TO_HEADER,
+    ROUTING_KEY_HEADER,
     SENDER_HEADER,
     Delivery,
     Outgoing,
@@ -20,6 +21,7 @@ from infra.ports.messaging import (
 from infra.runtime.failure_policy import delay_name
 from infra.runtime.fold import Retry
 from infra.runtime.journal import Emitted
+from infra.runtime.topology import PARKED
 from infra.settings import Settings
 
 _OF_ORDERS = "order."
@@ -45,7 +47,26 @@ def events_for_shops(emitted: Sequence[Emitted], settings: Settings, shops: froz
         if event.type.startswith(_OF_ORDERS) and (shop := json.loads(event.body)["data"].get("shop_id")) in shops:
             by_shop.setdefault(shop, []).append(event.body)
     return [
-        Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False)
+        Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False, best_effort=True)
+        for shop, bodies in by_shop.items()
+        for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
+    ]
+
+
+def joined(answers: Sequence[Outgoing], settings: Settings) -> list[Outgoing]:
+    """The answers to shops, those to one shop in as few messages as possible; replies to others as they are.
+
+    A queue that takes nothing holds up its connection once a few hundred messages wait for it.
+    """
+    by_shop: dict[str, list[bytes]] = {}
+    others = []
+    for answer in answers:
+        if answer.exchange == SHOP_EVENTS_EXCHANGE:
+            by_shop.setdefault(answer.routing_key, []).append(answer.body[1:-1])
+        else:
+            others.append(answer)
+    return others + [
+        Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False, best_effort=True)
         for shop, bodies in by_shop.items()
         for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
     ]
@@ -72,6 +93,12 @@ def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Ou
         for (delay_s, attempt, replays, reply_to, sender), bodies in groups.items()
         for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
     ]
+
+
+def parked(delivery: Delivery) -> Outgoing:
+    """A body that is too large for the store, without the headers it came with, for the queue of such bodies."""
+    headers = {ROUTING_KEY_HEADER: delivery.routing_key}
+    return Outgoing("", PARKED, delivery.body, delivery.content_type, headers=headers)
 
 
 def alone(message: Message[Any], delivery: Delivery, queue: str, sender: Sender | None) -> Outgoing:

@@ -45,7 +45,8 @@ def answer_to_shop(
         tried_until=folded.at + timedelta(seconds=waits_s) if waits_s else None,
     )
     message = emit(answer, cause=item, source=folded.worker, index=(found.outcome, work.attempt), at=folded.at)
-    return Outgoing(SHOP_EVENTS_EXCHANGE, sender.shop, b"[" + message.to_bytes() + b"]", BATCH, mandatory=False)
+    body = b"[" + message.to_bytes() + b"]"
+    return Outgoing(SHOP_EVENTS_EXCHANGE, sender.shop, body, BATCH, mandatory=False, best_effort=True)
 
 
 def _found(

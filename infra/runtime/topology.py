@@ -31,7 +31,11 @@ def topology_of(workers: Iterable[Worker], settings: Settings) -> Topology:
             queues.append(Queue(worker.parked_queue, _parked_arguments(), "what the broker gave up on"))
         for handler in worker.handlers:
             name = worker.queue_of(handler)
-            queues.append(Queue(name, _work_arguments(settings), f"{handler.noun_and_verb} for {worker.name}"))
+            reason = f"{handler.noun_and_verb} for {worker.name}"
+            if handler.from_shops:
+                queues.append(Queue(name, _intake_arguments(), reason, replaces_empty=True))
+            else:
+                queues.append(Queue(name, _work_arguments(settings), reason))
             exchange = COMMANDS_EXCHANGE if handler.reads_command else EVENTS_EXCHANGE
             bindings.extend(Binding(name, exchange, payload.message_type) for payload in handler.payloads)
             if handler.from_shops:
@@ -60,6 +64,14 @@ def _work_arguments(settings: Settings) -> dict[str, Any]:
         "x-dead-letter-exchange": PARKED,
         "x-delivery-limit": settings.delivery_limit,
     }
+
+
+def _intake_arguments() -> dict[str, Any]:
+    """Shops write here, with headers of their own, and the broker dead-letters nothing of it: with an `x-death` that is
+    no list of tables, RabbitMQ 3.10 ends the queue itself. The worker sets aside what is too large or poison, and what
+    expires is gone, as its sender wished.
+    """
+    return {"x-queue-type": "quorum", "x-delivery-limit": _NEVER}
 
 
 def _parked_arguments() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import httpx
 import pytest
 
 from contracts.network.v1 import RegisterShop
-from tests.api.front import PASSWORD, Front, bearer, serving, unique
+from tests.api.front import PASSWORD, Front, an_email, bearer, serving, unique
 from tests.api.world import World, a_world
 from tests.connected.running import Site, until
 
@@ -112,19 +113,28 @@ async def test_unpaid_orders_do_not_empty_the_shelves(world: World) -> None:
     shop_id = await a_shop(
         world, distributor_orders=True, distributor_unpaid_orders_max=2, distributor_unpaid_units_max=7
     )
-    async with world.as_distributor(world.seller) as seller, world.as_shop(shop_id) as shop:
-        everything = await seller.post("/api/orders", json=world.order(shop_id=shop_id, quantity=8))
+    # Who has placed nothing yet.
+    new = replace(world, seller=await world.front.distributor())
+    async with new.as_distributor(new.seller) as seller, new.as_shop(shop_id) as shop:
+        everything = await seller.post("/api/orders", json=new.order(shop_id=shop_id, quantity=8))
         assert refusal(everything) == (409, "too_many_unpaid_units")
-        body = world.order(shop_id=shop_id)
+        body = new.order(shop_id=shop_id)
         answers = await asyncio.gather(*(seller.post("/api/orders", json=body) for _ in range(8)))
         placed = [answer.json()["order_id"] for answer in answers if answer.status_code == 201]
         refused = {refusal(answer) for answer in answers if answer.status_code != 201}
         assert (len(placed), refused) == (2, {(409, "too_many_unpaid_orders")})
-        # The login has the limit: not the seller whom it names, nor the shop's own orders.
+        # Who places has the limit: not the seller whom it names, nor the shop's own orders.
         assert (await shop.post("/api/orders", json=world.order(shop_id=shop_id, quantity=9))).status_code == 201
         assert (await shop.patch(f"/api/orders/{placed[0]}", json={"status": "cancelled"})).status_code == 200
         assert (await seller.post("/api/orders", json=body)).status_code == 201
         assert refusal(await seller.post("/api/orders", json=body)) == (409, "too_many_unpaid_orders")
+        # Another login of the same distributor shares them.
+        async with new.as_distributor(new.seller) as second:
+            assert refusal(await second.post("/api/orders", json=body)) == (409, "too_many_unpaid_orders")
+            async_answer = await second.post("/api/orders", json=body, headers={"Prefer": "respond-async"})
+            state = await second.get(async_answer.headers["location"], headers={"Prefer": "wait=5"})
+            assert state.status_code == 200, state.text
+            assert (await seller.get(async_answer.headers["location"])).status_code == 404
     async with world.as_distributor(world.top) as top:
         for who in (world.middle, world.seller):
             assert (await top.post("/api/orders", json={**body, "distributor_id": who})).status_code == 201
@@ -182,3 +192,65 @@ async def test_no_one_raises_their_own_tier_or_moves_themselves(world: World) ->
         assert refusal(taken) == (403, "own_standing")
         [known] = await world.front.site.documents("network.distributors", {"_id": world.middle})
         assert [standing["tier"] for standing in known["standings"]] == ["standard"]
+
+
+@asynccontextmanager
+async def as_admin_who_sells(world: World, distributor_id: int) -> AsyncIterator[httpx.AsyncClient]:
+    """An administrator who is a distributor too."""
+    front = world.front
+    async with world.as_admin() as admin, front.client() as client:
+        email = an_email()
+        body = {"email": email, "roles": ["ROLE_ADMIN"], "distributor_id": distributor_id, "password": PASSWORD}
+        made = await admin.post("/api/users", json=body)
+        assert made.status_code == 201, made.text
+        await front.confirm(made.json()["id"])
+        answer = await client.post("/api/auth/login", json={"email": email, "password": PASSWORD})
+        client.headers.update(bearer(front.remember(answer.json())["access_token"]))
+        assert (await client.get("/api/me")).json()["kind"] == "admin"
+        yield client
+
+
+async def test_an_administrator_who_earns_from_an_order_does_not_report_it_as_paid(world: World) -> None:
+    leader, member = await world.front.distributor(), await world.front.distributor()
+    async with world.as_admin() as admin:
+        team = await admin.post("/api/teams", json={"name": "Harbour", "leader_id": leader})
+        joined = await admin.post(f"{team.headers['location']}/members", json={"distributor_id": member})
+        assert joined.status_code == 200, joined.text
+        below, of_member = await world.placed(admin), await world.placed(admin, distributor_id=member)
+    for order in (below, of_member):
+        await world.reserved(order["order_id"])
+    cases = ((world.top, world.seller, below), (leader, member, of_member))
+    for earner, seller, order in cases:
+        url = f"/api/orders/{world.shop_id}/{order['order_id']}"
+        async with as_admin_who_sells(world, earner) as client:
+            prepaid = of_lines(world, distributor_id=seller, prepaid=True)
+            for body in (prepaid, {**prepaid, "placed_at": "2026-11-02T00:00:00Z"}):
+                assert refusal(await client.post("/api/orders", json=body)) == (403, "own_earnings")
+            for answer in (
+                await client.patch(url, json={"status": "paid"}),
+                await client.put(f"/api/orders/{order['order_id']}/status", json={"status": "completed"}),
+                await client.put(f"{url}/after-sale", json={"open": False}),
+            ):
+                assert refusal(answer) == (403, "own_earnings"), answer.text
+            # Of an order that pays others, the same person may.
+            other = await world.front.distributor()
+            theirs = await client.post("/api/orders", json=of_lines(world, distributor_id=other, prepaid=True))
+            assert theirs.status_code == 201, theirs.text
+
+
+async def test_an_administrator_adds_no_one_to_their_own_branch_or_team(world: World) -> None:
+    other, own = await world.front.distributor(), f"/api/distributors/{world.seller}"
+    async with world.as_admin() as admin:
+        team = await admin.post("/api/teams", json={"name": "Mine", "leader_id": world.top})
+        assert team.status_code == 201, team.text
+    async with as_admin_who_sells(world, world.top) as client:
+        for sponsor in (world.top, world.middle):
+            moved = await client.post(f"/api/distributors/{other}/move", json={"sponsor_id": sponsor})
+            assert refusal(moved) == (403, "own_standing"), moved.text
+        added = await client.post(f"{team.headers['location']}/members", json={"distributor_id": other})
+        assert refusal(added) == (403, "own_standing"), added.text
+        # Their own branch is theirs to order, as any administrator's.
+        members = f"{team.headers['location']}/members"
+        assert (await client.post(members, json={"distributor_id": world.middle})).status_code == 200
+        back = await client.post(f"{own}/move", json={"sponsor_id": world.middle})
+        assert back.status_code == 200, back.text

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from contracts.network.v1 import RegisterShop
 from infra.adapters.redis import RedisCache
 from tests.api.front import Front, a_network, bearer, lines_of, serving, unique
 from tests.connected.running import Site, free_ports
@@ -37,6 +38,24 @@ async def test_a_principal_has_a_quota_per_minute(site: Site, front: Front, tmp_
         assert elsewhere.status_code == 429
         await asyncio.sleep(5.1)
         assert (await client.get("/api/me")).status_code == 200
+
+
+async def test_logins_of_one_distributor_or_shop_have_one_quota(site: Site, front: Front, tmp_path: Path) -> None:
+    distributor_id = await front.distributor()
+    shop_id = unique("shop")
+    async with serving(site, tmp_path, public_url=front.url, requests_per_minute=6) as small, small.client() as client:
+        distributors = [(await front.log_in_as(client, distributor_id))[1]["access_token"] for _ in range(2)]
+        other = (await front.log_in_as(client, await front.distributor()))[1]["access_token"]
+        await front.send(RegisterShop(shop_id=shop_id, currency="CNY"))
+        shops = []
+        for _ in range(2):
+            auth = await front.operations.create_shop(shop_id)
+            answer = await client.post("/oauth/token", data={"grant_type": "client_credentials"}, auth=auth)
+            shops.append(front.remember(answer.json())["access_token"])
+        for logins in (distributors, shops):
+            answers = [await client.get("/api/me", headers=bearer(logins[n % 2])) for n in range(8)]
+            assert [answer.status_code for answer in answers].count(200) in (6, 7), [a.status_code for a in answers]
+        assert (await client.get("/api/me", headers=bearer(other))).status_code == 200
 
 
 async def test_an_anonymous_address_has_a_quota_of_its_own(site: Site, tmp_path: Path) -> None:

@@ -15,10 +15,10 @@ from pymongo import MongoClient
 
 from contracts.operations.view import DEAD_LETTERS
 from contracts.wire.envelope import COMMANDS_EXCHANGE, EVENTS_EXCHANGE, STRUCTURED, Message
+from infra.adapters.os_user import os_user
 from infra.operators import dead_letters
 from infra.ports.store import Document
 from infra.processes import process
-from infra.processes.os_user import os_user
 from infra.runtime import roster
 from tests.builders import KEY, NOW, message, paid, put_in_force
 from tests.connected.running import Ended, LocalStack, Site, command, journal_of, until

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from contracts.wire.envelope import COMMANDS_EXCHANGE
-from infra.processes.os_user import os_user
+from infra.adapters.os_user import os_user
 from infra.runtime import roster
 from tests.connected.running import Ended, Site, command
 

@@ -5,6 +5,7 @@ Each attack runs on the real broker, with a login as `tributary identity create-
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -16,10 +17,13 @@ from aiormq.exceptions import ChannelAccessRefused
 
 from contracts.operations.view import DEAD_LETTERS
 from contracts.wire.envelope import EVENTS_EXCHANGE, SHOP_EVENTS_EXCHANGE, SHOPS_EXCHANGE
+from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.operators.dead_letters import CannotReplay, named, replay
+from infra.operators.diagnosis_logins import look_at_logins
 from infra.operators.shop_logins import ShopLogins, shop_address
 from infra.ports.time import RealTime
 from infra.runtime import roster
+from infra.runtime.topology import PARKED
 from infra.shops.logins import shop_login, shop_queue
 from infra.shops.ownership import SENDER_UNKNOWN
 from infra.shops.readers import Readers
@@ -152,35 +156,90 @@ async def test_a_shop_without_a_login_gets_no_copies(shared_site: Site, logins: 
     await logins.save(MINE, SECRET)
 
 
-FORGED_DEATH = {"queue": "order_intake.order.place", "reason": "expired", "exchange": COMMANDS, "count": 1}
+STRANGE_DEATHS: list[Any] = [
+    ["x", "y"],
+    [1, 2],
+    [[["a"]]],
+    [{"reason": "rejected"}],
+    [{"queue": 5, "reason": 7, "count": "x"}],
+    [{"queue": "order_intake.order.place", "reason": "expired", "exchange": COMMANDS, "count": 2**62}],
+    "text",
+]
 
 
-async def test_what_a_shop_lets_expire_is_checked_as_well(shared_site: Site, mine: Shop) -> None:
-    """The broker moves it away before a worker sees it, and an operator may replay what is dead-lettered."""
-    forged = enveloped(an_order(THEIRS), source=f"urn:shop:{THEIRS}")
-    for body, login in ((forged, ""), (forged, None), (enveloped(an_order()), "")):
-        await mine.send(PLACE, body, login=login, expiration=0.001, reply_to="rule_book.rules.activate")
-    await mine.send(PLACE, forged, login=None, expiration=0.001, headers={"x-death": [FORGED_DEATH]})
+async def test_no_header_of_a_shop_stops_the_queue_of_all(shared_site: Site, mine: Shop) -> None:
+    """RabbitMQ 3.10 ends a quorum queue that dead-letters a message with a strange `x-death`, and after three of them
+    starts it no more.
+    """
+    place = [queue for queue in shared_site.topology.queues if queue.name.startswith("order_intake.order.place")]
+    assert [queue.arguments.get("x-dead-letter-exchange") for queue in place] == [None]
+    for deaths in STRANGE_DEATHS * 2:
+        headers = {"x-death": deaths}
+        forged = enveloped(an_order(THEIRS), source=f"urn:shop:{THEIRS}")
+        await mine.send(PLACE, forged, expiration=0.001, headers=headers, reply_to="rule_book.rules.activate")
+    large = enveloped(an_order()).replace(b"}}", b'}, "x": "%s"}' % (b"y" * shared_site.settings.message_bytes_max))
+    await asyncio.sleep(0.2)
+    async with shared_site.loops(roster.load("order_intake"), roster.load("alerting")):
+        for deaths in STRANGE_DEATHS * 2:
+            await mine.send(PLACE, large, headers={"x-death": deaths})
+        await mine.send(PLACE, enveloped(an_order(order_id="alive"), "alive"))
 
-    async def moved() -> bool:
-        return await shared_site.ready("alerting.parked") == 4
+        async def answered() -> bool:
+            return "alive" in {each["message_id"] for each in await mine.answers()}
 
-    await until(moved, what="all have expired")
-    async with shared_site.loops(roster.load("alerting")):
-        answers = await mine.answers(2)
+        await until(answered, what="the next order is answered")
 
         async def kept() -> bool:
-            return len(await shared_site.documents(DEAD_LETTERS)) == 2
+            return await shared_site.ready(PARKED) == len(STRANGE_DEATHS) * 2
 
-        await until(kept, what="the letters are kept")
-    assert [(each["outcome"], each["code"]) for each in answers] == [
-        ("refused", "not_your_shop"),
-        ("dead_lettered", "expired"),
-    ]
-    letters = {letter["reason"]: letter for letter in await shared_site.documents(DEAD_LETTERS)}
-    assert letters.keys() == {"expired", SENDER_UNKNOWN}
-    assert letters["expired"]["sender"].startswith(f"{MINE} ")
-    [unknown] = await named(shared_site.store, letters[SENDER_UNKNOWN]["_id"])
+        await until(kept, what="the large bodies are kept")
+    # What has expired is gone, as the sender wished.
+    assert {letter["reason"] for letter in await shared_site.documents(DEAD_LETTERS)} == {"too_large"}
+    assert await shared_site.ready("rule_book.rules.activate") == 0
+    async with shared_site.channel() as channel:
+        await (await channel.get_queue(PARKED, ensure=False)).purge()
+
+
+async def test_a_letter_without_a_sender_is_not_replayed(shared_site: Site, mine: Shop) -> None:
+    async with shared_site.loops(roster.load("order_intake"), roster.load("alerting")):
+        await mine.send(PLACE, enveloped(an_order(THEIRS), source=f"urn:shop:{THEIRS}"), login=None)
+
+        async def letter() -> Any:
+            return await shared_site.documents(DEAD_LETTERS, {"reason": SENDER_UNKNOWN})
+
+        [found] = await until(letter, what="the letter is kept")
+    [unknown] = await named(shared_site.store, found["_id"])
     with pytest.raises(CannotReplay):
         replay(unknown)
-    assert await shared_site.ready("rule_book.rules.activate") == 0
+
+
+async def test_doctor_finds_a_tag_and_a_permission_elsewhere(shared_site: Site, logins: ShopLogins) -> None:
+    url = shared_site.settings.rabbitmq_management_url
+    assert url is not None
+    admin, login = BrokerAdmin(url), shop_login(MINE)
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    await admin._call("PUT", "/vhosts/another")
+    try:
+        assert [each.level for each in await look_at_logins(url, roster.load_all())] == ["ok"]
+        await admin._call("PUT", f"/permissions/another/{login.name}", everything)
+        await admin._call("PUT", f"/users/{login.name}", {"password": SECRET, "tags": "management,monitoring"})
+        found = await look_at_logins(url, roster.load_all())
+    finally:
+        await admin._call("DELETE", "/vhosts/another")
+    await logins.save(MINE, SECRET)
+    assert [each.level for each in found] == ["problem", "problem"]
+    assert "the tag management, monitoring" in found[0].detail
+    assert "(another)" in found[1].detail
+    assert [each.level for each in await look_at_logins(url, roster.load_all())] == ["ok"]
+
+
+async def test_the_broker_tells_any_login_how_many_messages_a_queue_has(shared_site: Site, mine: Shop) -> None:
+    """A limit: a passive declaration needs no permission, so counts of queues are no secret of the house. Nor is which
+    shops have a login; what is in a queue is.
+    """
+    for name in ("order_intake.order.place", OTHER):
+        queue = await mine.channel.declare_queue(name, passive=True)
+        assert queue.declaration_result.message_count is not None
+        with pytest.raises(ChannelAccessRefused):
+            await queue.get(no_ack=True, fail=False)
+        await mine.channel.reopen()

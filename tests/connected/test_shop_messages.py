@@ -111,6 +111,10 @@ def forgeries(number: str) -> dict[str, bytes]:
         "its source": enveloped(an_order(order_id=number), f"m-{number}", f"urn:shop:{THEIRS}"),
         "the operator": enveloped(an_order(order_id=number), f"m-{number}", "urn:tributary:operator"),
         "the source of bare bodies": enveloped(an_order(order_id=number), f"m-{number}", "urn:tributary:bare"),
+        "the source of a distributor": enveloped(
+            an_order(order_id=number), f"m-{number}", f"api/distributor/x/{SELLER}"
+        ),
+        "the source of an administrator": enveloped(an_order(order_id=number), f"m-{number}", "api/admin/x"),
         "bare": json.dumps(order).encode(),
         "bare and invalid": json.dumps({**order, "total_price": "no price"}).encode(),
         "invalid": enveloped({**order, "quantity": -1}, f"m-{number}", f"urn:shop:{THEIRS}"),

@@ -320,12 +320,12 @@ def _held_long_enough(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
 
 
 def _unpaid_within_limits(store: SimulatedStore) -> Iterator[str]:
-    """However a distributor's orders were batched, no login has more unpaid ones than its shop allows."""
+    """However a distributor's orders were batched, no one has more unpaid ones than the shop allows."""
     orders = store.tables["order_intake.orders"].values()
     unpaid = Counter(o.get("placed_by") for o in orders if o["status"] == "pending" and not o["prepaid"])
-    for login, number in unpaid.items():
-        if login is not None and number > UNPAID_MAX:
-            yield f"login {login} has {number} unpaid orders, and {UNPAID_MAX} are allowed"
+    for placer, number in unpaid.items():
+        if placer is not None and number > UNPAID_MAX:
+            yield f"distributor {placer} has {number} unpaid orders, and {UNPAID_MAX} are allowed"
 
 
 def _queues_are_empty(broker: SimulatedBroker) -> Iterator[str]:

@@ -319,12 +319,13 @@ def _counting_short(traffic: Traffic) -> None:
 
 
 def _distributors_own(traffic: Traffic) -> None:
-    """More orders of one distributor's login than it may have unpaid, in batches or at the same time."""
+    """More orders of one distributor, with two logins, than they may have unpaid, in batches or at the same time."""
     rng = traffic.rng
     within_s = rng.choice((0.001, 5.0, TRAFFIC_S))
     for number in range(UNPAID_MAX + 2):
         command = _command(rng, "shop-1", f"o-{number}").model_copy(update={"prepaid": False})
-        traffic.send(command, source=builders.BY_DISTRIBUTOR, within_s=within_s, times=rng.choice((1, 1, 2)))
+        source = f"{builders.BY_DISTRIBUTOR}{rng.choice((1, 2))}/{builders.SELLER}"
+        traffic.send(command, source=source, within_s=within_s, times=rng.choice((1, 1, 2)))
     if rng.random() < 0.5:
         traffic.send(update(rng.choice(("paid", "cancelled")), "o-0"), within_s=within_s)
 

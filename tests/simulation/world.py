@@ -16,7 +16,7 @@ GOOD_UNTIL = (START + timedelta(days=3)).date().isoformat()
 """The expiry date of a lot that counts today, but no longer tomorrow."""
 
 UNPAID_MAX = 2
-"""How many unpaid orders of a distributor's login each shop allows."""
+"""How many unpaid orders of a distributor each shop allows."""
 
 SHOPS = {"shop-1": "CNY", "shop-2": "USD", "shop-3": "CNY"}
 READERS = frozenset(("shop-1", "shop-3"))

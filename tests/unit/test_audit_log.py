@@ -70,6 +70,17 @@ class TestAudit:
         breaches = (await verify(_Log(documents), head)).breaches
         assert breaches == ["entry 4 does not follow entry 3: one of them was changed"]
 
+    @pytest.mark.parametrize("strange", [{"_id": "zzz"}, {"_id": 2.5}, {"_id": 9, "at": "text"}, {"_id": 9}])
+    async def test_a_document_that_is_no_entry_is_a_breach(self, strange: dict[str, Any]) -> None:
+        class Mixed(_Log):
+            async def stream(self, *_: Any, **__: Any) -> AsyncIterator[dict[str, Any]]:
+                for document in (*self.documents, strange):
+                    yield document
+
+        documents, head = a_log()
+        [breach] = (await verify(Mixed(documents), head)).breaches
+        assert "is no entry: another hand wrote it" in breach
+
     async def test_a_missing_entry_and_a_missing_end_are_detected(self) -> None:
         documents, head = a_log()
         assert (await verify(_Log(documents[:2] + documents[3:]), head)).breaches[0] == "entries 3 to 3 are missing"
@@ -211,6 +222,37 @@ class TestAppending:
         await log.append(an_entry("m9"))
         breaches = (await verify(store, await head_of(store), key=KEY)).breaches
         assert "entries 3 to 3 are missing" in breaches
+
+    async def test_a_new_entry_gives_no_code_to_a_head_that_another_hand_wrote(
+        self, store: _Store, log: AuditLog
+    ) -> None:
+        """The end is cut off and the head mended, all but its code, which the next entry would make."""
+        for number in range(3):
+            await log.append(an_entry(f"m{number}"))
+        second = store.entries()[1]
+        store.table(AUDIT.name).remove(3)
+        for mac in ("0" * 64, second["mac"], None):
+            table = store.table(AUDIT_HEAD.name)
+            table.put({"_id": "head", "number": 2, "hash": second["hash"], **({"mac": mac} if mac else {})})
+            await log.append(an_entry("m9"))
+            breaches = (await verify(store, await head_of(store), key=KEY)).breaches
+            assert any("the head of the log was removed or changed" in breach for breach in breaches), mac
+            for entry in store.entries()[2:]:
+                store.table(AUDIT.name).remove(entry["_id"])
+
+    async def test_a_replaced_entry_is_noticed_by_a_process_that_knew_it(self, store: _Store, log: AuditLog) -> None:
+        for number in range(2):
+            await log.append(an_entry(f"m{number}"))
+        table = store.table(AUDIT_HEAD.name)
+        table.put({"_id": "head", "number": 2, "hash": "f" * 64, "mac": KEY.of_head(2, "f" * 64)})
+        with structlog.testing.capture_logs() as lines:
+            await log.state_head()
+        assert [line["event"] for line in lines] == ["the audit log was cut off", "audit_head"]
+
+    async def test_a_log_from_before_the_key_goes_on(self, store: _Store, log: AuditLog) -> None:
+        await AuditLog(store, ManualTime(NOW)).append(an_entry())  # type: ignore[arg-type]
+        await log.append(an_entry("m2"))
+        assert [entry["action"] for entry in store.entries()] == ["product.define.v1"] * 2
 
     async def test_a_process_that_knows_a_later_head_says_so(self, store: _Store, log: AuditLog) -> None:
         for number in range(3):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -155,6 +156,19 @@ class TestDoctor:
         assert level == "problem"
         assert detail.startswith(f"{login.name} has configure")
         assert mend in detail
+
+    @pytest.mark.parametrize(
+        ("more", "named"),
+        [({"tags": ("administrator",)}, "administrator"), ({"elsewhere": ("/other", "test")}, "/other, test")],
+    )
+    @pytest.mark.parametrize("login", [ROLES["worker"], shop_login("a")])
+    def test_a_tag_or_another_virtual_host_is_a_problem(self, login: Login, more: dict[str, Any], named: str) -> None:
+        others = [other for other in ROLES.values() if other != login]
+        [(level, detail)] = self.found(*others, replace(login, **more))
+
+        assert level == "problem"
+        assert detail.startswith(f"{login.name} has")
+        assert named in detail
 
     def test_no_permission_at_all_is_a_problem(self) -> None:
         assert self.found(*ROLES.values(), **{"shop.a": None})[0][0] == "problem"

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from contracts.orders.v1 import Team, Upline
+from contracts.orders.view import SellingTeam
 from tests.builders import (
     KEY,
     MIDDLE,
@@ -24,7 +25,6 @@ from tests.builders import (
     the_chain,
 )
 from workers.order_intake.decide import place as decide_place
-from workers.order_intake.model import SellingTeam
 
 A_DAY = timedelta(days=1)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from contracts.orders.placing import login_of
+from contracts.orders.placing import placer_of
 from contracts.orders.v1 import OrderAccepted, OrderRefused
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import LISTS, unpaid_list
@@ -91,8 +91,15 @@ def test_a_repeat_is_recognised_whatever_the_limits() -> None:
     assert again == Decision(replace(first.state, placer=Placer(LOGIN, orders=99)), outcome="duplicate")
 
 
+def test_every_login_of_a_distributor_is_one_placer() -> None:
+    for login in ("4f1c", "auth0|7", "https://idp.example/7", "7"):
+        assert placer_of(f"api/distributor/{login}/40021") == "40021"
+    assert placer_of("api/distributor/40021") == "40021"
+    assert placer_of("api/distributor/4f1c/") == "4f1c/"
+
+
 def test_only_the_api_sends_for_a_distributor() -> None:
-    assert login_of(BY_DISTRIBUTOR) == LOGIN
+    assert placer_of(BY_DISTRIBUTOR) == LOGIN
     for source in (
         "api/admin/4f1c",
         "api/shop/shop.corner",
@@ -100,7 +107,7 @@ def test_only_the_api_sends_for_a_distributor() -> None:
         "test",
         "api/registration",
     ):
-        assert login_of(source) is None
+        assert placer_of(source) is None
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections import Counter
 
 from contracts.network.v1 import RegisterShop
 from contracts.orders.v1 import UpdateStatus
-from tests.builders import BY_DISTRIBUTOR, LOGIN, MARKET, SHOP, message, place, update
+from tests.builders import BY_DISTRIBUTOR, LOGIN, MARKET, MIDDLE, SELLER, SHOP, message, place, update
 from tests.workflow.system import System
 
 ORDERS = "order_intake.orders"
@@ -78,6 +78,19 @@ async def test_logins_and_shops_have_limits_of_their_own(system: System) -> None
 
     assert set(statuses(system)) == {"o-1", "o-3", "4", "5", "o-6", "o-7"}
     assert {order["_id"] for order in system.documents("order_intake.placers")} == {LOGIN, "another"}
+
+
+async def test_logins_of_one_distributor_have_one_limit(system: System) -> None:
+    await a_shop_with(system, distributor_unpaid_orders_max=2)
+
+    await placed(system, "o-1", source=f"api/distributor/first/{SELLER}")
+    await placed(system, "o-2", "o-3", source=f"api/distributor/second/{SELLER}", together=True)
+    await placed(system, "o-4", source=f"api/distributor/third/{MIDDLE}")
+
+    assert set(statuses(system)) == {"o-1", "o-2", "o-4"}
+    assert reasons(system) == {"too_many_unpaid_orders": 1}
+    assert system.document("order_intake.placers", str(SELLER))["turn"] == 2
+    await system.assert_sound()
 
 
 async def test_a_redelivered_order_is_counted_once(system: System) -> None:

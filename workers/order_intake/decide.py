@@ -278,7 +278,7 @@ def _accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tup
         team=state.team_of(command.distributor_id, placed_at),
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
-        placed_by=state.placer.login if state.placer is not None else None,
+        placed_by=state.placer.id if state.placer is not None else None,
     )
     return order, with_one_more(state.placer, shop, order)
 

@@ -12,7 +12,7 @@ from contracts.money import to_amount
 from contracts.network.view import Distributor, Shop, Team, chain_at
 from contracts.orders import view
 from contracts.orders.v1 import UPLINE_DEPTH_MAX, RefundedLine
-from contracts.orders.view import Sponsor
+from contracts.orders.view import SellingTeam, Sponsor
 from contracts.rules.view import Tenure
 from workers.order_intake.refunds import Requested, as_requested
 
@@ -32,38 +32,18 @@ class Refund(view.Refund):
         return sum(part.amount_minor for part in self.lines)
 
 
-@dataclass(frozen=True, slots=True)
-class SellingTeam:
-    """The seller's team and its leader, as of the order's time."""
-
-    team_id: int
-    leader_id: int
-    leader_tier: str
-    leader_active: bool
-
-    def event_fields(self) -> dict[str, Any]:
-        """The team as fields of events."""
-        return {
-            "team_id": self.team_id,
-            "leader_id": self.leader_id,
-            "leader_tier": self.leader_tier,
-            "leader_active": self.leader_active,
-        }
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order(view.Order):
     """`due_at` is the payment deadline while the order is unpaid, else None. It counts from the reservation, by our
     clock, since a shop's clock may be wrong and its backlog long.
 
-    `fingerprint` is that of the order's content, so that a repeat is recognised. `placed_by` is the login of the
-    distributor who placed it, if one did.
+    `fingerprint` is that of the order's content, so that a repeat is recognised. `placed_by` is the distributor
+    who placed it over HTTP, if one did; once it was the login.
     """
 
     fingerprint: str
     payment_deadline_s: int
     refunds: tuple[Refund, ...] = ()
-    team: SellingTeam | None = None
     placed_by: str | None = None
 
     @property
@@ -210,12 +190,12 @@ class Order(view.Order):
 
 @dataclass(frozen=True, slots=True)
 class Placer:
-    """A distributor's login that places orders: how many unpaid ones it has, and how many units they hold.
+    """A distributor who places orders, with any login: how many unpaid ones there are, and how many units they hold.
 
     Each order takes the next turn, so that of two concurrent ones one is tried again and counts the other.
     """
 
-    login: str
+    id: str
     orders: int = 0
     units: int = 0
     turn: int = 0

@@ -36,4 +36,4 @@ def with_one_more(placer: Placer | None, shop: Shop, order: Order) -> Placer | N
             f"allows {shop.distributor_unpaid_units_max}; order less, or wait until an order is paid or cancelled."
         )
         raise PlacingError("too_many_unpaid_units", detail)
-    return Placer(placer.login, orders, units, placer.turn + 1)
+    return Placer(placer.id, orders, units, placer.turn + 1)

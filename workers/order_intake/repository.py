@@ -19,7 +19,7 @@ from contracts.network.view import (
     Shop,
     Team,
 )
-from contracts.orders.placing import login_of
+from contracts.orders.placing import placer_of
 from contracts.orders.v1 import UNPAID_MAX, UPLINE_DEPTH_MAX, ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import (
@@ -110,7 +110,7 @@ class OrderRepository(Repository[State, Consumed]):
                 Index(((LISTS, 1), ("placed_at", 1), ("_id", 1)), "the orders of a list, newest first"),
             ),
         ),
-        Collection(PLACERS, "counts the orders that each distributor's login has placed over HTTP"),
+        Collection(PLACERS, "counts the orders that each distributor has placed over HTTP, with any login"),
     )
 
     def __init__(
@@ -155,7 +155,7 @@ class OrderRepository(Repository[State, Consumed]):
             "lineage": Ancestors(DISTRIBUTORS, sellers, via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1),
             "products": with_ids(PRODUCTS, (line.product_id for d in placed for line in d.lines)),
             "tenures": Find(RULES, {"stage": "active"}, fields=_TENURE),
-            **_of_placers(_logins(messages)),
+            **_of_placers(_placer_ids(messages)),
         }
 
     @classmethod
@@ -171,7 +171,7 @@ class OrderRepository(Repository[State, Consumed]):
             tuple(map(_to_tenure, found["tenures"])),
             due=[document["_id"] for document in found["due"]],
             pages={name: [document["_id"] for document in found[name]] for name in pages},
-            placers=Loaded(_placers(_logins(messages), found)),
+            placers=Loaded(_placers(_placer_ids(messages), found)),
         )
 
     def state_for(self, message: Message[Consumed]) -> State:
@@ -189,17 +189,17 @@ class OrderRepository(Repository[State, Consumed]):
             teams=self._lineage.teams,
             products=self._products.pick({line.product_id for line in data.lines}),
             tenures=self._tenures,
-            placer=self._placers.get(login) if (login := login_of(message.source)) is not None else None,
+            placer=self._placers.get(placer) if (placer := placer_of(message.source)) is not None else None,
         )
 
     def keep(self, state: State) -> None:
         self._orders.keep(state.orders)
         if state.placer is not None:
-            self._placers.keep({state.placer.login: state.placer})
+            self._placers.keep({state.placer.id: state.placer})
 
     async def save(self, tx: Transaction) -> None:
         await _orders.save(tx, ORDERS, self._orders)
-        if turns := [{"_id": after.login, "turn": after.turn} for _, after in self._placers.changed]:
+        if turns := [{"_id": after.id, "turn": after.turn} for _, after in self._placers.changed]:
             await tx.replace(PLACERS, turns)
 
 
@@ -220,29 +220,29 @@ def _page(command: StockReleaseRequested) -> dict[str, Where]:
     }
 
 
-def _logins(messages: Sequence[Message[Consumed]]) -> list[str]:
-    """The logins of distributors who place orders of the batch; none in a batch of shops."""
-    placing = (login_of(message.source) for message in messages if isinstance(message.data, PlaceOrder))
-    return sorted({login for login in placing if login is not None})
+def _placer_ids(messages: Sequence[Message[Consumed]]) -> list[str]:
+    """The distributors who place orders of the batch; none in a batch of shops."""
+    placing = (placer_of(message.source) for message in messages if isinstance(message.data, PlaceOrder))
+    return sorted({placer for placer in placing if placer is not None})
 
 
-def _of_placers(logins: Sequence[str]) -> dict[str, Query]:
-    if not logins:
+def _of_placers(ids: Sequence[str]) -> dict[str, Query]:
+    if not ids:
         return {}
-    where = {LISTS: {"$in": [unpaid_list(login) for login in logins]}}
-    most = len(logins) * DISTRIBUTOR_ORDERS_MAX
+    where = {LISTS: {"$in": [unpaid_list(placer) for placer in ids]}}
+    most = len(ids) * DISTRIBUTOR_ORDERS_MAX
     return {
-        "placers": with_ids(PLACERS, logins),
+        "placers": with_ids(PLACERS, ids),
         "unpaid": Find(ORDERS, where, limit=most, fields=("placed_by", "lines")),
     }
 
 
-def _placers(logins: Sequence[str], found: Found) -> dict[str, Placer]:
+def _placers(ids: Sequence[str], found: Found) -> dict[str, Placer]:
     turns = {document["_id"]: document["turn"] for document in found["placers"]}
-    held: dict[str, list[int]] = {login: [] for login in logins}
+    held: dict[str, list[int]] = {placer: [] for placer in ids}
     for order in found["unpaid"]:
         held[order["placed_by"]].append(sum(line["quantity"] for line in order["lines"]))
-    return {login: Placer(login, len(units), sum(units), turns.get(login, 0)) for login, units in held.items()}
+    return {placer: Placer(placer, len(units), sum(units), turns.get(placer, 0)) for placer, units in held.items()}
 
 
 async def _lineage(tx: Transaction, seller_ids: set[int], distributors: dict[int, Distributor]) -> Lineage:

@@ -17,11 +17,11 @@ from contracts.operations.v1 import SettleDeadLetter
 from contracts.operations.view import DeadLetter, DeadLetterState
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
+from infra.adapters.os_user import os_user
 from infra.adapters.rabbitmq import RabbitPublisher
 from infra.cli.actions import dead_view as view
 from infra.operators import dead_letters
 from infra.ports.time import RealTime
-from infra.processes.os_user import os_user
 from infra.runtime import roster
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_ENVIRONMENT, agree, one_sentence_on_failure, refuse, settings_for

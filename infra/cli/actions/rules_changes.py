@@ -20,9 +20,9 @@ from contracts.rules.document import errors_of, place_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, ProposeRules, RetireRules
 from contracts.rules.view import RuleSet
 from contracts.wire.envelope import Payload
+from infra.adapters.os_user import os_user
 from infra.cli.actions.commanding import Outcome, send
 from infra.cli.actions.rule_file import read_market, read_rules
-from infra.processes.os_user import os_user
 from infra.rehearsal import stored_rules as rules_store
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, settings_for
 from infra.terminal.printing import print_line, print_text
