@@ -1,4 +1,4 @@
-"""Middleware for every request: an id, a line in the log, security headers, no cookie but ours; the limit of its body."""
+"""Middleware for every request: an id, a log line, security headers, no cookie but ours, the limit of its body."""
 
 from __future__ import annotations
 
