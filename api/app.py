@@ -14,7 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route
 from starlette.types import Scope
 
-from api.access import health, refusals, rehearsals
+from api.access import guard, health, refusals, rehearsals
 from api.access.ports import Ports, open_ports
 from api.accounts import authorize, logout, users
 from api.accounts import logins as auth
@@ -27,7 +27,7 @@ from api.http.addresses import refusals as method_refusals
 from api.http.limits import RateLimited
 from api.http.openapi import document_of, operation_id
 from api.http.problems import REASONS, Problem, field_errors, gathered, problem_response
-from api.http.requests import BodyLimited, EachRequest
+from api.http.requests import BodyLimited, EachRequest, TooLarge
 from api.identity import reasons as identity
 from api.network import distributors, performance, shops, teams
 from api.operations import routes as operations
@@ -111,6 +111,8 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
         version="1",
         summary="The back-end of a distribution network: orders flow in, commissions flow upstream.",
         lifespan=lifespan,
+        # api.http.docs serves both.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         # The framework would build the redirect from the Host header, which the client chooses.
@@ -118,6 +120,7 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
         # An operation's id is its function's name; generated clients name their methods after it.
         generate_unique_id_function=operation_id,
     )
+    app.state.authenticate = guard.authenticate
     app.state.reasons = gathered(REASONS, *(noun.REASONS for noun in _NOUNS))
     routers = (*ROUTERS, *(OWN_IDENTITY if settings.external_issuer is None else ()))
     for router in routers:
@@ -164,7 +167,8 @@ def _handle_errors(app: FastAPI, routes: Sequence[Route]) -> None:
         if error.status_code == 405:
             # The router itself lists only the methods of the first route that matches.
             headers = {"Allow": ", ".join(sorted(methods_of(routes, request.url.path)))}
-        return problem_response(request, Problem(reason, status=error.status_code, headers=headers))
+        detail = error.detail if isinstance(error, TooLarge) else None
+        return problem_response(request, Problem(reason, detail=detail, status=error.status_code, headers=headers))
 
     async def broker_away(request: Request, error: Any) -> JSONResponse:
         log.warning("broker away", reason=str(error))

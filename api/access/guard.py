@@ -9,7 +9,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer, OAuth2
 from fastapi.security.base import SecurityBase
 
-from api.access.ports import Here
+from api.access.ports import Ports
 from api.http.limits import PRINCIPAL
 from api.http.problems import Problem
 from api.identity.accounts.logins import CHALLENGE
@@ -19,7 +19,7 @@ from api.identity.principal import InvalidToken, Principal
 
 log = structlog.get_logger()
 
-BEARER: SecurityBase = HTTPBearer(
+BEARER = HTTPBearer(
     scheme_name="bearer", bearerFormat="JWT", description="An access token, from login or OAuth.", auto_error=False
 )
 _SCOPES = dict(PERMISSIONS)
@@ -40,16 +40,16 @@ OAUTH: SecurityBase = OAuth2(
 )
 
 
-async def authenticated(
-    request: Request,
-    ports: Here,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
-    _: Annotated[str | None, Security(OAUTH)],
-) -> Principal:
-    """The principal of the bearer token, with what the login may still do.
+async def authenticate(request: Request) -> Principal:
+    """The principal of the bearer token, with what the login may still do; verified and counted once for a request.
 
-    Raises Problem unauthenticated, invalid_token.
+    Raises Problem unauthenticated, invalid_token, too_many_requests.
     """
+    known: Principal | None = request.scope.get(PRINCIPAL)
+    if known is not None:
+        return known
+    ports: Ports = request.app.state.ports
+    bearer = await BEARER(request)
     if bearer is None:
         raise Problem("unauthenticated", headers=CHALLENGE)
     try:
@@ -65,6 +65,15 @@ async def authenticated(
     structlog.contextvars.bind_contextvars(principal=principal.name)
     await ports.limits.count_principal(request, principal.counted_as)
     return principal
+
+
+async def authenticated(
+    request: Request,
+    _bearer: Annotated[HTTPAuthorizationCredentials | None, Security(BEARER)],
+    _oauth: Annotated[str | None, Security(OAUTH)],
+) -> Principal:
+    """A dependency: the principal, with the two ways to get a token for the documentation. Raises as `authenticate`."""
+    return await authenticate(request)
 
 
 Authenticated = Annotated[Principal, Depends(authenticated)]

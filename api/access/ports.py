@@ -48,6 +48,8 @@ async def open_ports(settings: Settings, *, rehearsals: str) -> AsyncIterator[Po
     """Connect, prepare the API's collections, and close all at the end; `rehearsals` names the subprocess's module."""
     async with open_connections(settings, (*COLLECTIONS, *IDENTITY_COLLECTIONS)) as connections:
         ports = ports_on(connections, settings, rehearsals)
+        if await ports.audit.lacks_key():
+            raise ValueError("The audit log is keyed; set TRIBUTARY_IDENTITY_SECRET as it was, and start again.")
         await ports.identity.prepare()
         async with listening(settings.rabbitmq_url, TYPES, ports.figures.on_events):
             copying = asyncio.create_task(MessageChanges(ports.store, ports.audit, ports.time).keep_copying())

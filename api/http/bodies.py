@@ -1,7 +1,9 @@
 """Reading JSON bodies, as strictly as the workers read messages.
 
 The standard library's parser accepts lone surrogates, which are not Unicode text: they can be neither stored, nor
-hashed, nor sent back.
+hashed, nor sent back. A body of a megabyte can have hundreds of thousands of values, each of which costs a microsecond
+to read and many to refuse, so the values are limited as well. Where a login is needed it is verified before the body
+is read.
 """
 
 from __future__ import annotations
@@ -13,12 +15,19 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic_core import from_json
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError, from_json
 from starlette.exceptions import HTTPException
 
 from api.http.ids import numbers_of
+from api.http.limits import needs_login
+from api.http.requests import TooLarge
 from contracts.fields import NAME_PATTERN
+
+PARTS_MAX = 20_000
+"""Commas, colons and brackets of a JSON text: an order of 500 lines has 5,000, a list of 10,000 products 10,000."""
+
+FIELDS_MAX = 100
 
 VISIBLE = Field(pattern=NAME_PATTERN)
 """For a name that people see. The commands refuse others too, but released schemas of messages have no pattern."""
@@ -37,10 +46,12 @@ class UnreadableBody(HTTPException, ValueError):
 def read_json(body: bytes) -> Any:
     """The value of a JSON text in UTF-8, 16 or 32, with or without a byte order mark.
 
-    Raises JSONDecodeError, and UnreadableBody where only the standard library would read it.
+    Raises JSONDecodeError, UnreadableBody where only the standard library would read it, and TooLarge.
     """
     try:
         text = body.decode(json.detect_encoding(body))
+        if sum(map(text.count, ",:[{")) > PARTS_MAX:
+            raise TooLarge(f"Send {PARTS_MAX} values, fields and lists or fewer; split the request.")
         return from_json(text, allow_inf_nan=False)
     except ValueError as error:
         if _is_json(body):
@@ -62,12 +73,17 @@ class _BodyRequest(Request):
 
 
 class BodyRoute(APIRoute):
-    """A route whose JSON body is read by `read_json`; the `route_class` of every router with bodies."""
+    """A route whose JSON body is read by `read_json`, after the login; the `route_class` of every router with bodies.
+
+    The framework by itself reads the body before it asks who sent it.
+    """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
 
         async def handle_body(request: Request) -> Response:
+            if needs_login(self.path):
+                await request.app.state.authenticate(request)
             try:
                 return await handle(_BodyRequest(request.scope, request.receive))
             except UnreadableBody as error:
@@ -81,3 +97,11 @@ class Body(BaseModel):
     """A request body. Unknown fields are refused: a misspelt one must not pass silently."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _check_count(cls, value: Any) -> Any:
+        # Each unknown field would be an error of its own.
+        if isinstance(value, dict) and len(value) > FIELDS_MAX:
+            raise PydanticCustomError("too_many_fields", f"Send {FIELDS_MAX} fields or fewer.")
+        return value

@@ -1,11 +1,13 @@
-"""The docs page: every operation to read and to try. All its files are served here, so it works offline."""
+"""The docs page and the OpenAPI document. All files of the page are served here, so it works offline."""
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from importlib.resources import files
+from threading import Lock
 
-from fastapi import APIRouter
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.responses import HTMLResponse, Response
 
 router = APIRouter(include_in_schema=False)
@@ -58,6 +60,21 @@ _START = """SwaggerUIBundle({
 });
 """
 _A_DAY = "public, max-age=86400"
+
+
+_building = Lock()
+
+
+@router.get("/openapi.json")
+def document(request: Request) -> Response:
+    """In a thread, and serialized once: the first request takes seconds, each further one would take 40 ms."""
+    with _building:
+        return Response(_document(request.app), media_type="application/json")
+
+
+@cache
+def _document(app: FastAPI) -> bytes:
+    return json.dumps(app.openapi(), ensure_ascii=False, separators=(",", ":")).encode()
 
 
 @router.get("/docs")

@@ -120,7 +120,7 @@ class RateLimited:
             if not replaced:
                 await send_with_headers(message)
 
-        if not _has_token(request) or not _needs_login(scope["path"]):
+        if not _has_token(request) or not needs_login(scope["path"]):
             try:
                 await limits.count_address(request)
             except Problem as problem:
@@ -133,7 +133,7 @@ def is_unlimited(path: str) -> bool:
     return path in _UNLIMITED or path.startswith(_UNLIMITED_BELOW)
 
 
-def _needs_login(path: str) -> bool:
+def needs_login(path: str) -> bool:
     return path.startswith(_NEEDS_LOGIN) and not path.startswith(_NEEDS_NO_LOGIN)
 
 

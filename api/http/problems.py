@@ -195,13 +195,21 @@ def problem_answer(description: str) -> dict[str, Any]:
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
+_NAME_SHOWN_MAX = 100
+_DETAIL_SHOWN_MAX = 500
+
+
 def field_errors(errors: Sequence[Any]) -> list[dict[str, str]]:
-    """Pydantic's errors without the values: a value may be a password."""
+    """Pydantic's errors without the values: a value may be a password. Names are the client's own, and are cut."""
     return [
         {
-            "pointer": "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in error["loc"]),
+            "pointer": "/" + "/".join(map(_pointed, error["loc"])),
             "code": str(error["type"]),
-            "detail": str(error["msg"]),
+            "detail": str(error["msg"])[:_DETAIL_SHOWN_MAX],
         }
         for error in errors[:50]
     ]
+
+
+def _pointed(part: object) -> str:
+    return str(part)[:_NAME_SHOWN_MAX].replace("~", "~0").replace("/", "~1")

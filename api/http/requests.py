@@ -1,8 +1,9 @@
-"""Middleware for every request: an id, a line in the log, security headers; and a limit on its body."""
+"""Middleware for every request: an id, a log line, security headers, no cookie but ours, the limit of its body."""
 
 from __future__ import annotations
 
 import ipaddress
+import re
 import time
 from typing import Any
 from uuid import uuid4
@@ -24,6 +25,12 @@ _HEADERS = (
 _DISCARDED_TIMES = 8
 """A body up to this multiple of the limit is read to its end before it is refused."""
 
+SMALL_BODY_BYTES_MAX = 16 * 1024
+_SMALL_BODIES = ("/oauth/", "/api/auth/")
+"""Forms and logins, whose bodies are read before anybody is known: a large one would only cost time."""
+
+_OWN_COOKIE = re.compile(rb"[A-Za-z0-9_-]{1,128}")
+
 _NO_STORE = (b"cache-control", b"no-store")
 _PRIVATE = frozenset({b"authorization", b"cookie"})
 
@@ -33,8 +40,15 @@ _QUIET = frozenset({"/livez", "/readyz", "/metrics"})
 class TooLarge(HTTPException):
     """The body exceeds its limit. An HTTP exception, because FastAPI treats any other as a malformed body."""
 
-    def __init__(self) -> None:
-        super().__init__(413)
+    def __init__(self, detail: str) -> None:
+        super().__init__(413, detail)
+
+
+def login_cookie(*, https: bool) -> str:
+    """The name of our only cookie. The prefix keeps other hosts of the domain from setting it; browsers allow it with
+    https only.
+    """
+    return "__Host-tributary-login" if https else "tributary-login"
 
 
 class EachRequest:
@@ -43,11 +57,15 @@ class EachRequest:
     What a person or a program was shown must not stay in a cache: an answer without Cache-Control gets `no-store`, if
     the request had a token or a cookie, or was for `/api/`. A log line has method, route and status, but neither query
     nor headers, which may hold codes and tokens.
+
+    Other cookies than ours are removed: the framework reads them for every route, and the standard library takes
+    quadratic time to unquote one (CVE-2024-7592, before Python 3.11.10).
     """
 
     def __init__(self, app: ASGIApp, *, https: bool) -> None:
         self._app = app
         self._headers = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000")) if https else _HEADERS
+        self._cookie = login_cookie(https=https).encode()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -58,6 +76,8 @@ class EachRequest:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
         started, status, begun = time.perf_counter(), 500, False
+        is_private = _is_private(scope)
+        _keep_cookie(scope, self._cookie)
 
         async def send_on(message: Message) -> None:
             nonlocal status, begun
@@ -65,7 +85,7 @@ class EachRequest:
                 status, begun = message["status"], True
                 given = {name for name, _ in message["headers"]}
                 more = [(name, value) for name, value in self._headers if name not in given]
-                if b"cache-control" not in given and _is_private(scope):
+                if b"cache-control" not in given and is_private:
                     more.append(_NO_STORE)
                 message["headers"] = [*message["headers"], (b"x-request-id", request_id.encode()), *more]
             await send(message)
@@ -83,7 +103,7 @@ class EachRequest:
 
 
 class BodyLimited:
-    """Middleware: refuses a body that exceeds the limit."""
+    """Middleware: refuses a body that exceeds the limit: `body_bytes_max`, or 16 KB at login and for OAuth."""
 
     def __init__(self, app: ASGIApp, *, body_bytes_max: int) -> None:
         self._app = app
@@ -93,26 +113,31 @@ class BodyLimited:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if (announced := _announced(scope)) > self._body_bytes_max:
+        bytes_max = self._bytes_max(scope["path"])
+        if (announced := _announced(scope)) > bytes_max:
             if announced <= self._body_bytes_max * _DISCARDED_TIMES:
                 await _discard(receive, announced)
             # The rest of the body is not read, so the connection cannot be reused.
-            problem = Problem("body_too_large", headers={"Connection": "close"})
+            problem = Problem("body_too_large", detail=_at_most(bytes_max), headers={"Connection": "close"})
             await problem_response(Request(scope), problem)(scope, receive, send)
             return
-        await self._app(scope, self._limited(receive), send)
+        await self._app(scope, self._limited(receive, bytes_max), send)
 
-    def _limited(self, receive: Receive) -> Receive:
+    def _bytes_max(self, path: str) -> int:
+        small = path.startswith(_SMALL_BODIES)
+        return min(SMALL_BODY_BYTES_MAX, self._body_bytes_max) if small else self._body_bytes_max
+
+    def _limited(self, receive: Receive, bytes_max: int) -> Receive:
         taken = 0
 
         async def receive_limited() -> Message:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > self._body_bytes_max:
+            if taken > bytes_max:
                 if message.get("more_body"):
                     await _discard(receive, self._body_bytes_max * _DISCARDED_TIMES)
-                raise TooLarge()
+                raise TooLarge(_at_most(bytes_max))
             return message
 
         return receive_limited
@@ -125,6 +150,22 @@ async def _discard(receive: Receive, bytes_max: int) -> None:
         bytes_max -= max(1, len(message.get("body", b"")))
         if message["type"] == "http.disconnect" or not message.get("more_body"):
             return
+
+
+def _at_most(bytes_max: int) -> str:
+    return f"Send {bytes_max} bytes or fewer."
+
+
+def _keep_cookie(scope: Scope, name: bytes) -> None:
+    """Leave the cookie of this name, if it can be one of ours, as the only one."""
+    cookies = [value for header, value in scope["headers"] if header == b"cookie"]
+    if not cookies:
+        return
+    pairs = [part.strip().partition(b"=") for value in cookies for part in value.split(b";")]
+    own = [value for found, _, value in pairs if found == name and _OWN_COOKIE.fullmatch(value)]
+    kept = [(header, value) for header, value in scope["headers"] if header != b"cookie"]
+    # The last one counts, as it does for the framework.
+    scope["headers"] = [*kept, *((b"cookie", name + b"=" + value) for value in own[-1:])]
 
 
 def _announced(scope: Scope) -> int:

@@ -37,7 +37,9 @@ REASONS = {
     "unknown_permission": Reason(422, "Permission not found.", "权限不存在。"),
     "unknown_distributor": Reason(422, "Distributor not found.", "分销商不存在。"),
     "last_administrator": Reason(
-        409, "At least one active administrator must remain.", "必须至少保留一名有效的管理员。"
+        409,
+        "Two other active administrators must remain; make another one first.",
+        "必须至少保留另外两名有效的管理员，请先添加一名管理员。",
     ),
     "own_rights": Reason(
         403,

@@ -39,6 +39,7 @@ from api.network.teams_view import (
     team_of,
     team_view,
     teams_filter,
+    visible,
 )
 from contracts.fields import DistributorId
 from contracts.network.v1 import ChangeLeader, CreateTeam, EffectiveAt, JoinTeam, LeaderId, LeaveTeam, TeamName
@@ -132,23 +133,23 @@ async def show_team(
 async def list_members(
     team_id: TeamPart, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[Member]:
-    """By number. For its leader, and the leader's upline."""
+    """By number. For its leader; the leader's upline sees those of their own downline."""
     now = ports.time.now()
-    await find_team(ports.store, principal, team_id, now, whole=True)
+    team = await find_team(ports.store, principal, team_id, now, whole=True)
     ever, current = in_team(team_id, now)
     found, after = await page_of(
         ports.store, DISTRIBUTORS, BY_NUMBER, listed=[ever], checked=[current], cursor=cursor, limit=limit
     )
-    items = [member_view(distributor_of(document), now) for document in found]
-    return Page(items=items, next=next_link(request, after))
+    members = await visible(ports.store, principal, team, [distributor_of(document) for document in found], now)
+    return Page(items=[member_view(one, now) for one in members], next=next_link(request, after))
 
 
 @router.get("/{team_id}/hierarchy", summary="Show a team level by level", responses=documented("not_found"))
 async def show_hierarchy(team_id: TeamPart, ports: Here, principal: Reads) -> Hierarchy:
-    """The members by their distance below the leader. For its leader, and the leader's upline."""
+    """The members by their distance below the leader. The leader's upline sees those of their own downline."""
     now = ports.time.now()
     team = await find_team(ports.store, principal, team_id, now, whole=True)
-    return await hierarchy(ports.store, team, now)
+    return await hierarchy(ports.store, principal, team, now)
 
 
 @router.post(

@@ -91,6 +91,19 @@ async def find_team(reader: Reader, principal: Principal, team_id: int, now: dat
     raise Problem("not_found")
 
 
+async def visible(
+    reader: Reader, principal: Principal, team: Team, members: Sequence[Distributor], now: datetime
+) -> Sequence[Distributor]:
+    """Those of the members whom the principal may see: all for administrators and the team's leader; for the leader's
+    upline, as everywhere, those of their own downline.
+    """
+    own = principal.distributor_id
+    if principal.kind == "admin" or own is None or team.leader_at(now) == own:
+        return members
+    sponsors = await _sponsors_above(reader, members)
+    return [one for one in members if one.distributor_id == own or _distance(one.distributor_id, own, sponsors)]
+
+
 async def own_team(reader: Reader, principal: Principal, now: datetime) -> int | None:
     """The current team of the principal."""
     if principal.kind != "distributor":
@@ -134,13 +147,13 @@ def member_view(one: Distributor, now: datetime) -> Member:
     )
 
 
-async def hierarchy(store: Documents, team: Team, now: datetime) -> Hierarchy:
-    """The members by their distance below the leader in the current sponsor tree."""
+async def hierarchy(store: Documents, principal: Principal, team: Team, now: datetime) -> Hierarchy:
+    """The visible members by their distance below the leader in the current sponsor tree."""
     ever, current = in_team(team.team_id, now)
     documents, others = await page_of(
         store, DISTRIBUTORS, BY_NUMBER, listed=[ever], checked=[current], cursor=None, limit=MEMBERS_MAX
     )
-    members = [distributor_of(document) for document in documents]
+    members = await visible(store, principal, team, [distributor_of(document) for document in documents], now)
     sponsors = await _sponsors_above(store, members)
     leader_id = team.leader_at(now)
     by_level: dict[int, list[Member]] = {}

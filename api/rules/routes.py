@@ -115,7 +115,7 @@ async def list_rules(
         return Page(items=[], next=None)
     where = [{"stage": shown}] if shown else []
     found, after = await page_of(ports.store, RULES, _NEWEST, checked=where, cursor=cursor, limit=limit)
-    return Page(items=[summary_of(document) for document in found], next=next_link(request, after))
+    return Page(items=[summary_of(document, principal) for document in found], next=next_link(request, after))
 
 
 @router.get(
@@ -129,7 +129,7 @@ async def show_rules(
 ) -> Response:
     """Its terms in figures, and in sentences in the language of Accept-Language."""
     rules = await _rules(ports, principal, version)
-    shown = rules_view(rules, language_of(request))
+    shown = rules_view(rules, language_of(request), principal)
     response = read_response(request, shown, vary="Authorization, Accept-Language")
     response.headers["Content-Language"] = language_of(request)
     return response
@@ -281,7 +281,7 @@ async def _write(
         rules = await find_rules(writing.ports.store, version)
         if rules is None:
             raise Problem("not_found")
-        return rules_view(rules, language_of(writing.request))
+        return rules_view(rules, language_of(writing.request), writing.principal)
 
     was = {"stage": before.stage, "digest": before.digest} if before is not None else None
     return await writing.write(command, show, location=location, before=was)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.http.ids import ShownObject
 from api.http.problems import Language
+from api.identity.principal import Principal
 from api.storage.protocols import Documents
 from contracts.explanation.rule_sentences import sentences
 from contracts.money import MINOR_DIGITS_EVER, to_amount, to_rate
@@ -20,6 +21,11 @@ from infra.runtime.repository import Codec
 
 _rules = Codec(RuleSet, key="rule_version")
 _markets = Codec(Market, key="market")
+
+
+_PEOPLE = ("proposed_by", "approved_by", "activated_by", "retired_by")
+_KNOW_PEOPLE = frozenset(("users:read", "rules:propose", "rules:approve"))
+"""Who has one of these sees who decided: two persons who decide know each other."""
 
 
 class RulesSummary(BaseModel):
@@ -33,7 +39,10 @@ class RulesSummary(BaseModel):
         description="The digest of the terms: send it with an approval.",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
     )
-    proposed_by: str = Field(examples=["admin/4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00"])
+    proposed_by: str | None = Field(
+        description="Null, as all names of administrators here, for those who may read no users and decide no rules.",
+        examples=["admin/4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00"],
+    )
     approved_by: str | None = Field(examples=["admin/0a2c0d3a9b7e4c2f8a6d5e4c3b2a1f11"])
     activated_by: str | None = Field(examples=["admin/0a2c0d3a9b7e4c2f8a6d5e4c3b2a1f11"])
     effective_from: datetime | None
@@ -88,12 +97,14 @@ async def market_named(store: Documents, name: str) -> Market | None:
     return DEFAULTS if name == DEFAULTS.market else None
 
 
-def summary_of(document: Document) -> RulesSummary:
-    return RulesSummary(**_summary(_rules.to_entity(document)))
+def summary_of(document: Document, principal: Principal) -> RulesSummary:
+    return RulesSummary(**_summary(_rules.to_entity(document), principal))
 
 
-def rules_view(rules: RuleSet, language: Language) -> RulesView:
-    return RulesView(**_summary(rules), sentences=sentences(rules.terms, language), terms=_plain(rules.terms, ()))
+def rules_view(rules: RuleSet, language: Language, principal: Principal) -> RulesView:
+    return RulesView(
+        **_summary(rules, principal), sentences=sentences(rules.terms, language), terms=_plain(rules.terms, ())
+    )
 
 
 def draft_view(terms: Terms, digest: str, market: Market | None, language: Language) -> DraftView:
@@ -110,8 +121,12 @@ def _breach(breach: Breach) -> BreachView:
     return BreachView(limit=breach.limit, detail=breach.detail, clause=breach.clause)
 
 
-def _summary(rules: RuleSet) -> dict[str, Any]:
-    own = {name: getattr(rules, name) for name in RulesSummary.model_fields if name not in ("title", "market")}
+def _summary(rules: RuleSet, principal: Principal) -> dict[str, Any]:
+    own: dict[str, Any] = {
+        name: getattr(rules, name) for name in RulesSummary.model_fields if name not in ("title", "market")
+    }
+    if not _KNOW_PEOPLE & principal.permissions:
+        own |= dict.fromkeys(_PEOPLE)
     return {**own, "title": rules.terms.title, "market": rules.terms.market}
 
 

@@ -78,6 +78,11 @@ class AuditLog:
         self._late: list[Entry] = []
         self._writing = asyncio.Lock()
 
+    async def lacks_key(self) -> bool:
+        """Whether the log has a key and this process has not: its entries would count as forged."""
+        head = await head_of(self._store)
+        return self._key is None and head is not None and head.mac is not None
+
     async def append(self, entry: Entry) -> None:
         """Return when the entry is committed. Entries that arrive during a write form the next batch."""
         written: asyncio.Future[None] = asyncio.get_running_loop().create_future()

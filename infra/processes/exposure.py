@@ -1,6 +1,6 @@
 """What must be so before a process serves other machines: a secret, https, passwords of its own, one proxy.
 
-On this machine alone everything may stay as it is after installation; the public address decides.
+On this machine alone everything may stay as it is after installation; the public address and the listening one decide.
 """
 
 from __future__ import annotations
@@ -61,7 +61,8 @@ _KNOWN_PASSWORDS = frozenset(
 _DIGITS_MIN = 20
 """A shorter password of digits alone counts as known."""
 
-_EVERYBODY = {"*", "0.0.0.0/0", "::/0"}
+_PROXIES_MAX = {4: 8, 6: 32}
+"""The shortest prefix of a network of proxies, by the version of IP: 10.0.0.0/8 is the widest private network."""
 
 
 def is_loopback(url: str) -> bool:
@@ -73,8 +74,11 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def require_safe(settings: Settings, forwarded_allow_ips: str = "") -> None:
-    """Raise StartError where the HTTP API must not start with these settings."""
+def require_safe(settings: Settings, forwarded_allow_ips: str = "", *, listens_at: str = "") -> None:
+    """Raise StartError where the HTTP API must not start with these settings. `listens_at` is the URL of its socket.
+
+    A socket that other machines reach needs a secret, and only known proxies, whatever address is declared.
+    """
     secret = settings.identity_secret.get_secret_value() if settings.identity_secret else ""
     if secret and (len(secret) < SECRET_LENGTH_MIN or len(set(secret)) < _SECRET_CHARACTERS_MIN):
         raise StartError(
@@ -82,6 +86,9 @@ def require_safe(settings: Settings, forwarded_allow_ips: str = "") -> None:
             "for example from `openssl rand -base64 48`."
         )
     url = settings.public_url
+    if listens_at and not is_loopback(listens_at):
+        _require_secret(secret, listens_at)
+        _require_proxies(forwarded_allow_ips)
     if is_loopback(url):
         return
     if not url.startswith("https://"):
@@ -89,17 +96,36 @@ def require_safe(settings: Settings, forwarded_allow_ips: str = "") -> None:
             f"TRIBUTARY_PUBLIC_URL is {url}, where everybody on the way could read passwords; "
             "put a proxy with TLS in front, and set its address with https://."
         )
+    _require_secret(secret, url)
+    require_own_passwords(settings)
+    _require_proxies(forwarded_allow_ips)
+
+
+def _require_secret(secret: str, url: str) -> None:
     if not secret:
         raise StartError(
-            f"{url} is a public address, and without TRIBUTARY_IDENTITY_SECRET the signing keys would be readable in "
+            f"Other machines reach {url}, and without TRIBUTARY_IDENTITY_SECRET the signing keys would be readable in "
             f"the database; set it to {SECRET_LENGTH_MIN} random characters or more."
         )
-    require_own_passwords(settings)
-    if _EVERYBODY & {part.strip() for part in forwarded_allow_ips.split(",")}:
+
+
+def _require_proxies(forwarded_allow_ips: str) -> None:
+    if any(map(_is_everybody, forwarded_allow_ips.split(","))):
         raise StartError(
             "FORWARDED_ALLOW_IPS trusts everybody, so that each client could choose its own address and escape every "
-            "limit; set it to the address of your proxy."
+            "limit; set it to the address of your proxy, or to its network of at most a /8 (IPv6: a /32)."
         )
+
+
+def _is_everybody(trusted: str) -> bool:
+    """Whether a part of FORWARDED_ALLOW_IPS is too wide for proxies. A name is none: the server compares it as text."""
+    if trusted.strip() == "*":
+        return True
+    try:
+        network = ipaddress.ip_network(trusted.strip(), strict=False)
+    except ValueError:
+        return False
+    return network.prefixlen < _PROXIES_MAX[network.version]
 
 
 def require_own_passwords(settings: Settings) -> None:

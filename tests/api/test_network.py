@@ -241,6 +241,29 @@ async def test_a_team_is_joined_led_and_left(world: World, admin: httpx.AsyncCli
         assert (await top.get(url)).status_code == 404
 
 
+async def test_the_upline_of_a_leader_sees_their_own_downline_of_the_team(
+    world: World, admin: httpx.AsyncClient
+) -> None:
+    created = await admin.post("/api/teams", json={"name": "Mixed", "leader_id": world.middle})
+    url = f"/api/teams/{created.json()['team_id']}"
+    stranger = await registered(admin)
+    for member in (world.seller, stranger):
+        assert (await admin.post(f"{url}/members", json={"distributor_id": member})).status_code == 200
+
+    async def seen(client: httpx.AsyncClient) -> tuple[set[int], set[int]]:
+        listed = (await client.get(f"{url}/members")).json()["items"]
+        shown = (await client.get(f"{url}/hierarchy")).json()
+        below = [member for level in shown["levels"] for member in level["members"]]
+        return (
+            {one["distributor_id"] for one in listed},
+            {one["distributor_id"] for one in (*below, *shown["elsewhere"])},
+        )
+
+    async with world.as_distributor(world.middle) as leader, world.as_distributor(world.top) as top:
+        assert await seen(leader) == await seen(admin) == ({world.seller, stranger},) * 2
+        assert await seen(top) == ({world.seller},) * 2
+
+
 async def test_permissions_granted_beyond_the_role_reach_no_further(world: World, admin: httpx.AsyncClient) -> None:
     """A distributor with these permissions may register and move distributors only in their own downline."""
     email, _ = await world.front.log_in_as(admin, world.middle)

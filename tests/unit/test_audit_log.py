@@ -326,3 +326,13 @@ class TestMessages:
         assert await changes.copy() == 0
         time.advance_to(NOW + timedelta(minutes=2))
         assert await changes.copy() == 1
+
+
+async def test_a_process_without_the_key_of_a_keyed_log_is_told(store: _Store, log: AuditLog) -> None:
+    keyless = AuditLog(store, ManualTime(NOW))  # type: ignore[arg-type]
+    assert not await keyless.lacks_key()
+    await keyless.append(an_entry())
+    assert not await keyless.lacks_key()
+    await log.append(an_entry("m2"))
+    assert await keyless.lacks_key()
+    assert not await log.lacks_key()

@@ -94,10 +94,28 @@ def test_what_is_missing_is_reported_in_one_sentence(wrong: dict[str, Any], name
     assert sentence.endswith(".")
 
 
-@pytest.mark.parametrize("trusted", ["*", "10.0.0.7,*", " 0.0.0.0/0", "::/0"])
+@pytest.mark.parametrize(
+    "trusted",
+    ["*", "10.0.0.7,*", " 0.0.0.0/0", "::/0", "0.0.0.0/1,128.0.0.0/1", "10.0.0.0/7", "10.1.2.3/0", "::/1", "2000::/31"],
+)
 def test_a_proxy_is_named(trusted: str) -> None:
     with pytest.raises(StartError, match="FORWARDED_ALLOW_IPS"):
         require_safe(settings(), trusted)
+
+
+@pytest.mark.parametrize("trusted", ["", "10.0.0.0/8, 172.16.0.0/12", "2001:db8::/32", "::1", "unix:", "proxy.example"])
+def test_networks_of_proxies_may_be_named(trusted: str) -> None:
+    require_safe(settings(), trusted)
+
+
+@pytest.mark.parametrize("listens_at", ["http://0.0.0.0:8080", "http://[::]:8080", "http://192.0.2.7:8080"])
+def test_a_socket_that_others_reach_needs_a_secret_whatever_is_declared(listens_at: str) -> None:
+    local = settings(public_url="http://127.0.0.1:8080")
+    require_safe(local, "10.0.0.7", listens_at=listens_at)
+    with pytest.raises(StartError, match="TRIBUTARY_IDENTITY_SECRET"):
+        require_safe(settings(public_url="http://127.0.0.1:8080", identity_secret=None), listens_at=listens_at)
+    with pytest.raises(StartError, match="FORWARDED_ALLOW_IPS"):
+        require_safe(local, "*", listens_at=listens_at)
 
 
 @pytest.mark.parametrize(
@@ -143,7 +161,12 @@ def test_another_password_is_accepted(url: str) -> None:
     [
         (("api", "--port", "0"), {"TRIBUTARY_PUBLIC_URL": "https://tributary.example"}, "TRIBUTARY_IDENTITY_SECRET"),
         (("api", "--port", "0"), {"TRIBUTARY_PUBLIC_URL": "http://tributary.example"}, "https://"),
-        (("api", "--port", "0", "--host", "0.0.0.0"), {}, "TRIBUTARY_PUBLIC_URL"),  # noqa: S104
+        (("api", "--port", "0", "--host", "0.0.0.0"), {}, "TRIBUTARY_IDENTITY_SECRET"),  # noqa: S104
+        (
+            ("api", "--port", "0", "--host", "0.0.0.0"),  # noqa: S104
+            {"TRIBUTARY_PUBLIC_URL": "http://127.0.0.1:8080"},
+            "TRIBUTARY_IDENTITY_SECRET",
+        ),
         (("work", "catalog"), {"TRIBUTARY_PUBLIC_URL": "https://tributary.example"}, "RABBITMQ_URL"),
     ],
     ids=str,

@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from api.app import create_app
-from api.http.limits import PRINCIPAL, Limits, RateLimited, _needs_login
+from api.http.limits import PRINCIPAL, Limits, RateLimited, needs_login
 from api.http.openapi import operations
 from api.http.problems import REASONS, Problem, problem_response
 from api.http.requests import BodyLimited, EachRequest
@@ -158,7 +158,7 @@ def test_every_operation_that_is_counted_later_needs_a_login() -> None:
     """Otherwise its work would be done before it is counted."""
     described = create_app(Settings(), lambda: None).openapi()  # type: ignore[arg-type,return-value]
     for path, method, operation in operations(described):
-        if _needs_login(path):
+        if needs_login(path):
             assert operation.get("security"), f"{method} {path} needs no login: add it to _NEEDS_NO_LOGIN"
 
 

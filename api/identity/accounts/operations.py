@@ -206,7 +206,7 @@ class Operations:
 
     async def changes(self, target: str | None, who: str | None, last: int) -> list[dict[str, Any]]:
         """The newest entries, oldest first, of a thing or by a subject if given; with those of the last seconds."""
-        if not await self._lacks_key():
+        if not await self._audit.lacks_key():
             await MessageChanges(self._store, self._audit, self._time).copy()
         filters = {"target": target, "who.subject": who}
         where = {name: value for name, value in filters.items() if value is not None}
@@ -220,14 +220,10 @@ class Operations:
 
     async def require_key(self) -> None:
         """Raises OperationFailed where the log has a key and this process has not: its entry would count as forged."""
-        if await self._lacks_key():
+        if await self._audit.lacks_key():
             raise OperationFailed(
                 "The audit log is keyed; set TRIBUTARY_IDENTITY_SECRET as the API has it, and repeat."
             )
-
-    async def _lacks_key(self) -> bool:
-        head = await audit_log.head_of(self._store)
-        return self._key is None and head is not None and head.mac is not None
 
     async def _note(self, action: str, target: str, after: dict[str, object]) -> None:
         correlation = derived_id("operator", action, target, self._time.now().isoformat())

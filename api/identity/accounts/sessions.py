@@ -12,6 +12,7 @@ from datetime import timedelta
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api.http.requests import login_cookie
 from api.identity.model import Session, User
 from api.identity.opaque import hash_of, is_same, new_secret
 from api.identity.repository import SESSIONS, USERS
@@ -22,7 +23,6 @@ from infra.runtime.conflicts import transact
 from infra.settings import Settings
 
 LIFE_S = 8 * 3600
-_COOKIE_LENGTH_MAX = 128
 
 
 class Sessions:
@@ -31,12 +31,10 @@ class Sessions:
         self._time = time
         self._origin = settings.public_url
         self._https = settings.public_url.startswith("https://")
-        # The prefix keeps other hosts of the domain from setting it; browsers allow it with https only.
-        self._name = "__Host-tributary-login" if self._https else "tributary-login"
+        self._name = login_cookie(https=self._https)
 
     def cookie_of(self, request: Request) -> str | None:
-        cookie = request.cookies.get(self._name)
-        return cookie if cookie and len(cookie) <= _COOKIE_LENGTH_MAX else None
+        return request.cookies.get(self._name)
 
     def set_cookie(self, response: Response, cookie: str) -> None:
         response.set_cookie(

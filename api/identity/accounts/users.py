@@ -36,7 +36,7 @@ from infra.ports.time import Time
 _BY_ID = Sorting("_id", str)
 
 _MADE_ALONE = 2
-"""Administrators whom an operator makes alone; from then on two can confirm each other's requests."""
+"""Administrators whom an operator makes alone; from then on two can confirm each other's requests, and two remain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ class Users:
                 # Whatever waits was requested for other rights than these.
                 wanted = replace(touched(wanted, self._time.now(), author.user_id), pending=None)
             if _administers(user) and not _administers(wanted):
-                await self._check_another_administrator(tx, user)
+                await self._check_other_administrators(tx, user)
             return await self._save(tx, "user.changed", author, user, wanted)
 
         return await self._audit.transact(work)
@@ -294,17 +294,21 @@ class Users:
             await self._grants.end_all(tx, saved.id, "permissions were taken away")
         return saved
 
-    async def _check_another_administrator(self, tx: Transaction, leaving: User) -> None:
-        """Another administrator must remain. Two who leave at the same time must not count on each other."""
+    async def _check_other_administrators(self, tx: Transaction, leaving: User) -> None:
+        """Two others must remain: one alone could confirm nothing, and could have switched off all who would object.
+
+        Two who leave at the same time must not count on each other.
+        """
         others = [
             user
             for user in await USERS.all(tx, {"roles": "ROLE_ADMIN", "active": True}, limit=50)
             if user.id != leaving.id and _administers(user)
         ]
-        if not others:
+        if len(others) < _MADE_ALONE:
             raise Problem("last_administrator")
-        # Written unchanged, so that another transaction that changes this user conflicts with ours.
-        await USERS.replace(tx, replace(others[0], version=others[0].version + 1))
+        # Written unchanged, so that another transaction that changes one of them conflicts with ours.
+        for other in others[:_MADE_ALONE]:
+            await USERS.replace(tx, replace(other, version=other.version + 1))
 
     async def _note(self, tx: Transaction, action: str, author: Author, before: User | None, after: User) -> None:
         entry = Entry(

@@ -44,7 +44,8 @@ def api(host: str, port: int, workers: int, stack: str) -> None:
         # Server processes read all settings from their environment.
         os.environ.update(environment_for(settings))
         public_url = os.environ.setdefault("TRIBUTARY_PUBLIC_URL", url_of(listener))
-        require_safe(settings.model_copy(update={"public_url": public_url}), os.environ.get("FORWARDED_ALLOW_IPS", ""))
+        declared = settings.model_copy(update={"public_url": public_url})
+        require_safe(declared, os.environ.get("FORWARDED_ALLOW_IPS", ""), listens_at=url_of(listener))
         logs.configure(settings.log_level)
         if workers > 1:
             # Uvicorn logs everything under this name; here, which server process has ended.
