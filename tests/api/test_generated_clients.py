@@ -228,13 +228,14 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _network(call, world)
         await _orders(call, world)
         await _rules(call, second, world)
-        await _people(call, world)
+        await _people(call, second, world)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
 
     changes = {operation["operationId"] for _, method, operation in operations(described) if method != "get"}
     elsewhere = {"adjustStock", "backtestRules", "discardLetter", "grant", "placeOrder", "register", "replayLetter"}
-    assert changes - call.used == elsewhere | {"revoke", "token"}, "call the new operation, or list it here"
+    forms = {"revoke", "token", "logOutOfPage"}
+    assert changes - call.used == elsewhere | forms, "call the new operation, or list it here"
 
 
 async def _catalog(call: Generated, world: World) -> None:
@@ -299,7 +300,7 @@ async def _rules(call: Generated, second: Generated, world: World) -> None:
     assert retired.stage.value == "active"
 
 
-async def _people(call: Generated, world: World) -> None:
+async def _people(call: Generated, second: Generated, world: World) -> None:
     email = an_email()
     created = await call(
         "createUser", {"email": email, "roles": ["ROLE_DISTRIBUTOR"], "distributor_id": str(world.middle)}
@@ -311,3 +312,7 @@ async def _people(call: Generated, world: World) -> None:
     tokens = await call("logIn", {"email": email, "password": reset.one_time_password, "new_password": PASSWORD})
     tokens = await call("refresh", {"refresh_token": tokens.refresh_token})
     await call("logOut", {"refresh_token": tokens.refresh_token})
+    for decide in ("confirmUser", "rejectUser"):
+        waiting = await call("createUser", {"email": an_email(), "roles": ["ROLE_ADMIN"], "password": PASSWORD})
+        decided = await second(decide, {"version": waiting.version}, user_id=waiting.id)
+        assert decided.pending is None
