@@ -110,7 +110,7 @@ docs: $(INSTALLED) ## Write the tables and charts of the documents that are deri
 # Every other room of a worker is model or rules, and each of their branches is tested.
 UNPURE := */__init__.py,*/repository.py,*/handlers.py,*/audit*.py
 
-REACHES_RULES := ^from (workers|tests[.]unit)[. ]
+REACHES_RULES := ^from (workers[. ]|tests[.]unit[.](booked|deliveries|order_histories|past|sales) )
 CHECKS := check-rules check-workflow check-unit check-types check-properties check-contracts check-architecture \
 	check-dependencies check-imports check-dead-code check-style check-format
 
