@@ -13,7 +13,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 from urllib.request import Request, urlopen
 
 from infra.ports.messaging import BrokerUnavailable
-from infra.ports.topology import Binding, Login, Queue, QueueState
+from infra.ports.topology import Binding, Login, Policy, Queue
 
 _WITHIN_S = 10.0
 
@@ -77,17 +77,18 @@ class BrokerAdmin:
             for user in users
         }
 
-    async def queues(self) -> dict[str, QueueState]:
-        """Every queue of the virtual host. Only a quorum queue has a leader to lose."""
-        path = f"/queues/{self._host}?columns=name,type,leader,effective_policy_definition"
+    async def leaders(self) -> dict[str, bool]:
+        """Whether each queue of the virtual host has a leader. Only a quorum queue can lose it."""
+        path = f"/queues/{self._host}?columns=name,type,leader"
         found: Sequence[Mapping[str, Any]] = await self._call("GET", path)
-        return {
-            each["name"]: QueueState(
-                has_leader=each.get("type") != "quorum" or bool(each.get("leader")),
-                policy=dict(each.get("effective_policy_definition") or {}),
-            )
-            for each in found
-        }
+        return {each["name"]: each.get("type") != "quorum" or bool(each.get("leader")) for each in found}
+
+    async def policies(self) -> list[Policy]:
+        """Those of the virtual host, of operators too."""
+        found: list[Mapping[str, Any]] = []
+        for kind in ("policies", "operator-policies"):
+            found += await self._call("GET", f"/{kind}/{self._host}")
+        return [Policy(each["name"], each["pattern"], each["definition"]) for each in found]
 
     async def declare(self, queue: Queue, binding: Binding) -> None:
         name = quote(queue.name, safe="")

@@ -28,12 +28,12 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueState:
-    """A queue as the broker has it, and what a policy of its administrator adds to its arguments."""
+class Policy:
+    """What an administrator of the broker adds to the arguments of the queues whose name matches."""
 
-    has_leader: bool = True
-    """Without one, it takes and gives nothing, although the broker counts it as empty."""
-    policy: Mapping[str, Any] = field(default_factory=dict)
+    name: str
+    pattern: str
+    definition: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

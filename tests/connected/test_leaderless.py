@@ -115,7 +115,7 @@ async def test_doctor_finds_a_policy_that_lets_the_broker_drop_messages(site: Si
         [found] = await look_at_queues(url, names)
     finally:
         await admin._call("DELETE", "/policies/%2F/another")
-    assert found.detail.startswith(f"A policy sets dead-letter-exchange for {REFUNDS}")
+    assert found.detail.startswith(f"The policy another sets dead-letter-exchange for {REFUNDS}, so")
 
 
 async def test_apply_names_the_queues_of_an_earlier_version_and_what_to_do(site: Site) -> None:

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 import pytest
 
 from infra.operators.diagnosis import disk_finding, unreachable
+from infra.operators.diagnosis_queues import queue_findings
 from infra.operators.diagnosis_store import index_findings, replica_set_findings
 from infra.operators.findings import Finding, ok, problem, warning
 from infra.ports.store import Collection, Index
+from infra.ports.topology import Policy
 from tests.builders import NOW
 
 GIB = 1024**3
@@ -104,3 +106,27 @@ def test_unreachable_means_that_no_server_answers() -> None:
 
     assert unreachable(down)
     assert not unreachable([*down, ok("MongoDB", "reachable", ""), problem("MongoDB", "majority", "")])
+
+
+class TestQueues:
+    def test_a_queue_without_a_leader_is_named_with_what_to_do(self) -> None:
+        [(level, detail)] = details(queue_findings({"a.b": True, "a.c": False}, []))
+
+        assert level == "problem"
+        assert detail.startswith("a.c takes and gives no message")
+        assert "restart the node" in detail
+
+    @pytest.mark.parametrize("pattern", ["^a", ".*", "(?|a)"])
+    def test_a_policy_that_drops_messages_is_named(self, pattern: str) -> None:
+        policies = [Policy("another", pattern, {"message-ttl": 1, "ha-mode": "all"})]
+
+        [(level, detail)] = details(queue_findings({"a.b": True, "a.c": True}, policies))
+
+        assert level == "problem"
+        assert detail.startswith("The policy another sets message-ttl for a.b and 1 more, so")
+
+    @pytest.mark.parametrize("policy", [Policy("p", "^x", {"expires": 1}), Policy("p", ".*", {"ha-mode": "all"})])
+    def test_another_policy_is_none_of_ours(self, policy: Policy) -> None:
+        assert details(queue_findings({"a.b": True}, [policy])) == [
+            ("ok", "Each of 1 queues has one, and no policy drops messages.")
+        ]
