@@ -42,7 +42,7 @@ class House:
         for name in names:
             made: dict[str, Any] = {"roles": ("ROLE_ADMIN",), "created_at": NOW - timedelta(days=90), **fields}
             user = User(id=name, email=f"{name}@a.example", password_hash="x", **made)
-            await self.store.transact(lambda tx, user=user: USERS.insert(tx, user))
+            await self.store.transact(lambda tx, user=user: USERS.insert(tx, user))  # type: ignore[misc]
 
     async def change(self, by: str, whom: str, change: UserChange = OFF) -> User:
         author = await self.users.get(by)
