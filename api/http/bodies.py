@@ -1,9 +1,8 @@
 """Reading JSON bodies, as strictly as the workers read messages.
 
 The standard library's parser accepts lone surrogates, which are not Unicode text: they can be neither stored, nor
-hashed, nor sent back. A body of a megabyte can have hundreds of thousands of values, each of which costs a microsecond
-to read and many to refuse, so the values are limited as well. Where a login is needed it is verified before the body
-is read.
+hashed, nor sent back. A body of a megabyte can have hundreds of thousands of values, and each costs time to read and
+more to refuse; so values are limited as well. Where a login is needed it is verified before the body is read.
 """
 
 from __future__ import annotations

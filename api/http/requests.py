@@ -27,7 +27,7 @@ _DISCARDED_TIMES = 8
 
 SMALL_BODY_BYTES_MAX = 16 * 1024
 _SMALL_BODIES = ("/oauth/", "/api/auth/")
-"""Forms and logins, whose bodies are read before anybody is known: a large one would only cost time."""
+"""Forms and logins, whose bodies are read before the caller is known: a large one would only cost time."""
 
 _OWN_COOKIE = re.compile(rb"[A-Za-z0-9_-]{1,128}")
 

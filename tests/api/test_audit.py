@@ -17,7 +17,7 @@ from contracts.catalog.v1 import DefineCategory
 from contracts.network.v1 import RegisterShop
 from infra.ports.store import Document
 from tests.api.front import Front, bearer, lines_of, unique
-from tests.connected.running import until
+from tests.connected.running import command, until
 
 
 @pytest.fixture
@@ -158,3 +158,13 @@ async def test_a_name_with_hidden_characters_is_refused(
     answer = await admin.post(f"/api/{noun}", json={"name": name, **more})
     assert answer.status_code in (400, 422), answer.text
     assert "name" in answer.text
+
+
+async def test_the_api_does_not_start_without_the_key_of_a_keyed_log(front: Front, admin: httpx.AsyncClient) -> None:
+    assert (await a_category(admin)).status_code == 201
+    keyless = {name: value for name, value in front.environment.items() if name != "TRIBUTARY_IDENTITY_SECRET"}
+
+    ended = await command("api", "--port", "0", environment=keyless)
+
+    assert ended.code == 3
+    assert "The audit log is keyed" in ended.out + ended.err

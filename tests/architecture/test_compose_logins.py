@@ -61,3 +61,10 @@ def test_the_administrator_declares_and_makes_the_logins() -> None:
     assert json.loads(environment["TRIBUTARY_BROKER_PASSWORDS"]) == {
         role: f"RABBITMQ_{role.upper()}_PASSWORD" for role in role_logins(roster.load_all())
     }
+
+
+def test_what_makes_logins_has_the_key_of_the_audit_log() -> None:
+    """`identity …` runs in `topology`; without the key its entries would count as forged."""
+    secrets = [environment_of(service)["TRIBUTARY_IDENTITY_SECRET"] for service in ("api", "topology")]
+
+    assert secrets == ["IDENTITY_SECRET"] * 2

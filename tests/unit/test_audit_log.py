@@ -328,7 +328,7 @@ class TestMessages:
         assert await changes.copy() == 1
 
 
-async def test_a_process_without_the_key_of_a_keyed_log_is_told(store: _Store, log: AuditLog) -> None:
+async def test_a_process_that_lacks_the_key_of_a_keyed_log_is_known(store: _Store, log: AuditLog) -> None:
     keyless = AuditLog(store, ManualTime(NOW))  # type: ignore[arg-type]
     assert not await keyless.lacks_key()
     await keyless.append(an_entry())

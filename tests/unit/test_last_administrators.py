@@ -26,7 +26,7 @@ OFF = UserChange(active=False)
 
 class _NoGrants:
     async def end_all(self, *_: Any) -> None:
-        """Nobody is logged in."""
+        """No one is logged in."""
 
 
 class House:
@@ -62,7 +62,7 @@ async def test_two_others_remain() -> None:
 
 
 @pytest.mark.parametrize("change", [OFF, UserChange(withheld=("users:write",))], ids=["off", "withheld"])
-async def test_of_two_nobody_leaves(change: UserChange) -> None:
+async def test_of_two_administrators_both_stay(change: UserChange) -> None:
     house = House()
     await house.add("ann", "bob")
     # They do not count: one is off, the other manages no users.
@@ -73,7 +73,7 @@ async def test_of_two_nobody_leaves(change: UserChange) -> None:
     assert refused.value.reason == "last_administrator"
 
 
-async def test_who_administers_nobody_leaves_at_once() -> None:
+async def test_who_manages_no_users_leaves_at_once() -> None:
     house = House()
     await house.add("ann")
     await house.add("fred", withheld=("users:write",))

@@ -1,4 +1,4 @@
-"""What nobody has logged in for costs little, however large or strange it is."""
+"""A request without a login costs little, however large or strange it is."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class _NoCache:
         raise CacheUnavailable("away")
 
 
-class _NobodyIsKnown:
+class _RefusesEachToken:
     async def verify(self, token: str) -> Any:
         raise InvalidToken("unknown")
 
@@ -45,7 +45,7 @@ class _NobodyIsKnown:
 APP = create_app(Settings(), _no_ports)
 APP.state.ports = SimpleNamespace(
     limits=Limits(_NoCache(), Settings()),  # type: ignore[arg-type]
-    identity=SimpleNamespace(verifier=_NobodyIsKnown()),
+    identity=SimpleNamespace(verifier=_RefusesEachToken()),
 )
 
 
