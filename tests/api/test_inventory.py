@@ -222,7 +222,7 @@ async def test_a_list_is_applied_up_to_the_limit_of_lines(admin: httpx.AsyncClie
         (b"[]", "application/json", 422, "invalid_request"),
         (b"{}", "application/json", 422, "invalid_request"),
         (b"[", "application/json", 400, "malformed_request"),
-        (b"[" * 100_000, "application/json", 400, "malformed_request"),
+        (b"[" * 10_000, "application/json", 400, "malformed_request"),
         (rb'[{"\ud800": 1}]', "application/json", 400, "malformed_request"),
         (b"", "text/csv", 422, "invalid_request"),
         (b"product_id,delta\n", "text/csv", 422, "invalid_request"),
