@@ -58,8 +58,9 @@ _Found = dict[tuple[str, str, str, datetime], Step]
 
 async def timeline_of(read: Journals, workers: Sequence[str], name: str) -> list[Step]:
     """The steps of `name`, oldest first: an order, a message id, a dead letter or a correlation id."""
-    # An unreadable message has no subject but its own id.
-    subjects = {name, f"order/{name}", f"message/{name}"}
+    # An unreadable message has no subject but its own id, which its sender chose: it is not looked for where the name
+    # may be that of an order.
+    subjects = {name, f"order/{name}"} if "/" in name else {name, f"message/{name}"}
     keys = await _keys(read, name)
     found = await _look(read, workers, subjects, keys)
     wider = {subject for step in found.values() for subject in _wider(step)} - subjects

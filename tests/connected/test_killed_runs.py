@@ -97,7 +97,9 @@ def the_process_of_the_test(run: subprocess.Popen[str], started: Path) -> int:
 
 
 @pytest.mark.parametrize(
-    ("processes", "killed"), [(0, the_run), (1, the_run), (1, the_process_of_the_test)], ids=lambda value: str(value)
+    ("processes", "killed"),
+    [(0, the_run), (1, the_run), (1, the_process_of_the_test)],
+    ids=["run", "controller", "process"],
 )
 def test_a_child_that_ignores_signals_goes_with_the_process_that_started_it(
     tmp_path: Path, processes: int, killed: Callable[[subprocess.Popen[str], Path], int]

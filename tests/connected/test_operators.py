@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import tracemalloc
 from collections.abc import AsyncIterator
@@ -238,6 +239,20 @@ class TestTrace:
             [linked] = [step["letter"] for step in trace.object if step["letter"]]
             assert linked == {"letter_id": letter["_id"], "state": "waiting"}
         assert letter["_id"] in (await tributary(site, "trace", KEY)).out
+
+    async def test_an_unreadable_message_is_no_step_of_the_order_that_its_id_names(self, site: Site) -> None:
+        """Its sender chose the id, and may be another shop."""
+        named = message(paid()).model_copy(update={"id": KEY}).model_dump(mode="json")
+        body = json.dumps({**named, "data": {}}).encode()
+        async with running(site, "commission_calculation", "alerting"), site.channel() as channel:
+            events = await channel.get_exchange(EVENTS_EXCHANGE, ensure=False)
+            await events.publish(aio_pika.Message(body, content_type=STRUCTURED), named["type"])
+            [letter] = await letters(site, 1)
+
+        assert letter["message_id"] == KEY
+        assert (await tributary(site, "trace", KEY)).code == 1
+        [_, raised] = (await tributary(site, "trace", f"message/{KEY}", "--json")).object
+        assert raised["type"] == "message.dead-lettered.v1"
 
     async def test_an_unknown_name_is_reported_as_unknown(self, site: Site) -> None:
         ended = await tributary(site, "trace", "shop-1/9999")
