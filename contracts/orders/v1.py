@@ -125,7 +125,7 @@ class RefundOrder(OfOrder, Command, type="order.refund.v1", from_shops=True):
     shop_id: ShopId
     order_id: OrderId
     refund_id: Reference
-    lines: Annotated[tuple[RefundLine, ...], Field(min_length=1, max_length=LINES_MAX)]
+    lines: Annotated[tuple[RefundLine, ...], Field(min_length=1, max_length=LINES_MAX, fail_fast=True)]
 
 
 class ChangeAfterSale(OfOrder, Command, type="order.after-sale.v1", from_shops=True):

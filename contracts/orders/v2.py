@@ -46,7 +46,7 @@ class PlaceOrder(OfOrder, Command, type="order.place.v2", from_shops=True):
             "order reaches us, unless its shop may enter history."
         ),
     ] = None
-    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=LINES_MAX)]
+    lines: Annotated[tuple[Line, ...], Field(min_length=1, max_length=LINES_MAX, fail_fast=True)]
     shipping: Annotated[Amount, Field(description="Postage, on which no commission is paid.", examples=["8.00"])] = (
         Decimal(0)
     )

@@ -108,7 +108,10 @@ class Payload(BaseModel):
     message_type: ClassVar[str] = ""
 
     from_shops: ClassVar[bool] = False
-    """Whether shops may send it by their own logins; it names its shop in `shop_id` then."""
+    """Whether shops may send it by their own logins; it names its shop in `shop_id` then.
+
+    Its lists end at their first invalid item: the errors of a body of 1 MiB would take a gigabyte.
+    """
 
     to_one_shop: ClassVar[bool] = False
     """Whether it is published for one shop alone, into the queue of that shop."""

@@ -28,6 +28,7 @@ _LONG_LIFE_S = 300.0
 _DEATHS_MAX = 16
 """The pause no longer grows after this many."""
 _WATCH_S = 0.2
+_FOR_EVER_S = "1000000000"
 
 
 @dataclass(slots=True)
@@ -159,7 +160,7 @@ class Fleet:
         own = {"TRIBUTARY_RESTARTS": str(member.restarts), "TRIBUTARY_PARENT_PID": str(os.getpid())}
         if member.restarts:
             # It started before, so it can only lack a server that is away, and that comes back.
-            own["TRIBUTARY_STARTUP_WAIT_S"] = "inf"
+            own["TRIBUTARY_STARTUP_WAIT_S"] = _FOR_EVER_S
         return {**member.environment, **own}
 
     def _log(self, level: str, event: str, member: Member, **fields: object) -> None:

@@ -143,6 +143,10 @@ class BatchLoop:
     async def _handle_alone(self, delivery: Delivery) -> None:
         """Handle a delivery that was requeued many times, and dead-letter a poison message."""
         tries = await self._when_back("MongoDB", lambda: self._note_try(delivery))
+        if tries > self._settings.suspect_tries_max + 1:
+            # It ended the process again, when it was to be dead-lettered: by being read.
+            await self.handle([delivery], self._decoder.unread(delivery, poison(tries - 1)))
+            return
         works = self._decoder.works_of(delivery)
         if tries > self._settings.suspect_tries_max and len(works) > 1:
             # One of them is poison: publish each as a delivery of its own.

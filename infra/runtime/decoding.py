@@ -20,6 +20,7 @@ from contracts.wire.reading import (
 from contracts.wire.refusal import NotYours, Unreadable
 from infra.ports.messaging import Delivery, Sender
 from infra.ports.time import Time
+from infra.runtime.failure_policy import Failure
 from infra.runtime.fold import Work
 from infra.shops.ownership import SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, owned
 
@@ -61,6 +62,16 @@ class Decoder:
         if len(works) == 1 and isinstance(item := works[0].item, Message) and item.source == BARE_SOURCE:
             return [self._named(works[0], item, delivery, delivery_id)]
         return works
+
+    def unread(self, delivery: Delivery, failure: Failure) -> list[Work]:
+        """The whole delivery, to be dead-lettered without a look at its body."""
+        item = unhandled(delivery, failure.reason, failure.detail)
+        if delivery.sender is None:
+            return [Work(item, delivery.attempts + 1, delivery.replays, reply_to=delivery.reply_to)]
+        return [
+            Work(each, delivery.attempts + 1, delivery.replays, sender=sender)
+            for each, sender in of_shop([item], delivery, delivery.sender)
+        ]
 
     def _named(self, work: Work, item: Message[Any], delivery: Delivery, delivery_id: str) -> Work:
         """Number equal bare bodies within one moment, and set how a redelivered one is matched."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from infra.processes.fleet import Fleet, Member
 from infra.processes.start import StartError, holder_of, take_port, url_of
+from infra.settings import Settings
 
 
 def test_a_taken_port_is_reported_with_its_holder_and_the_option() -> None:
@@ -47,3 +49,12 @@ def test_pauses_between_restarts_are_bounded(tmp_path: Path) -> None:
         fleet._plan_restart(member, -9)
     assert member.restarts == 2_000
     assert '"restart_in_s": 30.0' in (tmp_path / "fleet.log").read_text().splitlines()[-1]
+
+
+def test_a_process_that_is_started_again_waits_for_its_servers_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its settings are read as any others: a value that they refuse would end all processes."""
+    fleet = Fleet([["catalog"]], {})
+    for name, value in fleet.environment_of(Member(("catalog",), {}, None, restarts=1)).items():
+        monkeypatch.setenv(name, value)
+
+    assert Settings().startup_wait_s > timedelta(days=365).total_seconds()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, get_args, get_origin
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from pydantic import BaseModel, FailFast
+from pydantic.fields import FieldInfo
 
 from contracts.catalog.v1 import DefineProduct
 from contracts.orders import v1, v2
-from contracts.wire.envelope import BATCH, BATCH_EVENTS_MAX, STRUCTURED, Message
+from contracts.wire.envelope import BATCH, BATCH_EVENTS_MAX, PAYLOADS, STRUCTURED, Message, Payload
 from contracts.wire.reading import BARE_SOURCE, Reader, content_of, too_large
 from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, ORDER, SELLER, SHOP, TEA, a_placed_line, accepted, message, place
@@ -376,3 +379,31 @@ def test_bodies_made_to_break_the_reader_are_unreadable(body: bytes, content_typ
     for item in read(body, content_type):
         assert isinstance(item, Unreadable)
         f"{item.id}{item.type}{item.detail}{item.data!r}".encode()
+
+
+def lists_of(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
+    """The fields of a payload, and of the models in it, whose length the sender chooses."""
+    for name, field in model.model_fields.items():
+        inner = [part for part in get_args(field.annotation) if isinstance(part, type) and issubclass(part, BaseModel)]
+        if get_origin(field.annotation) in (list, tuple, set, frozenset, dict):
+            yield f"{model.__name__}.{name}", field
+        for part in inner:
+            yield from lists_of(part)
+
+
+@pytest.mark.parametrize("payload", [each for each in PAYLOADS.values() if each.from_shops])
+def test_a_list_that_a_shop_sends_ends_at_its_first_invalid_item(payload: type[Payload]) -> None:
+    """A body of 1 MiB has room for 345,000 empty lines, each with three errors."""
+    for name, field in lists_of(payload):
+        assert FailFast(fail_fast=True) in field.metadata, name
+
+
+@pytest.mark.parametrize("kind", [BATCH, STRUCTURED])
+def test_the_errors_of_a_body_are_few(kind: str) -> None:
+    one = json.loads(sent_with(lines=[{}] * 3000))
+    item = the_only(read(json.dumps([one] if kind == BATCH else one), kind))
+
+    assert isinstance(item, Unreadable)
+    assert "lines.0.product_id: Field required" in item.detail
+    assert "lines.1" not in item.detail
+    assert item.detail.endswith("lines.0.amount: Field required")
