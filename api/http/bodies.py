@@ -23,8 +23,8 @@ from api.http.limits import needs_login
 from api.http.requests import TooLarge
 from contracts.fields import NAME_PATTERN
 
-PARTS_MAX = 20_000
-"""Commas, colons and brackets of a JSON text: an order of 500 lines has 5,000, a list of 10,000 products 10,000."""
+PARTS_MAX = 50_000
+"""Commas, colons and brackets of a JSON text: an order of 500 lines has 5,000, rules with 10,000 own rates have 40,000."""
 
 FIELDS_MAX = 100
 
