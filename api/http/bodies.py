@@ -24,7 +24,7 @@ from api.http.requests import TooLarge
 from contracts.fields import NAME_PATTERN
 
 PARTS_MAX = 50_000
-"""Commas, colons and brackets of a JSON text: an order of 500 lines has 5,000, rules with 10,000 own rates have 40,000."""
+"""Commas, colons and brackets of a JSON text: an order of 500 lines has 5,000, rules with 10,000 rates have 40,000."""
 
 FIELDS_MAX = 100
 

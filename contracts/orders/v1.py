@@ -37,6 +37,9 @@ UPLINE_DEPTH_MAX = 30
 REFUNDS_MAX = 200
 """Refunds of one order; its document keeps all of them."""
 
+REFUND_LINES_MAX = 5_000
+"""Lines of all refunds of one order: every line of the largest order ten times."""
+
 
 UNPAID_MAX = 500
 """Orders examined for one request for reserved units; the next request takes the rest."""

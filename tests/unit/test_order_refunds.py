@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.orders.v1 import (
+    REFUND_LINES_MAX,
     REFUNDS_MAX,
     RefundedLine,
 )
@@ -44,6 +45,7 @@ from tests.unit.refunds import (
 from workers.order_intake import decide
 from workers.order_intake.content import refund_fingerprint_of
 from workers.order_intake.model import Order, Refund
+from workers.order_intake.refunds import Requested
 
 
 class TestOneRefund:
@@ -279,6 +281,16 @@ class TestRefusals:
 
         assert decide_refund(full, refund()) == refund_refused(full, "too_many_refunds", detail)
         assert decide_refund(almost, refund()).outcome == "refunded"
+
+    def test_the_lines_of_all_refunds_of_one_order_are_limited(self) -> None:
+        asked = (Requested(TEA, 0, 0, None),) * (REFUND_LINES_MAX - 1)
+        before = (Refund("r-1", NOW, (), fingerprint="", was_shipped=True, asked=asked),)
+        state = order_state(an_order(**SHIPPED, refunds=before))
+        one, two = refund(a_refund_line()), refund(a_refund_line(), a_refund_line())
+        detail = f"lines: with these, the refunds of order {KEY} have more than 5000 lines."
+
+        assert decide_refund(state, one).outcome == "refunded"
+        assert decide_refund(state, two) == refund_refused(state, "too_many_refunds", detail)
 
     def test_a_refund_that_overtakes_its_order_is_retried_then_refused(self) -> None:
         state = order_state()

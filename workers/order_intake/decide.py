@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from contracts.clock.v1 import ClockTicked
 from contracts.orders.placing import PlacingError
 from contracts.orders.v1 import (
+    REFUND_LINES_MAX,
     REFUNDS_MAX,
     AfterSaleChanged,
     AfterSaleRefused,
@@ -185,6 +186,9 @@ def refund(state: State, message: Message[RefundOrder]) -> Answer:
         return refuse(f"order_{order.status}", f"{_ended(order)}; nothing of it can be refunded.")
     if len(order.refunds) >= REFUNDS_MAX:
         return refuse("too_many_refunds", f"order {order.key} has {REFUNDS_MAX} refunds, and no order may have more.")
+    if len(order.requested) + len(command.lines) > REFUND_LINES_MAX:
+        detail = f"lines: with these, the refunds of order {order.key} have more than {REFUND_LINES_MAX} lines."
+        return refuse("too_many_refunds", detail)
     try:
         requested = requested_lines(command, order.currency)
         parts = give_back(order.lines, order.requested, requested, order.currency)

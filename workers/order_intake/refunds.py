@@ -6,7 +6,7 @@ The result depends on what all refunds together requested, never on their sequen
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from contracts.money import MoneyError, to_amount, to_minor
@@ -60,7 +60,7 @@ def give_back(
         products[earlier.product_id].add(earlier)
     for index, each in enumerate(requested):
         product = products.get(each.product_id)
-        _check(product.left(each.line) if product else {}, each, currency, index)
+        _check(product.left(each.line) if product else None, each, currency, index)
         products[each.product_id].add(each)
     sums = {number: after for product in products.values() for number, after in product.sums().items()}
     parts = (
@@ -92,70 +92,88 @@ def share(line: Line, quantity: int) -> int:
     return line.net_minor * quantity // line.quantity
 
 
-@dataclass(slots=True)
-class _Demand:
-    """What refunds requested: units, how many of them without an amount, and the amounts."""
-
-    units: int = 0
-    sharing: int = 0
-    minor: int = 0
-
-    def add(self, requested: Requested) -> None:
-        self.units += requested.quantity
-        if requested.amount_minor is None:
-            self.sharing += requested.quantity
-        else:
-            self.minor += requested.amount_minor
-
-
 class _Product:
-    """The lines of one product, and what was requested of each line, or of any line."""
+    """The lines of one product, and what was refunded of each. Adding a request costs the same for any number of lines.
+
+    Requests for a line are taken from it; requests for any line fill the room that is left, in the order of the lines.
+    Money beyond that is not given.
+    """
 
     def __init__(self, lines: Sequence[Line]) -> None:
         self._lines = lines
-        self._of_line = {line.line: _Demand() for line in lines}
-        self._of_any = _Demand()
+        self._at = {line.line: at for at, line in enumerate(lines)}
+        self._units = _Rooms([line.quantity for line in lines])
+        self._sharing = _Rooms([line.quantity for line in lines])
+        """Units without an amount."""
+        self._minor = _Rooms([line.net_minor for line in lines])
+        self._given = [0] * len(lines)
+        """The amounts requested of each line."""
+        self._taken = [0] * len(lines)
+        """These, and the share of the units without an amount."""
 
     def add(self, requested: Requested) -> None:
-        (self._of_any if requested.line is None else self._of_line[requested.line]).add(requested)
+        amount, at = requested.amount_minor, None if requested.line is None else self._at[requested.line]
+        self._units.take(at, requested.quantity)
+        changed = self._sharing.take(at, requested.quantity) if amount is None else []
+        if at is not None and amount is not None:
+            self._given[at] += amount
+            changed = [at]
+        for each in changed:
+            line = self._lines[each]
+            taken = min(line.net_minor, self._given[each] + share(line, self._sharing.filled[each]))
+            self._minor.take(each, taken - self._taken[each])
+            self._taken[each] = taken
+        if at is None and amount is not None:
+            self._minor.take(None, amount)
 
     def sums(self) -> dict[int, tuple[int, int]]:
-        """Units and money refunded of each line in total.
+        """Units and money refunded of each line in total."""
+        return {number: (self._units.filled[at], self._minor.filled[at]) for number, at in self._at.items()}
 
-        Requests for a line are taken from it; requests for any line fill the room that is left, in the order of the
-        lines. Money beyond that is not given.
-        """
-        lines, demands = self._lines, self._of_line.values()
-        units = _fill([d.units for d in demands], [line.quantity for line in lines], self._of_any.units)
-        sharing = _fill([d.sharing for d in demands], [line.quantity for line in lines], self._of_any.sharing)
-        minor = [
-            min(line.net_minor, demand.minor + share(line, shared))
-            for line, demand, shared in zip(lines, demands, sharing, strict=True)
-        ]
-        minor = _fill(minor, [line.net_minor for line in lines], self._of_any.minor)
-        return {line.line: each for line, each in zip(lines, zip(units, minor, strict=True), strict=True)}
-
-    def left(self, number: int | None) -> dict[int, tuple[int, int]]:
-        """Units and money that are left of the line, or of each line."""
-        sums = self.sums()
-        return {
-            line.line: (line.quantity - sums[line.line][0], line.net_minor - sums[line.line][1])
-            for line in self._lines
-            if number in (None, line.line)
-        }
+    def left(self, number: int | None) -> tuple[int, int] | None:
+        """Units and money that are left of the line, or of all lines; None if there is no such line."""
+        if number is None:
+            return self._units.left, self._minor.left
+        at = self._at.get(number)
+        return None if at is None else (self._units.left_in(at), self._minor.left_in(at))
 
 
-def _fill(taken: Sequence[int], rooms: Sequence[int], more: int) -> list[int]:
-    """Return what is taken of each room after `more` was distributed, the first room first."""
+class _Rooms:
+    """Rooms in a row. What is taken of one room stays there; what is taken of any fills them from the first on, and
+    gives way to it. Every room fills up once, so that `take` costs the same on average for any number of rooms.
+    """
 
-    def filled() -> Iterator[int]:
-        rest = more
-        for before, room in zip(taken, rooms, strict=True):
-            put = min(rest, room - before)
-            rest -= put
-            yield before + put
+    def __init__(self, rooms: Sequence[int]) -> None:
+        self._rooms = rooms
+        self._first = 0
+        """Every room before this one is full."""
+        self.filled = [0] * len(rooms)
+        self.left = sum(rooms)
 
-    return list(filled())
+    def left_in(self, at: int) -> int:
+        return self._rooms[at] - self.filled[at]
+
+    def take(self, at: int | None, amount: int) -> list[int]:
+        """Take from one room, or from any; return the rooms that are fuller than before. What fits nowhere is lost."""
+        changed = []
+        if at is not None:
+            put = self._put(at, amount)
+            amount -= put
+            changed = [at] if put else []
+        while amount and self._first < len(self._rooms):
+            put = self._put(self._first, amount)
+            amount -= put
+            if put:
+                changed.append(self._first)
+            if amount:
+                self._first += 1
+        return changed
+
+    def _put(self, at: int, amount: int) -> int:
+        put = min(amount, self.left_in(at))
+        self.filled[at] += put
+        self.left -= put
+        return put
 
 
 def _minor(line: RefundLine, currency: str, index: int) -> int | None:
@@ -167,14 +185,14 @@ def _minor(line: RefundLine, currency: str, index: int) -> int | None:
         raise RefundError("amount_precision", f"lines.{index}.amount: {error}.") from error
 
 
-def _check(left: dict[int, tuple[int, int]], requested: Requested, currency: str, index: int) -> None:
+def _check(left: tuple[int, int] | None, requested: Requested, currency: str, index: int) -> None:
     where, product, money = f"lines.{index}", f"product {requested.product_id}", requested.amount_minor
-    if not left:
+    if left is None:
         place = "the order" if requested.line is None else f"line {requested.line} of the order"
         raise RefundError("not_ordered", f"{where}: {product} is not on {place}.")
     if not requested.quantity and not money:
         raise RefundError("nothing_to_refund", f"{where}: give the units or the money of {product} to refund.")
-    quantity, minor = (sum(each) for each in zip(*left.values(), strict=True))
+    quantity, minor = left
     if requested.quantity > quantity or (money or 0) > minor:
         claim = f"{requested.quantity} units" + ("" if money is None else f" and {to_amount(money, currency)}")
         rest = f"{quantity} units and {to_amount(minor, currency)}"
