@@ -34,6 +34,8 @@ TOO_LARGE = "too_large"
 TOO_MANY = "too_many_messages"
 _BARE_KEYS = f"{BARE_SOURCE}/"
 _PROBLEMS_MAX = 3
+_UNREADABLE_MAX = 20
+"""Unreadable messages of one body that are answered and kept each by itself."""
 _BOM = b"\xef\xbb\xbf"
 _EXCERPT_BYTES_MAX = 16 * 1024
 _REASONS = {
@@ -103,7 +105,7 @@ class Reader:
             found = members(body)
             if found is None:
                 return [_unreadable(body, error, content_type, routing_key)]
-            return [self._read_structured(member, STRUCTURED, routing_key) for member in found]
+            return _few([self._read_structured(member, STRUCTURED, routing_key) for member in found], routing_key)
 
     def _read_structured(self, body: bytes, content_type: str | None, routing_key: str) -> Message[Any] | Unreadable:
         try:
@@ -151,6 +153,32 @@ def _is_too_long(error: ValidationError) -> bool:
     """Whether it is the batch itself that is too long; then there is no other problem."""
     problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
     return problem["type"] == "too_long" and not problem["loc"]
+
+
+def _few(items: list[Message[Any] | Unreadable], routing_key: str) -> list[Message[Any] | Unreadable]:
+    """With at most _UNREADABLE_MAX unreadable messages by themselves; the others stay one, as a batch of their own."""
+    few: list[Message[Any] | Unreadable] = []
+    more: list[Unreadable] = []
+    room = _UNREADABLE_MAX
+    for item in items:
+        if isinstance(item, Message) or room:
+            few.append(item)
+            room -= isinstance(item, Unreadable)
+        else:
+            more.append(item)
+    if not more:
+        return items
+    body = b"[" + b",".join(item.body for item in more) + b"]"
+    together = Unreadable(
+        id=derived_id("unreadable", body),
+        type=more[0].type,
+        reason=more[0].reason,
+        detail=f"{len(more)} more messages of this body cannot be read; the first: {more[0].detail}"[:DETAIL_MAX],
+        body=body,
+        content_type=BATCH,
+        routing_key=routing_key,
+    )
+    return [*few, together]
 
 
 def is_enveloped(body: bytes, content_type: str | None) -> bool:
