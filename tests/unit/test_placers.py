@@ -177,7 +177,7 @@ def test_a_login_without_a_number_is_limited_as_itself() -> None:
     assert [limited_as(each, {}, NOW) for each in (LOGIN, "7")] == [LOGIN, "7"]
 
 
-def test_who_shares_a_limit_is_told_so() -> None:
+def test_a_refusal_names_those_who_share_the_limit() -> None:
     [event] = placed(place(), Placer("below/2", orders=3)).publish
     assert isinstance(event, OrderRefused)
     assert event.detail is not None

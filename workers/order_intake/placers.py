@@ -31,7 +31,7 @@ def limited_as(placer: str, distributors: Mapping[int, Distributor], at: datetim
         known = distributors[distributor_id]
         if known.standings[0].since <= at - NEW_FOR or known.sponsor_at(at) is None:
             return placer if distributor_id == int(placer) else f"{_NEW_BELOW}{distributor_id}"
-    # Nobody deep enough to be old: those who come so far down in a week are one.
+    # No one above is old: those who come so far down in a week share one limit.
     return _NEW_BELOW
 
 
