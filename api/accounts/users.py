@@ -173,7 +173,7 @@ async def show_user(
     "",
     summary="Create a user",
     status_code=201,
-    responses=documented("email_taken", "weak_password", "unknown_distributor", "beyond_own_rights"),
+    responses=documented("email_taken", "weak_password", "unknown_distributor", "beyond_own_rights", "not_independent"),
 )
 async def create_user(
     body: NewUser, request: Request, response: Response, ports: Here, principal: Writes
@@ -228,7 +228,7 @@ async def change_user(
 @router.post(
     "/{user_id}/reset-password",
     summary="Give a user a new password",
-    responses=documented("not_found", "own_rights", "beyond_own_rights"),
+    responses=documented("not_found", "own_rights", "beyond_own_rights", "not_independent"),
 )
 async def reset_password(
     user_id: UserId, request: Request, response: Response, ports: Here, principal: Writes

@@ -30,13 +30,18 @@ SEALED = "audit.sealed"
 """An operator vouches for all entries up to this one, for example those of the time before there was a key."""
 
 HEAD_REPAIRED = "audit.head-repaired"
-"""The stored head did not agree with the last entry: it was removed or changed, or entries were."""
+"""The stored head did not agree with the last entry, or with what a process knew: it was removed or changed, or entries
+were.
+"""
 
 HEAD_LINE = "audit_head"
 """The event of the log line that states a new head."""
 
 GENESIS = "0" * 64
 _HEAD = "head"
+_USERS = "identity.users"
+"""By its name, since identity is built on this module."""
+
 _SYSTEM = {"kind": "system", "subject": "audit-log", "client": None}
 _BATCH_MAX = 200
 _LATE_MAX = 10_000
@@ -122,6 +127,8 @@ class AuditLog:
     async def append_in(self, tx: Transaction, *entries: Entry) -> Head:
         """Append in the transaction of the change itself, run by `transact`: both happen, or neither."""
         head, repaired = await self._end_of(tx, entries)
+        if not (repaired or entries):
+            return head
         at = self._time.now()
         documents = []
         for entry in (*repaired, *entries):
@@ -133,45 +140,69 @@ class AuditLog:
         return head
 
     async def state_head(self, known: Head | None = None) -> None:
-        """Write the head to the JSON log, if it is new; so the log kept elsewhere shows what was cut off here."""
+        """Write the head to the JSON log, if it is new; so the log kept elsewhere shows what was cut off here, and an
+        entry says so at once.
+        """
         if not self._states_heads:
             return
         known = known or self._known
         try:
             head = await self._store.transact(head_of)
+            if not self._state(head or Head(), known):
+                self._state(await transact(self._store, self._time, self.append_in), known)
         except (StoreConflict, StoreUnavailable):
             # The change is committed; the next head states it too.
             return
-        self._state(head or Head(), known)
 
-    def _state(self, head: Head, known: Head) -> None:
-        """`known` is the head that was known before `head` was read: an older one since then is no mistake."""
+    def _state(self, head: Head, known: Head) -> bool:
+        """Whether `head` may follow `known`, which was known before it was read: an older one since then is no
+        mistake. What this process knows never goes back, so that the next entry is not written as if nothing was.
+        """
         if not self._states_heads:
-            return
-        replaced = head.number == known.number and head.hash != known.hash
-        if head.number < known.number or replaced:
+            return True
+        if head.number < known.number or (head.number == known.number and head.hash != known.hash):
             log.error("the audit log was cut off", known=known.number, found=head.number, hash=head.hash)
+            return False
+        if head.number > self._known.number:
             log.info(HEAD_LINE, number=head.number, hash=head.hash)
             self._known = head
-        elif head.number > self._known.number:
-            log.info(HEAD_LINE, number=head.number, hash=head.hash)
-            self._known = head
+        return True
 
     async def _end_of(self, tx: Transaction, entries: Sequence[Entry]) -> tuple[Head, tuple[Entry, ...]]:
-        """Where to continue. A head that does not fit the last entry is repaired, and an entry says so for ever."""
+        """Where to continue. A head that does not fit the last entry, or what this process knows, is repaired, and an
+        entry says so for ever.
+        """
         head = await head_of(tx)
         # Numbers alone: whatever else another hand wrote there is for `verify` to find.
         numbered = {"_id": {"$gte": 0}}
         last = await tx.find(AUDIT.name, numbered, sort=(("_id", -1),), limit=1, fields=("hash", "mac"))
         end = Head(last[0]["_id"], last[0]["hash"]) if last else Head()
-        if (head or Head()) == end and self._is_ours(head, last[0].get("mac") if last else None):
+        stored = head or Head()
+        agrees = stored == end and self._is_ours(head, last[0].get("mac") if last else None)
+        if agrees and await self._follows(tx, end) and (last or not await _is_in_use(tx)):
             return end, ()
         # Numbers are not used twice, so that entries that are gone leave a gap.
-        known = head or Head()
-        end = end if end.number >= known.number else known
-        log.error("the head of the audit log does not agree with it", head=known.number, entries=end.number)
-        found = {"head": known.number, "entry": last[0]["_id"] if last else 0}
-        return end, (Entry(_SYSTEM, HEAD_REPAIRED, "audit", entries[0].correlation, after=found),)
+        known = self._known
+        end = max(known, stored, end, key=lambda each: each.number)
+        found = {"head": stored.number, "entry": last[0]["_id"] if last else 0, "known": known.number}
+        log.error("the audit log is not as it was left", **found)
+        correlation = entries[0].correlation if entries else "audit"
+        return end, (Entry(_SYSTEM, HEAD_REPAIRED, "audit", correlation, after=found),)
+
+    async def _follows(self, tx: Transaction, end: Head) -> bool:
+        """Whether what this process knows is still in the log: a log that another hand put back to an earlier state has
+        valid codes. Raises StoreConflict for a transaction that began before the last entry: it is to begin again.
+        """
+        known = self._known
+        if end == known or known.number == 0:
+            return True
+        if end.number > known.number:
+            there = await tx.find(AUDIT.name, {"_id": known.number}, fields=("hash",))
+            return bool(there) and there[0]["hash"] == known.hash
+        now = await head_of(self._store)
+        if now is not None and now != end and now.number >= known.number:
+            raise StoreConflict("the audit log has grown since the transaction began")
+        return False
 
     def _is_ours(self, head: Head | None, mac: object) -> bool:
         """Whether the head has its code by our key, before the next one is made: otherwise a new code would cover what
@@ -205,6 +236,11 @@ async def head_of(reader: Reader) -> Head | None:
     """The stored head; None if there is none."""
     found = await reader.find(AUDIT_HEAD.name, {"_id": _HEAD})
     return Head(found[0]["number"], found[0]["hash"], found[0].get("mac")) if found else None
+
+
+async def _is_in_use(reader: Reader) -> bool:
+    """Whether there must have been a log: each user has an entry, and the first one's is in its own transaction."""
+    return len(await reader.find(_USERS, {}, limit=2, fields=("_id",))) > 1
 
 
 async def written(reader: Reader, messages: Sequence[str]) -> set[str]:

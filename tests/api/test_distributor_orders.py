@@ -257,11 +257,13 @@ async def test_an_administrator_adds_no_one_to_their_own_branch_or_team(world: W
 
 
 async def test_an_administrator_does_not_pay_a_distributor_whose_login_they_made(world: World) -> None:
-    """A puppet: a distributor of one's own making, at the top, with a login, and a prepaid order for it."""
+    """A puppet: a distributor at the top, with a login of one's own making, and a prepaid order for it."""
     async with world.as_admin() as ann, world.as_admin() as bob:
-        made = (await ann.post("/api/distributors", json={"tier": "gold"})).json()
+        made = (await bob.post("/api/distributors", json={"tier": "gold"})).json()
         puppet = int(made["distributor_id"])
         user = {"email": an_email(), "roles": ["ROLE_DISTRIBUTOR"], "distributor_id": puppet, "password": PASSWORD}
+        # Nor by the other order of steps: who registered it makes no login for it.
+        assert refusal(await bob.post("/api/users", json=user)) == (409, "not_independent")
         assert (await ann.post("/api/users", json=user)).status_code == 201
         order = await world.placed(ann, distributor_id=puppet)
         await world.reserved(order["order_id"])

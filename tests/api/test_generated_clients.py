@@ -301,11 +301,10 @@ async def _rules(call: Generated, second: Generated, world: World) -> None:
 
 
 async def _people(call: Generated, second: Generated, world: World) -> None:
-    email = an_email()
-    created = await call(
-        "createUser", {"email": email, "roles": ["ROLE_DISTRIBUTOR"], "distributor_id": str(world.middle)}
-    )
-    assert created.distributor_id.root == str(world.middle)
+    # Who is not favoured by what was done before.
+    email, who = an_email(), str(await world.front.distributor())
+    created = await call("createUser", {"email": email, "roles": ["ROLE_DISTRIBUTOR"], "distributor_id": who})
+    assert created.distributor_id.root == who
     changed = await call("changeUser", {"name": "Lin"}, user_id=created.id)
     assert changed.name == "Lin"
     reset = await call("resetPassword", user_id=created.id)

@@ -1,18 +1,16 @@
-"""The verification of the audit log, and what a writer of the database can do to it."""
+"""How the audit log is written, and what of it a writer of the database cannot hide."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from copy import deepcopy
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import structlog
 
+from api.identity.repository import USERS
 from api.storage.audit_key import AuditKey
-from api.storage.audit_log import HEAD_REPAIRED, SEALED, AuditLog, Entry, Head, document_of, head_of
+from api.storage.audit_log import HEAD_REPAIRED, AuditLog, Entry, Head, head_of
 from api.storage.audit_verify import verify
 from api.storage.message_changes import MessageChanges
 from api.storage.repository import AUDIT, AUDIT_HEAD, COLLECTIONS
@@ -25,141 +23,12 @@ NOW = datetime(2026, 11, 22, 12, 0, 0, 123_000, tzinfo=UTC)
 KEY = AuditKey("a secret of the API that the database does not have")
 
 
-class _Log:
-    """A store with only these entries."""
-
-    def __init__(self, documents: Sequence[dict[str, Any]]) -> None:
-        self.documents = documents
-
-    async def stream(
-        self, collection: str, where: Mapping[str, Any], *, sort: Any = (), fields: Any = ()
-    ) -> AsyncIterator[dict[str, Any]]:
-        for document in sorted(self.documents, key=lambda document: document["_id"]):
-            yield document
-
-
-def a_log(length: int = 5, key: AuditKey | None = None) -> tuple[list[dict[str, Any]], Head]:
-    documents, head = [], Head()
-    for number in range(length):
-        who = {"kind": "admin", "subject": "u1", "client": None}
-        entry = Entry(
-            who, "user.changed", f"user/{number}", "r1", before={"n": 2**53 + number}, after={"名": [1.5, None]}
-        )
-        documents.append(document_of(entry, head, NOW, key))
-        head = Head(documents[-1]["_id"], documents[-1]["hash"])
-    return documents, head
-
-
-class TestAudit:
-    async def test_an_untouched_log_is_valid(self) -> None:
-        documents, head = a_log()
-        verified = await verify(_Log(documents), head, [Head(3, documents[2]["hash"])])
-        assert (verified.head, verified.breaches) == (head, [])
-        assert (await verify(_Log([]), Head())).breaches == []
-
-    @pytest.mark.parametrize("field", ["at", "who", "action", "target", "correlation", "before", "after", "previous"])
-    async def test_a_changed_entry_is_detected(self, field: str) -> None:
-        documents, head = a_log()
-        documents[2] = {**deepcopy(documents[2]), field: NOW.replace(year=2020) if field == "at" else {"n": 1}}
-        assert "entry 3 is not what was written" in (await verify(_Log(documents), head)).breaches
-
-    async def test_a_changed_entry_with_a_new_hash_is_detected_in_the_next(self) -> None:
-        documents, head = a_log()
-        entry = Entry({"kind": "admin"}, "nothing.happened", "user/2", "r1")
-        documents[2] = document_of(entry, Head(2, documents[1]["hash"]), NOW)
-        breaches = (await verify(_Log(documents), head)).breaches
-        assert breaches == ["entry 4 does not follow entry 3: one of them was changed"]
-
-    @pytest.mark.parametrize("strange", [{"_id": "zzz"}, {"_id": 2.5}, {"_id": 9, "at": "text"}, {"_id": 9}])
-    async def test_a_document_that_is_no_entry_is_a_breach(self, strange: dict[str, Any]) -> None:
-        class Mixed(_Log):
-            async def stream(self, *_: Any, **__: Any) -> AsyncIterator[dict[str, Any]]:
-                for document in (*self.documents, strange):
-                    yield document
-
-        documents, head = a_log()
-        [breach] = (await verify(Mixed(documents), head)).breaches
-        assert "is no entry: another hand wrote it" in breach
-
-    async def test_a_missing_entry_and_a_missing_end_are_detected(self) -> None:
-        documents, head = a_log()
-        assert (await verify(_Log(documents[:2] + documents[3:]), head)).breaches[0] == "entries 3 to 3 are missing"
-        [breach] = (await verify(_Log(documents[:4]), head)).breaches
-        assert breach == "the log ends with entry 4, but its head is entry 5"
-
-    async def test_a_rewritten_log_is_detected_by_a_recorded_head(self) -> None:
-        documents, _ = a_log()
-        recorded = Head(3, documents[2]["hash"])
-        rewritten, head = [], Head()
-        for document in documents:
-            entry = Entry({}, "nothing.happened", document["target"], "r1")
-            rewritten.append(document_of(entry, head, NOW))
-            head = Head(rewritten[-1]["_id"], rewritten[-1]["hash"])
-        assert (await verify(_Log(rewritten), head)).breaches == []
-        assert "is not in the log" in (await verify(_Log(rewritten), head, [recorded])).breaches[0]
-
-
-class TestKeyed:
-    """With a key, a writer of the database neither rewrites nor cuts the log unseen."""
-
-    async def test_a_keyed_log_is_valid(self) -> None:
-        documents, head = a_log(key=KEY)
-        assert (await verify(_Log(documents), _keyed(head), key=KEY)).breaches == []
-
-    async def test_a_log_that_was_rewritten_and_hashed_again_is_detected(self) -> None:
-        rewritten, head = a_log()
-        [_, breach] = (await verify(_Log(rewritten), head, key=KEY)).breaches
-        assert breach.startswith("entries 1 to 5 have no code by this secret")
-
-    async def test_a_code_is_of_one_entry_alone(self) -> None:
-        documents, head = a_log(1, key=KEY)
-        forged = document_of(Entry({}, "nothing.happened", "user/9", "r1"), Head(), NOW)
-        forged["mac"] = documents[0]["mac"]
-        breaches = (await verify(_Log([forged]), _keyed(head), key=KEY)).breaches
-        assert any("entries 1 to 1 have no code" in breach for breach in breaches)
-
-    async def test_an_end_that_was_cut_off_with_a_mended_head_is_detected(self) -> None:
-        documents, _ = a_log(key=KEY)
-        cut = Head(3, documents[2]["hash"], mac=documents[2]["mac"])
-        [breach] = (await verify(_Log(documents[:3]), cut, key=KEY)).breaches
-        assert breach == "the head of the log has no code by this secret: entries may be gone from its end"
-
-    @pytest.mark.parametrize("key", [None, KEY])
-    async def test_a_missing_head_is_detected(self, key: AuditKey | None) -> None:
-        documents, _ = a_log(key=key)
-        [breach] = (await verify(_Log(documents), None, key=key)).breaches
-        assert breach == "the head of the log is missing: entries may be gone from its end"
-
-    async def test_an_older_state_that_was_put_back_is_detected_by_the_heads_of_the_json_log(self) -> None:
-        documents, head = a_log(key=KEY)
-        older = _keyed(Head(3, documents[2]["hash"]))
-        assert (await verify(_Log(documents[:3]), older, key=KEY)).breaches == []
-        [breach] = (await verify(_Log(documents[:3]), older, [Head(3, documents[2]["hash"]), head], KEY)).breaches
-        assert breach == f"entry 5 with hash {head.hash} is not in the log"
-
-    async def test_a_seal_covers_entries_of_the_time_without_a_key(self) -> None:
-        documents, head = a_log()
-        seal = document_of(Entry({}, SEALED, "audit", "r2"), head, NOW, KEY)
-        sealed = _keyed(Head(6, seal["hash"]))
-        assert (await verify(_Log([*documents, seal]), sealed, key=KEY)).breaches == []
-
-    async def test_a_seal_without_the_key_covers_nothing(self) -> None:
-        documents, head = a_log()
-        seal = document_of(Entry({}, SEALED, "audit", "r2"), head, NOW)
-        [breach] = (await verify(_Log([*documents, seal]), _keyed(Head(6, seal["hash"])), key=KEY)).breaches
-        assert "entries 1 to 6" in breach
-
-
-def _keyed(head: Head) -> Head:
-    return replace(head, mac=KEY.of_head(head.number, head.hash))
-
-
 class _Store(InMemoryStore):
     """In memory; fails on demand, as a database that conflicts for ever or is away."""
 
     def __init__(self) -> None:
         journals = [Journal(name, 30).collection for name in roster.names()]
-        super().__init__((*COLLECTIONS, *journals))
+        super().__init__((*COLLECTIONS, USERS.collection, *journals))
         self.failure: Exception | None = None
 
     async def transact(self, work: Any) -> Any:
@@ -247,7 +116,76 @@ class TestAppending:
         table.put({"_id": "head", "number": 2, "hash": "f" * 64, "mac": KEY.of_head(2, "f" * 64)})
         with structlog.testing.capture_logs() as lines:
             await log.state_head()
-        assert [line["event"] for line in lines] == ["the audit log was cut off", "audit_head"]
+        assert [lines[0]["event"], lines[-1]["event"]] == ["the audit log was cut off", "audit_head"]
+
+    async def test_a_log_that_was_put_back_to_an_earlier_state_is_noticed_for_ever(
+        self, store: _Store, log: AuditLog
+    ) -> None:
+        """The older head has a valid code, and the next entry could take the number of the one that is gone."""
+        for looks_first in (False, True):
+            await log.append(an_entry("m1"))
+            older = await head_of(store)
+            assert older is not None
+            await log.append(an_entry("m2"))
+            _put_back(store, older)
+            if looks_first:
+                await log.state_head()
+            await log.append(an_entry("m3"))
+            actions = [entry["action"] for entry in store.entries()]
+            assert actions[-2:] == [HEAD_REPAIRED, "product.define.v1"]
+            breaches = (await verify(store, await head_of(store), key=KEY)).breaches
+            assert f"entries {older.number + 1} to {older.number + 1} are missing" in breaches
+
+    async def test_a_log_that_another_process_went_on_writing_after_it_was_put_back_is_noticed(
+        self, store: _Store, log: AuditLog
+    ) -> None:
+        await log.append(an_entry("m1"))
+        older = await head_of(store)
+        assert older is not None
+        await log.append(an_entry("m2"))
+        _put_back(store, older)
+        unaware = AuditLog(store, ManualTime(NOW), KEY)  # type: ignore[arg-type]
+        for message in ("m3", "m4"):
+            await unaware.append(an_entry(message))
+        assert (await verify(store, await head_of(store), key=KEY)).breaches == []
+        await log.append(an_entry("m5"))
+        assert HEAD_REPAIRED in [entry["action"] for entry in store.entries()]
+
+    async def test_other_processes_write_without_a_repair(self, store: _Store, log: AuditLog) -> None:
+        other = AuditLog(store, ManualTime(NOW), KEY)  # type: ignore[arg-type]
+        for number in range(6):
+            await (log, other)[number % 2].append(an_entry(f"m{number}"))
+            await log.state_head()
+        assert [entry["action"] for entry in store.entries()] == ["product.define.v1"] * 6
+
+    async def test_a_transaction_from_before_the_last_entry_begins_again(self, store: _Store, log: AuditLog) -> None:
+        """It reads a head that this process knows to be old; that is no breach."""
+        await log.append(an_entry("m1"))
+        before = await head_of(store)
+        assert before is not None
+        await log.append(an_entry("m2"))
+
+        class _Early:
+            """Reads as of before the last entry."""
+
+            async def find(self, collection: str, *_: Any, **__: Any) -> list[Document]:
+                if collection == AUDIT.name:
+                    return store.entries()[:1]
+                return [{"_id": "head", "number": before.number, "hash": before.hash, "mac": before.mac}]
+
+        with structlog.testing.capture_logs() as lines, pytest.raises(StoreConflict):
+            await log.append_in(_Early(), an_entry("m3"))  # type: ignore[arg-type]
+        assert lines == []
+
+    @pytest.mark.parametrize("users", [1, 2])
+    async def test_a_log_that_is_gone_is_noticed_where_there_are_users(
+        self, store: _Store, log: AuditLog, users: int
+    ) -> None:
+        """The first user and the first entry come in one transaction; after it, nothing there is no new log."""
+        for number in range(users):
+            store.table(USERS.name).put({"_id": f"u{number}"})
+        await log.append(an_entry())
+        assert (HEAD_REPAIRED in [entry["action"] for entry in store.entries()]) == (users > 1)
 
     async def test_a_log_from_before_the_key_goes_on(self, store: _Store, log: AuditLog) -> None:
         await AuditLog(store, ManualTime(NOW)).append(an_entry())  # type: ignore[arg-type]
@@ -278,6 +216,13 @@ class TestAppending:
         await log.append_late()
         await log.append_late()
         assert [entry["action"] for entry in store.entries()] == ["product.define.v1"]
+
+
+def _put_back(store: _Store, older: Head) -> None:
+    for entry in store.entries():
+        if entry["_id"] > older.number:
+            store.table(AUDIT.name).remove(entry["_id"])
+    store.table(AUDIT_HEAD.name).put({"_id": "head", "number": older.number, "hash": older.hash, "mac": older.mac})
 
 
 class TestMessages:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +15,22 @@ from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import LISTS, unpaid_list
 from contracts.wire.decision import Decision
 from contracts.wire.reading import BARE_SOURCE
-from tests.builders import BY_DISTRIBUTOR, LOGIN, a_placed_line, a_shop, message, order_state, place
+from tests.builders import (
+    BY_DISTRIBUTOR,
+    LOGIN,
+    NOW,
+    a_distributor,
+    a_placed_line,
+    a_shop,
+    a_standing,
+    by_id,
+    message,
+    order_state,
+    place,
+)
 from workers.order_intake import decide
 from workers.order_intake.model import Order, Placer, State
+from workers.order_intake.placers import limited_as
 from workers.order_intake.repository import _orders
 
 SHOP = replace(a_shop(), distributor_orders=True, distributor_unpaid_orders_max=3, distributor_unpaid_units_max=10)
@@ -130,3 +144,41 @@ def test_a_shop_takes_no_id_that_is_made_for_distributors(source: str) -> None:
     assert isinstance(answer, Decision)
     assert reason_of(answer) == "order_id_reserved"
     assert isinstance(placed(place("o-mine")).publish[0], OrderAccepted)
+
+
+NEW_ONES = [a_standing(since=NOW - timedelta(days=6))]
+AGED = [a_standing(since=NOW - timedelta(days=7))]
+
+
+def test_a_new_distributor_has_the_limit_of_all_new_ones_below_an_older_one() -> None:
+    network = by_id(
+        a_distributor(1),
+        a_distributor(2, 1, standings=AGED),
+        a_distributor(3, 2, standings=NEW_ONES),
+        a_distributor(4, 3, standings=NEW_ONES),
+        a_distributor(5, 2, standings=NEW_ONES),
+        a_distributor(6, 1, standings=NEW_ONES),
+    )
+    limited = {each: limited_as(str(each), network, NOW) for each in network}
+
+    assert limited == {1: "1", 2: "2", 3: "below/2", 4: "below/2", 5: "below/2", 6: "below/1"}
+    assert limited_as("3", network, NOW + timedelta(days=1)) == "3"
+
+
+def test_the_top_of_a_network_is_not_new_and_a_long_new_branch_is_one() -> None:
+    network = by_id(*(a_distributor(n, n - 1 or None, standings=NEW_ONES) for n in range(1, 40)))
+
+    assert limited_as("1", network, NOW) == "1"
+    assert limited_as("30", network, NOW) == "below/1"
+    assert {limited_as(str(n), network, NOW) for n in range(31, 40)} == {"below/"}
+
+
+def test_a_login_without_a_number_is_limited_as_itself() -> None:
+    assert [limited_as(each, {}, NOW) for each in (LOGIN, "7")] == [LOGIN, "7"]
+
+
+def test_a_refusal_names_those_who_share_the_limit() -> None:
+    [event] = placed(place(), Placer("below/2", orders=3)).publish
+    assert isinstance(event, OrderRefused)
+    assert event.detail is not None
+    assert "you and others who registered in the last 7 days in your branch have 3 unpaid orders" in event.detail

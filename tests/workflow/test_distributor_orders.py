@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 
-from contracts.network.v1 import RegisterShop
+from contracts.network.v1 import RegisterDistributor, RegisterShop
 from contracts.orders.v1 import UpdateStatus
 from tests.builders import BY_DISTRIBUTOR, LOGIN, MARKET, MIDDLE, SELLER, SHOP, message, place, update
 from tests.workflow.system import System
@@ -90,6 +90,26 @@ async def test_logins_of_one_distributor_have_one_limit(system: System) -> None:
     assert set(statuses(system)) == {"o-1", "o-2", "o-4"}
     assert reasons(system) == {"too_many_unpaid_orders": 1}
     assert system.document("order_intake.placers", str(SELLER))["turn"] == 2
+    await system.assert_sound()
+
+
+async def test_new_logins_below_one_distributor_have_one_limit(system: System) -> None:
+    """A chain of logins made one by another, in seconds: together they hold no more than one distributor."""
+    await a_shop_with(system, distributor_unpaid_units_max=4)
+    for number, sponsor in ((901, SELLER), (902, 901), (903, 902)):
+        await system.publish(RegisterDistributor(distributor_id=number, sponsor_id=sponsor, tier="standard"))
+        await system.run_until_idle()
+
+    await placed(system, "o-1", source="api/distributor/a/901")
+    await placed(system, "o-2", source="api/distributor/b/902")
+    await placed(system, "o-3", source="api/distributor/c/903")
+    assert set(statuses(system)) == {"o-1", "o-2"}
+    assert reasons(system) == {"too_many_unpaid_units": 1}
+    # Who invited them still orders, and after a week so do they.
+    await placed(system, "o-4", source=f"api/distributor/d/{SELLER}")
+    await system.pass_time(days=7)
+    await placed(system, "o-5", source="api/distributor/c/903")
+    assert {"o-4", "o-5"} <= set(statuses(system))
     await system.assert_sound()
 
 

@@ -38,7 +38,7 @@ class Order(view.Order):
     clock, since a shop's clock may be wrong and its backlog long.
 
     `fingerprint` is that of the order's content, so that a repeat is recognised. `placed_by` is the distributor
-    who placed it over HTTP, if one did; once it was the login.
+    who placed it over HTTP, if one did, or the limit that new ones share; once it was the login.
     """
 
     fingerprint: str
@@ -190,7 +190,8 @@ class Order(view.Order):
 
 @dataclass(frozen=True, slots=True)
 class Placer:
-    """A distributor who places orders, with any login: how many unpaid ones there are, and how many units they hold.
+    """A distributor who places orders, with any login, or all new ones below another: how many unpaid ones there are,
+    and how many units they hold.
 
     Each order takes the next turn, so that of two concurrent ones one is tried again and counts the other.
     """

@@ -5,9 +5,34 @@ The same person earns from the order, so none of it may cost nothing, and unpaid
 
 from __future__ import annotations
 
-from contracts.network.view import Shop
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from contracts.network.view import Distributor, Shop, chain_at
 from contracts.orders.placing import PlacingError
+from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from workers.order_intake.model import Order, Placer
+
+NEW_FOR = timedelta(days=7)
+"""How long a distributor who has registered has no limits of their own: logins are made in seconds."""
+
+_NEW_BELOW = "below/"
+
+
+def limited_as(placer: str, distributors: Mapping[int, Distributor], at: datetime) -> str:
+    """As whom a placer is limited: a new distributor shares one limit with all new ones below the nearest upline who
+    is not new. That upline keeps their own limit, so that those below cannot use it up.
+
+    The top of a network is not new: an administrator registers it.
+    """
+    if not placer.isdecimal() or int(placer) not in distributors:
+        return placer
+    for distributor_id in chain_at(int(placer), distributors, at, UPLINE_DEPTH_MAX):
+        known = distributors[distributor_id]
+        if known.standings[0].since <= at - NEW_FOR or known.sponsor_at(at) is None:
+            return placer if distributor_id == int(placer) else f"{_NEW_BELOW}{distributor_id}"
+    # No one above is old: those who come so far down in a week share one limit.
+    return _NEW_BELOW
 
 
 def with_one_more(placer: Placer | None, shop: Shop, order: Order) -> Placer | None:
@@ -26,14 +51,21 @@ def with_one_more(placer: Placer | None, shop: Shop, order: Order) -> Placer | N
     orders, units = placer.orders + 1, placer.units + order.units
     if orders > shop.distributor_unpaid_orders_max:
         detail = (
-            f"order_id: you have {placer.orders} unpaid orders, and shop {shop.shop_id} allows "
+            f"order_id: {_who(placer)} have {placer.orders} unpaid orders, and shop {shop.shop_id} allows "
             f"{shop.distributor_unpaid_orders_max}; wait until one is paid or cancelled."
         )
         raise PlacingError("too_many_unpaid_orders", detail)
     if units > shop.distributor_unpaid_units_max:
         detail = (
-            f"lines: with the {placer.units} units of your unpaid orders they hold {units}, and shop {shop.shop_id} "
-            f"allows {shop.distributor_unpaid_units_max}; order less, or wait until an order is paid or cancelled."
+            f"lines: {_who(placer)} have unpaid orders of {placer.units} units, with these {units}, and shop "
+            f"{shop.shop_id} allows {shop.distributor_unpaid_units_max}; order less, or wait until an order is paid or "
+            "cancelled."
         )
         raise PlacingError("too_many_unpaid_units", detail)
     return Placer(placer.placer, orders, units, placer.turn + 1)
+
+
+def _who(placer: Placer) -> str:
+    if placer.placer.startswith(_NEW_BELOW):
+        return f"you and others who registered in the last {NEW_FOR.days} days in your branch"
+    return "you"

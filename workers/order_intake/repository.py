@@ -39,6 +39,7 @@ from contracts.wire.envelope import Message
 from infra.ports.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from workers.order_intake.model import Order, Placer, State
+from workers.order_intake.placers import limited_as
 
 PLACERS = "order_intake.placers"
 
@@ -123,6 +124,7 @@ class OrderRepository(Repository[State, Consumed]):
         due: Sequence[str],
         pages: Mapping[str, Sequence[str]],
         placers: Loaded[str, Placer],
+        limited: Mapping[str, str],
     ) -> None:
         self._orders = orders
         self._shops = shops
@@ -132,6 +134,7 @@ class OrderRepository(Repository[State, Consumed]):
         self._due = due
         self._pages = pages
         self._placers = placers
+        self._limited = limited
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
@@ -147,7 +150,9 @@ class OrderRepository(Repository[State, Consumed]):
         placed = [d for d in data if isinstance(d, PlaceOrder)]
         if not placed:
             return {"orders": orders}
-        sellers = sorted({d.distributor_id for d in placed})
+        placers = _placer_ids(messages)
+        # Those whose chains are needed: without orders of distributors, the sellers.
+        sellers = sorted({d.distributor_id for d in placed} | {int(each) for each in placers if each.isdecimal()})
         return {
             "orders": orders,
             "shops": with_ids(SHOPS, (d.shop_id for d in placed)),
@@ -155,7 +160,7 @@ class OrderRepository(Repository[State, Consumed]):
             "lineage": Ancestors(DISTRIBUTORS, sellers, via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1),
             "products": with_ids(PRODUCTS, (line.product_id for d in placed for line in d.lines)),
             "tenures": Find(RULES, {"stage": "active"}, fields=_TENURE),
-            **_of_placers(_placer_ids(messages)),
+            **_of_placers(placers),
         }
 
     @classmethod
@@ -163,15 +168,22 @@ class OrderRepository(Repository[State, Consumed]):
         sellers = {message.data.distributor_id for message in messages if isinstance(message.data, PlaceOrder)}
         pages = {name for m in messages if isinstance(m.data, StockReleaseRequested) for name in _page(m.data)}
         orders = (found[name] for name in ("orders", "due", *pages))
+        lineage = await _lineage(tx, sellers, _distributors.by_key(found["lineage"]))
+        limited = {
+            placer: limited_as(placer, lineage.distributors, message.received_at)
+            for message in messages
+            if (placer := _placer_of(message)) is not None
+        }
         return cls(
             _orders.loaded(chain.from_iterable(orders)),
             _shops.loaded(found["shops"]),
-            await _lineage(tx, sellers, _distributors.by_key(found["lineage"])),
+            lineage,
             _products.loaded(found["products"]),
             tuple(map(_to_tenure, found["tenures"])),
             due=[document["_id"] for document in found["due"]],
             pages={name: [document["_id"] for document in found[name]] for name in pages},
-            placers=Loaded(_placers(_placer_ids(messages), found)),
+            placers=Loaded(await _placers(tx, limited, found)),
+            limited=limited,
         )
 
     def state_for(self, message: Message[Consumed]) -> State:
@@ -189,7 +201,7 @@ class OrderRepository(Repository[State, Consumed]):
             teams=self._lineage.teams,
             products=self._products.pick({line.product_id for line in data.lines}),
             tenures=self._tenures,
-            placer=self._placers.get(placer) if (placer := placer_of(message.source)) is not None else None,
+            placer=self._placers.get(self._limited[placer]) if (placer := _placer_of(message)) is not None else None,
         )
 
     def keep(self, state: State) -> None:
@@ -220,10 +232,13 @@ def _page(command: StockReleaseRequested) -> dict[str, Where]:
     }
 
 
+def _placer_of(message: Message[Consumed]) -> str | None:
+    return placer_of(message.source) if isinstance(message.data, PlaceOrder) else None
+
+
 def _placer_ids(messages: Sequence[Message[Consumed]]) -> list[str]:
     """The distributors who place orders of the batch; none in a batch of shops."""
-    placing = (placer_of(message.source) for message in messages if isinstance(message.data, PlaceOrder))
-    return sorted({placer for placer in placing if placer is not None})
+    return sorted({placer for message in messages if (placer := _placer_of(message)) is not None})
 
 
 def _of_placers(ids: Sequence[str]) -> dict[str, Query]:
@@ -237,10 +252,16 @@ def _of_placers(ids: Sequence[str]) -> dict[str, Query]:
     }
 
 
-def _placers(ids: Sequence[str], found: Found) -> dict[str, Placer]:
-    turns = {document["_id"]: document["turn"] for document in found["placers"]}
-    held: dict[str, list[int]] = {placer: [] for placer in ids}
-    for order in found["unpaid"]:
+async def _placers(tx: Transaction, limited: Mapping[str, str], found: Found) -> dict[str, Placer]:
+    """By whom they are limited as; new distributors, who have no limit of their own, cost two more queries."""
+    known, unpaid = [*found["placers"]], [*found["unpaid"]]
+    shared = _of_placers(sorted(set(limited.values()) - limited.keys()))
+    if shared:
+        known += await shared["placers"].run(tx)
+        unpaid += await shared["unpaid"].run(tx)
+    turns = {document["_id"]: document["turn"] for document in known}
+    held: dict[str, list[int]] = {placer: [] for placer in (*limited, *limited.values())}
+    for order in unpaid:
         held[order["placed_by"]].append(sum(line["quantity"] for line in order["lines"]))
     return {placer: Placer(placer, len(units), sum(units), turns.get(placer, 0)) for placer, units in held.items()}
 

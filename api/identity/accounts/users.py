@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from api.http.paging import Sorting, page_of
 from api.http.problems import Problem
+from api.identity.accounts.favours import require_unfavoured
 from api.identity.accounts.two_persons import (
     INDEPENDENT_AFTER,
     Author,
@@ -108,7 +109,7 @@ class Users:
         """The user, and a one-time password where none was given. An administrator is inactive until another one
         confirms; only the first two need no confirmation, on the command line.
 
-        Raises Problem email_taken, weak_password, unknown_distributor, beyond_own_rights.
+        Raises Problem email_taken, weak_password, unknown_distributor, beyond_own_rights, not_independent.
         """
         address = normalized_email(email)
         if password is not None:
@@ -131,6 +132,7 @@ class Users:
             if await USERS.one(tx, {"email": address}):
                 raise Problem("email_taken")
             await check_distributor(tx, user)
+            await require_unfavoured(tx, author, distributor_id, self._time.now())
             made = touched(user, self._time.now(), author.user_id)
             if takes_two(None, user) and not await self._is_made_alone(tx, author):
                 made = replace(made, active=False, pending=self._request(author, user))
@@ -176,7 +178,8 @@ class Users:
 
     async def reset_password(self, user_id: str, author: Author) -> tuple[User, str | None]:
         """A one-time password for a lost one; every login of the user ends. For an administrator it is only requested,
-        and the one who confirms gets it. Raises Problem not_found, own_rights, beyond_own_rights.
+        and the one who confirms gets it. Raises Problem not_found, own_rights, beyond_own_rights,
+        not_independent.
         """
         one_time = new_secret()
         hashed = await self._passwords.hash(one_time)
@@ -188,6 +191,7 @@ class Users:
             if user.id == author.user_id:
                 raise Problem("own_rights")
             require_held(author, user.permissions)
+            await require_unfavoured(tx, author, user.distributor_id, self._time.now())
             if user.is_privileged:
                 waiting = replace(user, pending=Pending("password", author.user_id, self._time.now()))
                 return await self._save(tx, "user.password-reset-requested", author, user, waiting), None
@@ -211,6 +215,7 @@ class Users:
             after = touched(replace(user, pending=None), now, pending.by, author.user_id)
             if pending.what == "password":
                 require_held(author, user.permissions)
+                await require_unfavoured(tx, author, user.distributor_id, now)
                 after = self._with_password(after, hashed)
                 return await self._save(tx, "user.password-reset", author, user, after), one_time
             after = replace(

@@ -1,0 +1,121 @@
+"""No administrator makes a login for whom they have just favoured: the order of the two steps makes no difference."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from api.http.problems import Problem
+from api.identity.accounts.two_persons import Author
+from api.identity.accounts.users import Users
+from api.identity.model import User
+from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
+from api.identity.repository import USERS
+from api.storage.audit_log import AuditLog, Entry
+from api.storage.repository import COLLECTIONS
+from contracts.network.view import DISTRIBUTORS, TEAMS
+from contracts.orders.view import ORDERS
+from infra.ports.store import Collection
+from tests.workflow.in_memory import InMemoryStore, ManualTime
+
+NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
+TOP, PUPPET, OTHER = 1, 2, 3
+
+
+class _Passwords:
+    async def hash(self, _: str) -> str:
+        return "x"
+
+
+class _NoGrants:
+    async def end_all(self, *_: Any) -> None:
+        """No one is logged in."""
+
+
+class House:
+    """The administrators ann and bob; a puppet below the top, who leads team 7 and earns from order s/1."""
+
+    def __init__(self) -> None:
+        network = (Collection(name, name) for name in (DISTRIBUTORS, TEAMS, ORDERS))
+        self.store = InMemoryStore((*COLLECTIONS, *IDENTITY_COLLECTIONS, *network))
+        self.time, store = ManualTime(NOW), self.store
+        self.audit = AuditLog(store, self.time)  # type: ignore[arg-type]
+        self.users = Users(store, _Passwords(), _NoGrants(), self.audit, self.time)  # type: ignore[arg-type]
+        for number, sponsor in ((TOP, None), (PUPPET, TOP), (OTHER, TOP)):
+            store.table(DISTRIBUTORS).put({"_id": number, "sponsor_id": sponsor})
+        store.table(TEAMS).put({"_id": 7, "leaders": [{"leader_id": PUPPET}]})
+        store.table(ORDERS).put({"_id": "s/1", "upline": [{"distributor_id": PUPPET}], "team": None})
+        store.table(ORDERS).put(
+            {"_id": "s/2", "upline": [{"distributor_id": OTHER}], "team": {"leader_id": PUPPET, "team_id": 7}}
+        )
+
+    async def has_done(self, by: str, action: str, target: str, **after: Any) -> None:
+        who = {"kind": "admin", "subject": by, "client": None}
+        await self.audit.append(Entry(who, action, target, "r1", after=after))
+
+    async def makes_a_login(self, by: str | None, distributor_id: int = PUPPET) -> User:
+        permissions = None if by is None else frozenset({"users:write", "orders:read", "orders:place"})
+        author = Author({"kind": "admin", "subject": by}, "r1", by, permissions)
+        user, _ = await self.users.create(
+            f"{by}@a.example", (), author, password="a long sentence of mine", distributor_id=distributor_id
+        )
+        return user
+
+
+FAVOURS: list[tuple[str, str, dict[str, Any]]] = [
+    ("distributor.register.v1", "distributor/2", {"distributor_id": PUPPET}),
+    ("distributor.change.v1", "distributor/2", {"distributor_id": PUPPET, "tier": "gold"}),
+    ("distributor.move.v1", "distributor/2", {"distributor_id": PUPPET, "sponsor_id": TOP}),
+    ("distributor.move.v1", "distributor/3", {"distributor_id": OTHER, "sponsor_id": PUPPET}),
+    ("team.create.v1", "team/7", {"team_id": 7, "leader_id": PUPPET}),
+    ("team.join.v1", "membership/3", {"team_id": 7, "distributor_id": OTHER}),
+    ("order.place.v2", "order/s/1", {"distributor_id": PUPPET, "prepaid": True}),
+    ("order.update-status.v1", "order/s/1", {"status": "paid"}),
+    ("order.update-status.v1", "order/s/2", {"status": "completed"}),
+    ("order.after-sale.v1", "order/s/1", {"open": False}),
+]
+
+
+@pytest.mark.parametrize(("action", "target", "after"), FAVOURS)
+async def test_who_favoured_a_distributor_makes_no_login_for_them(
+    action: str, target: str, after: dict[str, Any]
+) -> None:
+    house = House()
+    await house.has_done("ann", action, target, **after)
+
+    with pytest.raises(Problem) as refused:
+        await house.makes_a_login("ann")
+    assert refused.value.reason == "not_independent"
+    # Another administrator does, as does an operator, and after a week so does this one.
+    for other in ("bob", None):
+        await house.makes_a_login(other)
+    house.time.advance_to(NOW + timedelta(days=7))
+    await house.makes_a_login("ann")
+
+
+async def test_nor_do_they_get_a_new_password_of_a_login_that_is_there() -> None:
+    house = House()
+    user = await house.makes_a_login("bob")
+    await house.has_done("ann", "order.update-status.v1", "order/s/1", status="paid")
+
+    author = Author({"kind": "admin", "subject": "ann"}, "r1", "ann", user.permissions)
+    with pytest.raises(Problem) as refused:
+        await house.users.reset_password(user.id, author)
+    assert refused.value.reason == "not_independent"
+
+
+@pytest.mark.parametrize(
+    ("action", "target", "after"),
+    [
+        ("order.place.v2", "order/s/1", {"distributor_id": PUPPET, "prepaid": False}),
+        ("order.update-status.v1", "order/s/1", {"status": "shipped"}),
+        ("distributor.change.v1", "distributor/3", {"distributor_id": OTHER, "tier": "gold"}),
+    ],
+)
+async def test_what_is_no_favour_of_theirs_hinders_no_one(action: str, target: str, after: dict[str, Any]) -> None:
+    house = House()
+    await house.has_done("ann", action, target, **after)
+    assert (await house.makes_a_login("ann")).distributor_id == PUPPET
+    assert await house.store.find(USERS.name, {"distributor_id": PUPPET})
