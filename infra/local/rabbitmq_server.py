@@ -157,7 +157,7 @@ def _environment(folder: Path, ports: Mapping[str, int]) -> dict[str, str]:
         "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
         # Schedulers bound to cores would make two nodes on one machine compete for the same ones.
         "RABBITMQ_SCHEDULER_BIND_TYPE": "u",
-        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"+S {cores}:{cores} {node_only_on_loopback}",
+        "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": f"+fnl +S {cores}:{cores} {node_only_on_loopback}",
     }
 
 

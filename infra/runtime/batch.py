@@ -142,12 +142,15 @@ class BatchLoop:
 
     async def _handle_alone(self, delivery: Delivery) -> None:
         """Handle a delivery that was requeued many times, and dead-letter a poison message."""
-        tries = await self._when_back("MongoDB", lambda: self._note_try(delivery))
-        if tries > self._settings.suspect_tries_max + 1:
-            # It ended the process again, when it was to be dead-lettered: by being read.
-            await self.handle([delivery], self._decoder.unread(delivery, poison(tries - 1)))
+        note = self._quarantine
+        tries, unread = await self._noted(
+            lambda tx: note.note_try(tx, self._queue, delivery, self._life, self._time.now())
+        )
+        if unread >= self._settings.suspect_tries_max:
+            await self.handle([delivery], self._decoder.unread(delivery, poison(unread)))
             return
         works = self._decoder.works_of(delivery)
+        await self._noted(lambda tx: note.note_read(tx, self._queue, delivery, self._life))
         if tries > self._settings.suspect_tries_max and len(works) > 1:
             # One of them is poison: publish each as a delivery of its own.
             alone = [
@@ -160,14 +163,15 @@ class BatchLoop:
             works = [replace(work, attempt=tries_max, failure=poison(tries - 1)) for work in works]
         await self.handle([delivery], works)
 
-    async def _note_try(self, delivery: Delivery) -> int:
-        try:
-            return await self._transact(
-                lambda tx: self._quarantine.note_try(tx, self._queue, delivery, self._life, self._time.now())
-            )
-        except StoreConflict as error:
-            # The transaction of a dead process lasts for up to a minute, and locks the note.
-            raise StoreUnavailable(str(error)) from error
+    async def _noted(self, note: Callable[[Transaction], Awaitable[T]]) -> T:
+        async def attempt() -> T:
+            try:
+                return await self._transact(note)
+            except StoreConflict as error:
+                # The transaction of a dead process lasts for up to a minute, and locks the note.
+                raise StoreUnavailable(str(error)) from error
+
+        return await self._when_back("MongoDB", attempt)
 
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         """Commit, publish, acknowledge. Bodies too large for the store are parked at the broker."""
