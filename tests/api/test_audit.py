@@ -127,7 +127,19 @@ async def test_an_end_that_was_cut_off_is_detected(front: Front, admin: httpx.As
     assert (code, breaches) == (1, ["the log is empty, although there are users: it was deleted"])
 
 
+async def test_a_command_without_the_key_does_not_write_into_a_keyed_log(front: Front) -> None:
+    environment = {name: value for name, value in front.environment.items() if name != "TRIBUTARY_IDENTITY_SECRET"}
+    keyless = Front(front.url, front.log, front.site, environment, front.process, front.operations)
+    refused = await keyless.command("identity", "create-admin", f"{unique('a')}@example.com")
+    assert refused.code == 1
+    assert "set TRIBUTARY_IDENTITY_SECRET" in refused.err
+    unkeyed = await keyless.command("audit", "verify")
+    assert unkeyed.code == 0
+    assert "only the chain was checked" in unkeyed.err
+
+
 async def test_a_done_write_is_not_a_503_because_the_head_is_missing(front: Front, admin: httpx.AsyncClient) -> None:
+    """The last here that checks the log: what was sealed can be checked with the key alone."""
     with MongoClient[Document](front.site.settings.mongodb_url, tz_aware=True) as mongo:
         database = mongo[front.site.settings.database]
         database["api.audit_head"].delete_one({"_id": "head"})
@@ -142,17 +154,6 @@ async def test_a_done_write_is_not_a_503_because_the_head_is_missing(front: Fron
     # Nothing is gone, so an operator vouches for it; what a running API has seen cannot be put back.
     assert (await front.command("audit", "seal", "--yes")).code == 0
     assert await verified(front) == (0, [])
-
-
-async def test_a_command_without_the_key_does_not_write_into_a_keyed_log(front: Front) -> None:
-    environment = {name: value for name, value in front.environment.items() if name != "TRIBUTARY_IDENTITY_SECRET"}
-    keyless = Front(front.url, front.log, front.site, environment, front.process, front.operations)
-    refused = await keyless.command("identity", "create-admin", f"{unique('a')}@example.com")
-    assert refused.code == 1
-    assert "set TRIBUTARY_IDENTITY_SECRET" in refused.err
-    unkeyed = await keyless.command("audit", "verify")
-    assert unkeyed.code == 0
-    assert "only the chain was checked" in unkeyed.err
 
 
 @pytest.mark.parametrize(
