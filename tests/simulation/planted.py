@@ -88,12 +88,13 @@ class LosesItsConnection(SimulatedInbox):
 
     def _fetch(self) -> bool:
         line = self._broker.queues[self._queue]
-        while any(queued.undecoded for queued in line) and not self._broker.faults.broker_away:
-            window = list(line)
-            line.clear()
-            for queued in reversed(window):
-                self._broker.requeue(self._queue, queued)
-        return super()._fetch()
+        if not any(queued.undecoded for queued in line) or self._broker.faults.broker_away:
+            return super()._fetch()
+        window = list(line)
+        line.clear()
+        for queued in reversed(window):
+            self._broker.requeue(self._queue, queued)
+        return False
 
 
 @contextmanager
