@@ -13,12 +13,12 @@ from api.http.problems import Problem
 from api.identity.accounts.two_persons import hands_of
 from api.identity.principal import Principal
 from api.identity.repository import USERS
-from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH, TEAMS
+from api.storage.network import leaders_of, with_upline
+from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH
 from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.orders.view import LISTS, downline_list, shop_list
 from infra.ports.store import Reader
 
-_DEPTH = UPLINE_DEPTH_MAX - 1
 NOTHING: dict[str, Any] = {"_id": {"$in": []}}
 
 
@@ -43,8 +43,7 @@ async def reaches(reader: Reader, principal: Principal, distributor_id: int) -> 
         return bool(await reader.find(DISTRIBUTORS, {"_id": distributor_id}, limit=1, fields=("_id",)))
     if principal.kind != "distributor" or own is None:
         return False
-    chain = await reader.ancestors(DISTRIBUTORS, [distributor_id], via="sponsor_id", depth_max=_DEPTH)
-    return own in {above["_id"] for above in chain}
+    return own in await with_upline(reader, [distributor_id])
 
 
 async def require_reach(reader: Reader, principal: Principal, distributor_id: int) -> None:
@@ -69,10 +68,9 @@ async def may_earn_from(reader: Reader, principal: Principal, seller_id: int, no
     """For whom the principal may earn from a sale: those who are, were or will be above the seller, or lead one of the
     seller's teams. An order pays those of the day for which it counts, and who enters it may choose the day.
     """
-    chain = await reader.ancestors(DISTRIBUTORS, [seller_id], via=SPONSORS_PATH, depth_max=_DEPTH)
+    chain = await reader.ancestors(DISTRIBUTORS, [seller_id], via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1)
     teams = [entry["team_id"] for one in chain if one["_id"] == seller_id for entry in one.get("teams", ())]
-    led = await reader.find(TEAMS, {"_id": {"$in": [team for team in teams if team is not None]}}, fields=("leaders",))
-    leaders = {leader["leader_id"] for team in led for leader in team["leaders"]}
+    leaders = await leaders_of(reader, {team for team in teams if team is not None})
     return await acts_for(reader, principal, {one["_id"] for one in chain} | leaders, now)
 
 
@@ -82,9 +80,6 @@ async def require_own_branch(
     """Raise Problem own_standing where someone who is, or acts for, a distributor would add another one to that branch:
     what the other one sells would pay them.
     """
-    above, below = [
-        {one["_id"] for one in await reader.ancestors(DISTRIBUTORS, [each], via="sponsor_id", depth_max=_DEPTH)}
-        for each in (above_id, distributor_id)
-    ]
-    if await acts_for(reader, principal, above - below, now):
+    gaining = await with_upline(reader, [above_id]) - await with_upline(reader, [distributor_id])
+    if await acts_for(reader, principal, gaining, now):
         raise Problem("own_standing")

@@ -78,10 +78,10 @@ class BodyRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        handle = super().get_route_handler()
+        handle, is_private = super().get_route_handler(), needs_login(self.path)
 
         async def handle_body(request: Request) -> Response:
-            if needs_login(self.path):
+            if is_private:
                 await request.app.state.authenticate(request)
             try:
                 return await handle(_BodyRequest(request.scope, request.receive))

@@ -21,6 +21,7 @@ from api.storage.protocols import Documents
 from api.storage.repository import AUDIT_HEAD
 from contracts.wire.catalogue import is_refusal
 from contracts.wire.envelope import Command
+from infra.auditing.audit import together
 from infra.ports.store import JOURNALS, Document, StoreConflict, StoreUnavailable, Transaction
 from infra.ports.time import Time
 from infra.runtime import roster
@@ -97,7 +98,7 @@ class MessageChanges:
             # Only at the start: a writer of the database could set the stored mark ahead.
             found = await self._store.find(AUDIT_HEAD.name, {"_id": mark})
             since = min(found[0]["at"], began - _OVERLAP) if found else _BEGINNING
-        async for entries in _in_parts(self._entries(source, since)):
+        async for entries in together(self._entries(source, since), _AT_ONCE):
             copied += await self._append(entries)
         self._since[source.worker] = began - _OVERLAP
         if copied or since == _BEGINNING:
@@ -148,14 +149,3 @@ def _entry(worker: str, at: datetime, handled: Document, events: Sequence[Docume
     # What the sender claims, and the login that the broker vouches for where there is one.
     who = {"kind": "message", "subject": key.rpartition("/")[0], "client": handled.get("user_id")}
     return Entry(who, handled["type"], handled["about"], handled["correlation"], after=after)
-
-
-async def _in_parts(entries: AsyncIterator[Entry]) -> AsyncIterator[list[Entry]]:
-    part: list[Entry] = []
-    async for entry in entries:
-        part.append(entry)
-        if len(part) == _AT_ONCE:
-            yield part
-            part = []
-    if part:
-        yield part

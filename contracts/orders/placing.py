@@ -7,10 +7,9 @@ from datetime import datetime
 from contracts.network.view import Shop
 from contracts.orders.v2 import PlaceOrder
 from contracts.times import CLOCK_SKEW_MAX, ORDER_AGE_MAX
-from contracts.wire.envelope import Message
+from contracts.wire.envelope import SHOP_SOURCE, Message
 from contracts.wire.reading import BARE_SOURCE
 
-_SHOPS = "urn:shop:"
 _DISTRIBUTOR_SOURCE = "api/distributor/"
 """How the source of a command begins that a distributor has sent over HTTP: no other way leads to the broker."""
 
@@ -26,8 +25,9 @@ def placer_of(source: str) -> str | None:
     """
     if not source.startswith(_DISTRIBUTOR_SOURCE):
         return None
-    login, _, distributor_id = source.removeprefix(_DISTRIBUTOR_SOURCE).rpartition("/")
-    return distributor_id if login and distributor_id.isdecimal() else source.removeprefix(_DISTRIBUTOR_SOURCE)
+    sender = source.removeprefix(_DISTRIBUTOR_SOURCE)
+    login, _, distributor_id = sender.rpartition("/")
+    return distributor_id if login and distributor_id.isdecimal() else sender
 
 
 class PlacingError(ValueError):
@@ -41,7 +41,9 @@ class PlacingError(ValueError):
 
 def check_number(message: Message[PlaceOrder]) -> None:
     """A shop at the broker takes no number that is made for others; over HTTP the API makes one for it too."""
-    if message.data.order_id.startswith(MADE) and (message.source == BARE_SOURCE or message.source.startswith(_SHOPS)):
+    if message.data.order_id.startswith(MADE) and (
+        message.source == BARE_SOURCE or message.source.startswith(SHOP_SOURCE)
+    ):
         detail = f"order_id: ids that begin with {MADE} are made for orders of distributors; choose another."
         raise PlacingError("order_id_reserved", detail)
 

@@ -42,6 +42,8 @@ SHOPS_EXCHANGE = "tributary.shops"
 """Where shops write. It leads to the queues of their commands, and nowhere else."""
 SHOP_EVENTS_EXCHANGE = "tributary.shop-events"
 """What each shop reads: answers to its messages and events of its orders, routed by its id."""
+SHOP_SOURCE = "urn:shop:"
+"""A shop's source is this and its id."""
 
 _NAMESPACE = UUID("6f1d0b5e-6f2c-5d0c-9a55-7d2f3a1c9b10")
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from random import Random
 from typing import Any, Literal
 
-from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, STRUCTURED, derived_id
+from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, SHOP_SOURCE, STRUCTURED, derived_id
 from infra.demo.baskets import Basket
 
 BARE = "application/json"
@@ -209,7 +209,7 @@ def _event(basket: Basket, data: dict[str, Any], suffix: str = "") -> dict[str, 
     return {
         "specversion": "1.0",
         "id": derived_id("demo", basket.key) + suffix,
-        "source": f"urn:shop:{basket.shop_id}",
+        "source": f"{SHOP_SOURCE}{basket.shop_id}",
         "type": PLACE_V2,
         "time": basket.placed_at.isoformat(),
         "subject": f"order/{basket.key}",

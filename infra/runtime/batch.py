@@ -142,15 +142,15 @@ class BatchLoop:
 
     async def _handle_alone(self, delivery: Delivery) -> None:
         """Handle a delivery that was requeued many times, and dead-letter a poison message."""
-        note = self._quarantine
+        quarantine = self._quarantine
         tries, unread = await self._noted(
-            lambda tx: note.note_try(tx, self._queue, delivery, self._life, self._time.now())
+            lambda tx: quarantine.note_try(tx, self._queue, delivery, self._life, self._time.now())
         )
         if unread >= self._settings.suspect_tries_max:
             await self.handle([delivery], self._decoder.unread(delivery, poison(unread)))
             return
         works = self._decoder.works_of(delivery)
-        await self._noted(lambda tx: note.note_read(tx, self._queue, delivery, self._life))
+        await self._noted(lambda tx: quarantine.note_read(tx, self._queue, delivery, self._life))
         if tries > self._settings.suspect_tries_max and len(works) > 1:
             # One of them is poison: publish each as a delivery of its own.
             alone = [

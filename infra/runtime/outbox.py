@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE, PAYLOADS, SHOP_EVENTS_EXCHANGE, STRUCTURED, Message
@@ -40,8 +40,6 @@ def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[
 def events_for_shops(emitted: Sequence[Emitted], settings: Settings, shops: frozenset[str]) -> list[Outgoing]:
     """The events of their orders once more, for each of `shops` by itself, with what that shop may read."""
     by_shop: dict[str, list[bytes]] = {}
-    if not shops:
-        return []
     for event in emitted:
         payload = PAYLOADS[event.type]
         if not payload.shop_reads:
@@ -50,11 +48,7 @@ def events_for_shops(emitted: Sequence[Emitted], settings: Settings, shops: froz
         if (shop := body["data"]["shop_id"]) in shops:
             copy = {**body, "data": payload.for_shop(body["data"])}
             by_shop.setdefault(shop, []).append(json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode())
-    return [
-        Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False, best_effort=True)
-        for shop, bodies in by_shop.items()
-        for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
-    ]
+    return _to_shops(by_shop, settings)
 
 
 def joined(answers: Sequence[Outgoing], settings: Settings) -> list[Outgoing]:
@@ -69,7 +63,11 @@ def joined(answers: Sequence[Outgoing], settings: Settings) -> list[Outgoing]:
             by_shop.setdefault(answer.routing_key, []).append(answer.body[1:-1])
         else:
             others.append(answer)
-    return others + [
+    return others + _to_shops(by_shop, settings)
+
+
+def _to_shops(by_shop: Mapping[str, Sequence[bytes]], settings: Settings) -> list[Outgoing]:
+    return [
         Outgoing(SHOP_EVENTS_EXCHANGE, shop, packed, BATCH, mandatory=False, best_effort=True)
         for shop, bodies in by_shop.items()
         for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)

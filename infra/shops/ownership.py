@@ -8,13 +8,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from contracts.wire.envelope import CORRELATION_MAX, Message
+from contracts.wire.envelope import CORRELATION_MAX, SHOP_SOURCE, Message
 from contracts.wire.reading import BARE_SOURCE
 from contracts.wire.refusal import NotYours, Unreadable
 from infra.ports.messaging import SHOP_LOGIN
-
-SOURCE = "urn:shop:"
-"""A shop's source is this and its id."""
 
 SENDER_UNKNOWN = "sender_unknown"
 SENDER_UNKNOWN_DETAIL = (
@@ -31,7 +28,7 @@ def owned(item: Message[Any] | Unreadable, shop: str, *, may_be_bare: bool) -> M
     """
     why = _foreign(item, shop, may_be_bare=may_be_bare)
     if why is None:
-        return _correlated(item, f"{SOURCE}{shop}/")
+        return _correlated(item, f"{SHOP_SOURCE}{shop}/")
     return NotYours(item.id, item.sent_as if isinstance(item, Message) else item.type, shop, why)
 
 
@@ -48,6 +45,6 @@ def _foreign(item: Message[Any] | Unreadable, shop: str, *, may_be_bare: bool) -
         named, source = getattr(item.data, "shop_id", None), item.source
     if named != shop:
         return f"shop_id: your login is that of {shop}; send for that shop, or use the other one's login."
-    if source not in (None, f"{SOURCE}{shop}") and not (may_be_bare and source == BARE_SOURCE):
-        return f"source: your login is that of {shop}; write {SOURCE}{shop}."
+    if source not in (None, f"{SHOP_SOURCE}{shop}") and not (may_be_bare and source == BARE_SOURCE):
+        return f"source: your login is that of {shop}; write {SHOP_SOURCE}{shop}."
     return None

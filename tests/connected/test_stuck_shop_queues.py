@@ -55,7 +55,7 @@ async def seconds_of(publisher: RabbitPublisher, messages: list[Outgoing]) -> fl
 
 
 async def test_a_queue_without_a_leader_delays_only_its_shop(stack: LocalStack, site: Site) -> None:
-    event = Outgoing(EVENTS_EXCHANGE, "nobody.listens.v1", b"[]", BATCH, mandatory=False)
+    event = Outgoing(EVENTS_EXCHANGE, "without.reader.v1", b"[]", BATCH, mandatory=False)
     publisher = RabbitPublisher(site.settings.rabbitmq_url, timeout_s=30)
     async with logins_at(site, MINE, THEIRS), connected(site, MINE) as mine, connected(site, THEIRS) as theirs:
         await publisher.start()

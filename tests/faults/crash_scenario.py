@@ -17,6 +17,7 @@ from contracts.wire.envelope import (
     COMMANDS_EXCHANGE,
     EVENTS_EXCHANGE,
     PAYLOADS,
+    SHOP_SOURCE,
     SHOPS_EXCHANGE,
     STRUCTURED,
     Command,
@@ -25,7 +26,6 @@ from contracts.wire.envelope import (
 from infra.ports.messaging import Outgoing
 from infra.ports.store import Document
 from infra.runtime.repository import Codec
-from infra.shops.ownership import SOURCE
 from tests.builders import NOW, message, rules
 
 MESSAGE_BYTES_MAX = 4096
@@ -91,7 +91,7 @@ def outgoing_bare(payload: Payload) -> Outgoing:
 def by_login(shop: str, like: Outgoing | Payload, *, source: str | None = None) -> ByLogin:
     """A shop's own message, unless it names another shop, or `source` another sender."""
     if isinstance(like, Payload):
-        body = message(like).model_copy(update={"source": source or f"{SOURCE}{shop}"}).to_bytes()
+        body = message(like).model_copy(update={"source": source or f"{SHOP_SOURCE}{shop}"}).to_bytes()
         like = _outgoing(like.message_type, body)
     return ByLogin(SHOPS_EXCHANGE, like.routing_key, like.body, like.content_type, shop=shop)
 

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from contracts.operations.v1 import MessageAnswered
 from contracts.wire.catalogue import is_refusal
-from contracts.wire.envelope import PAYLOADS, SHOP_EVENTS_EXCHANGE, STRUCTURED
+from contracts.wire.envelope import PAYLOADS, SHOP_EVENTS_EXCHANGE, SHOP_SOURCE, STRUCTURED
 from contracts.wire.reading import content_of
 from contracts.wire.refusal import NOT_YOUR_SHOP
 from infra.ports.store import Document
-from infra.shops.ownership import SOURCE
 from tests import builders
 from tests.builders import a_refund_line, place, refund, update
 from tests.simulation.broker import Publication, SimulatedBroker
@@ -29,7 +28,7 @@ def forge(traffic: Traffic) -> None:
     theirs = rng.choice(sorted(traffic.commands)) if traffic.commands else "shop-2/1001"
     shop_id, _, order_id = theirs.partition("/")
     forger = rng.choice(sorted(SHOPS.keys() - {shop_id}))
-    source = f"{SOURCE}{shop_id}"
+    source = f"{SHOP_SOURCE}{shop_id}"
     commands = (
         place("5001", shop_id=shop_id),
         update("cancelled", order_id).model_copy(update={"shop_id": shop_id}),
@@ -38,7 +37,7 @@ def forge(traffic: Traffic) -> None:
     )
     for number, command in enumerate(commands, start=1):
         message = builders.message(command, id=f"forged-{number}", time=SENT)
-        claimed = rng.choice((source, f"{SOURCE}{forger}", "test"))
+        claimed = rng.choice((source, f"{SHOP_SOURCE}{forger}", "test"))
         body = message.model_copy(update={"source": claimed}).to_bytes()
         traffic.forge(forger, command.message_type, body, STRUCTURED)
     own = builders.message(place("5002", shop_id=forger), id="forged-source", time=SENT)

@@ -13,11 +13,10 @@ from functools import cache
 from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import PlaceOrder
 from contracts.subjects import OfOrder
-from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, SHOPS_EXCHANGE, STRUCTURED, Payload
+from contracts.wire.envelope import BATCH, COMMANDS_EXCHANGE, SHOP_SOURCE, SHOPS_EXCHANGE, STRUCTURED, Payload
 from contracts.wire.reading import Reader
 from infra.ports.messaging import Outgoing
 from infra.runtime.worker import Handler, Worker
-from infra.shops.ownership import SOURCE
 from tests import builders
 from tests.simulation.broker import LOGIN
 from tests.simulation.chains import Chain
@@ -94,7 +93,7 @@ class Traffic:
             sent = SENT if used_id else self._sent(payload)
             message = builders.message(payload, id=used_id or f"sent-{self._numbers}", time=sent, source=source)
             if login is not None:
-                message = message.model_copy(update={"source": f"{SOURCE}{login}"})
+                message = message.model_copy(update={"source": f"{SHOP_SOURCE}{login}"})
             messages.append(message)
             if used_id is not None and message.digest is not None:
                 self.used[message.key].add(message.digest)

@@ -186,12 +186,13 @@ def refund(state: State, message: Message[RefundOrder]) -> Answer:
         return refuse(f"order_{order.status}", f"{_ended(order)}; nothing of it can be refunded.")
     if len(order.refunds) >= REFUNDS_MAX:
         return refuse("too_many_refunds", f"order {order.key} has {REFUNDS_MAX} refunds, and no order may have more.")
-    if len(order.requested) + len(command.lines) > REFUND_LINES_MAX:
+    before = order.requested
+    if len(before) + len(command.lines) > REFUND_LINES_MAX:
         detail = f"lines: with these, the refunds of order {order.key} have more than {REFUND_LINES_MAX} lines."
         return refuse("too_many_refunds", detail)
     try:
         requested = requested_lines(command, order.currency)
-        parts = give_back(order.lines, order.requested, requested, order.currency)
+        parts = give_back(order.lines, before, requested, order.currency)
     except RefundError as error:
         return refuse(error.reason, error.detail)
     at, was_shipped = message.bounded_time, order.was_shipped

@@ -12,6 +12,7 @@ from typing import Any
 
 from api.http.problems import Problem
 from api.identity.accounts.two_persons import INDEPENDENT_AFTER, Author
+from api.storage.network import leaders_of, with_upline
 from api.storage.repository import AUDIT
 from contracts.network.v1 import (
     ChangeDistributor,
@@ -21,9 +22,7 @@ from contracts.network.v1 import (
     MoveDistributor,
     RegisterDistributor,
 )
-from contracts.network.view import DISTRIBUTORS, TEAMS
 from contracts.orders import v1, v2
-from contracts.orders.v1 import UPLINE_DEPTH_MAX
 from contracts.orders.view import ORDERS
 from infra.ports.store import Document, Reader
 
@@ -48,7 +47,9 @@ async def require_unfavoured(reader: Reader, author: Author, distributor_id: int
         "at": {"$gt": now - INDEPENDENT_AFTER},
     }
     done = await reader.find(AUDIT.name, where, sort=(("_id", -1),), limit=_LOOKED_AT_MAX, fields=_FIELDS)
-    favoured = _named(done) | await _above(reader, done) | await _leading(reader, done) | await _paid(reader, done)
+    above = await with_upline(reader, _ids(done, "sponsor_id", _MOVE))
+    leading = await leaders_of(reader, _ids(done, "team_id", _JOIN))
+    favoured = _named(done) | above | leading | await _paid(reader, done)
     if distributor_id in favoured:
         days = INDEPENDENT_AFTER.days
         detail = (
@@ -58,28 +59,15 @@ async def require_unfavoured(reader: Reader, author: Author, distributor_id: int
         raise Problem("not_independent", detail=detail)
 
 
-def _of(done: Sequence[Document], *actions: str) -> list[dict[str, Any]]:
-    return [entry["after"] or {} for entry in done if entry["action"] in actions]
+def _ids(done: Sequence[Document], field: str, *actions: str) -> set[int]:
+    """The numbers in this field of what these actions changed."""
+    found = ((entry["after"] or {}).get(field) for entry in done if entry["action"] in actions)
+    return {number for number in found if number is not None}
 
 
 def _named(done: Sequence[Document]) -> set[int]:
     """Those who were registered, moved or changed themselves, or made the leader of a team."""
-    named = {after.get("distributor_id") for after in _of(done, *_STANDING)}
-    return {one for one in named | {after.get("leader_id") for after in _of(done, *_TEAM)} if one is not None}
-
-
-async def _above(reader: Reader, done: Sequence[Document]) -> set[int]:
-    """Those to whose branch others were moved."""
-    sponsors = {after.get("sponsor_id") for after in _of(done, _MOVE)} - {None}
-    chain = await reader.ancestors(DISTRIBUTORS, sorted(sponsors), via="sponsor_id", depth_max=UPLINE_DEPTH_MAX - 1)
-    return {one["_id"] for one in chain}
-
-
-async def _leading(reader: Reader, done: Sequence[Document]) -> set[int]:
-    """The leaders of teams that others were added to."""
-    teams = {after.get("team_id") for after in _of(done, _JOIN)} - {None}
-    found = await reader.find(TEAMS, {"_id": {"$in": sorted(teams)}}, fields=("leaders",))
-    return {leader["leader_id"] for team in found for leader in team["leaders"]}
+    return _ids(done, "distributor_id", *_STANDING) | _ids(done, "leader_id", *_TEAM)
 
 
 async def _paid(reader: Reader, done: Sequence[Document]) -> set[int]:

@@ -22,7 +22,15 @@ import typer
 from contracts.javascript import all_exact
 from contracts.operations.v1 import MessageAnswered
 from contracts.wire import catalogue
-from contracts.wire.envelope import COMMANDS_EXCHANGE, SHOPS_EXCHANGE, STRUCTURED, Message, Payload, message_of
+from contracts.wire.envelope import (
+    COMMANDS_EXCHANGE,
+    SHOP_SOURCE,
+    SHOPS_EXCHANGE,
+    STRUCTURED,
+    Message,
+    Payload,
+    message_of,
+)
 from contracts.wire.reading import Reader, members
 from contracts.wire.refusal import Unreadable
 from infra.cli.actions.commanding import Outcome
@@ -33,7 +41,6 @@ from infra.ports.messaging import BrokerUnavailable, Outgoing
 from infra.ports.time import RealTime
 from infra.runtime.failure_policy import DEAD_LETTERED
 from infra.settings import Settings
-from infra.shops.ownership import SOURCE as SHOP_SOURCE
 from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, one_sentence_on_failure, settings_for
 from infra.terminal.printing import print_line, print_text
 
