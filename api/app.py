@@ -24,6 +24,7 @@ from api.commissions import routes as commissions
 from api.http import docs, paging, problem_routes
 from api.http.addresses import methods_of
 from api.http.addresses import refusals as method_refusals
+from api.http.answers import FewLargeAnswers
 from api.http.limits import RateLimited
 from api.http.openapi import document_of, operation_id
 from api.http.problems import REASONS, Problem, field_errors, gathered, problem_response
@@ -127,6 +128,7 @@ def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextMan
         app.include_router(router)
     # The last one added is the first that a request meets.
     app.add_middleware(BodyLimited, body_bytes_max=settings.body_bytes_max)
+    app.add_middleware(FewLargeAnswers)
     app.add_middleware(RateLimited)
     https = settings.public_url.startswith("https://")
     app.add_middleware(EachRequest, https=https)

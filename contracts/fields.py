@@ -226,21 +226,32 @@ IsoDate = Annotated[
 ]
 """A calendar day; compares as text."""
 
-_UNSEEN = r"\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-"""Control characters, and those that turn text around, break lines or take no room. Joiners (U+200C, U+200D) are not
-among them: Persian, Indian scripts and emoji need them."""
+_UNSEEN = (
+    r"\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f"
+    r"\ufdd0-\ufdef\ufeff\ufff0-\ufffb\ufffe\uffff"
+)
+"""Control characters, those that turn text around, break lines or take no room, and what is no character. Joiners
+(U+200C, U+200D) are not among them: Persian, Indian scripts and emoji need them."""
 
-_BLANK = r" \xa0\u115f\u1160\u1680\u2000-\u200a\u200c\u200d\u202f\u205f\u2800\u3000\u3164"
+_UNSEEN_BEYOND = r"\U0001d173-\U0001d17a\U000e0000-\U000e0fff" + "".join(
+    rf"\U{plane:04x}fffe\U{plane:04x}ffff" for plane in range(1, 17)
+)
+"""The same beyond U+FFFF. Not in the pattern, as few dialects of regular expressions can write them."""
+
+_BLANK = r" \xa0\u1680\u180b-\u180d\u180f\u2000-\u200a\u200c\u200d\u202f\u205f\u2800\u3000\u3164\ufe00-\ufe0f\uffa0"
+"""Spaces, and what only changes the character before it: variation selectors and joiners."""
 
 NAME_PATTERN = f"^[^{_UNSEEN}]*[^{_UNSEEN}{_BLANK}][^{_UNSEEN}]*$"
 """A name that people see: of visible characters, and not only spaces."""
 
 _is_visible = re.compile(NAME_PATTERN).fullmatch
+_has_unseen_beyond = re.compile(f"[{_UNSEEN_BEYOND}]").search
+_has_unseen_or_blank = re.compile(f"[{_UNSEEN}{_UNSEEN_BEYOND}{_BLANK}]").search
 
 
 def is_visible_name(text: str) -> bool:
     # A line end is the one character that `$` would let pass at the end.
-    return _is_visible(text) is not None
+    return _is_visible(text) is not None and _has_unseen_beyond(text) is None
 
 
 def visible_name(text: str) -> str:
@@ -250,6 +261,17 @@ def visible_name(text: str) -> str:
             "write it in visible characters: no control characters, none that change the direction of the text, and "
             "not only spaces"
         )
+    return text
+
+
+def is_visible_address(text: str) -> bool:
+    return _has_unseen_or_blank(text) is None
+
+
+def visible_address(text: str) -> str:
+    """For an address, of a person or a page, which people compare with another: each character takes room."""
+    if not is_visible_address(text):
+        raise ValueError("write it in visible characters, without spaces")
     return text
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Request, Response
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, Field, SecretStr
 
 from api.access.guard import Authenticated, correlation_of, needs
 from api.access.ports import Here
@@ -18,11 +18,11 @@ from api.http.problems import Problem, documented
 from api.http.requests import address_of
 from api.identity.accounts.logins import CHALLENGE
 from api.identity.accounts.registration import Joining
-from api.identity.given import Email
+from api.identity.given import AnyEmail, Email
 from api.identity.model import FIRST_PARTY, User
 from api.identity.oauth.grants import GrantRefused
 from api.identity.principal import Principal
-from contracts.fields import NAME_PATTERN
+from contracts.fields import NAME_PATTERN, visible_name
 
 login_router = APIRouter(prefix="/api/auth", tags=["login"], route_class=BodyRoute)
 """Absent where an OpenID provider has the users."""
@@ -30,14 +30,24 @@ login_router = APIRouter(prefix="/api/auth", tags=["login"], route_class=BodyRou
 router = APIRouter(prefix="/api", tags=["login"], route_class=BodyRoute)
 
 Password = Annotated[SecretStr, Field(min_length=1, max_length=128, examples=["correct horse battery"])]
-PersonName = Annotated[str, Field(max_length=100, pattern=f"^$|{NAME_PATTERN}", examples=["Lin"])]
+
+
+def _visible_or_empty(name: str) -> str:
+    return name and visible_name(name)
+
+
+PersonName = Annotated[
+    str,
+    Field(max_length=100, pattern=f"^$|{NAME_PATTERN}", examples=["Lin"]),
+    AfterValidator(_visible_or_empty),
+]
 PreferWait = Annotated[
     str | None, Header(alias="Prefer", max_length=200, description="`wait=N` (RFC 7240): seconds to wait, at most 10.")
 ]
 
 
 class LogIn(Body):
-    email: Email
+    email: AnyEmail
     password: Password
     new_password: Password | None = Field(
         default=None, description="Replaces the password; required with a one-time password."

@@ -18,7 +18,7 @@ from api.http.ids import ShownId
 from api.http.paging import Cursor, Limit, Page, next_link
 from api.http.problems import Problem, documented
 from api.identity.accounts.users import UserChange
-from api.identity.given import Email
+from api.identity.given import AnyEmail, Email
 from api.identity.model import User
 from api.identity.permissions import DEFAULTS, PERMISSIONS, Role
 from api.identity.principal import Principal
@@ -137,7 +137,7 @@ async def list_users(
     ports: Here,
     principal: Reads,
     role: Annotated[Role | None, Query()] = None,
-    email: Annotated[Email | None, Query()] = None,
+    email: Annotated[AnyEmail | None, Query()] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
 ) -> Page[UserView]:
@@ -178,7 +178,9 @@ async def show_user(
 async def create_user(
     body: NewUser, request: Request, response: Response, ports: Here, principal: Writes
 ) -> CreatedUser:
-    """With no more permissions than you hold yourself. An administrator is inactive until another one confirms."""
+    """With no more permissions than you hold yourself. An administrator is inactive until another one confirms, who
+    gets the one-time password for its holder; this one is void then.
+    """
     user, one_time = await ports.identity.users.create(
         body.email,
         tuple(body.roles),
@@ -254,7 +256,8 @@ async def confirm_user(
     user_id: UserId, body: Confirmation, request: Request, response: Response, ports: Here, principal: Writes
 ) -> CreatedUser:
     """As an administrator who did not request it, and whose account the requester did not make, change or reset within
-    seven days; nor the other way round. The answer to a confirmed new password has it.
+    seven days; nor the other way round. The answer has a one-time password, for the holder of the account, if one was
+    asked for, or if the account now makes users or decides on rules: its maker's password is void.
     """
     author = author_of(request, principal)
     user, one_time = await ports.identity.users.confirm(user_id, body.version, author)

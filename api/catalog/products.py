@@ -29,7 +29,7 @@ from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from contracts.catalog.v1 import DefineProduct, ImageUrl, Name, Tags
 from contracts.catalog.view import PRODUCTS
-from contracts.fields import CategoryId, is_visible_name
+from contracts.fields import CategoryId, is_visible_address, is_visible_name
 
 router = APIRouter(prefix="/api/products", tags=["products"], route_class=BodyRoute)
 
@@ -143,8 +143,9 @@ async def change_product(
     sent = {name: getattr(body, name) for name in body.model_fields_set}
     changes = {name: value for name, value in sent.items() if value is not None or name == "image_url"}
     known = product_view(product).model_dump()
-    if not is_visible_name((known | changes)["name"]):
-        raise Problem("invalid_message", detail="name: the stored one has invisible characters; give another.")
+    for name, is_visible in (("name", is_visible_name), ("image_url", is_visible_address)):
+        if (value := (known | changes)[name]) is not None and not is_visible(value):
+            raise Problem("invalid_message", detail=f"{name}: the stored one has invisible characters; give another.")
     # The stored category name is that of the old category.
     category_name = product.category_name if same_category and is_visible_name(product.category_name or "") else None
     command = DefineProduct(

@@ -6,7 +6,8 @@ part is checked, and the filters of the request and of the principal apply to ev
 
 A page examines a bounded number of documents, however few match all filters: it scans the index of the filter that
 gets furthest, and ends early where too few documents match the others. `next` continues from there. An index for every
-pair of filters would cost every order more than it saves.
+pair of filters would cost every order more than it saves. It also ends early where its documents are large, since their
+size is what a sender chose: no page takes more memory than PAGE_BYTES_MAX and one document.
 """
 
 from __future__ import annotations
@@ -33,6 +34,9 @@ LIMIT_MAX = 200
 SCANNED_MAX = 1_000
 """Documents to scan along each filter before a page ends early: a few milliseconds."""
 
+PAGE_BYTES_MAX = 1024 * 1024
+"""Stored documents of a page, beyond the first: 500 usual orders, or the largest one."""
+
 _WAYS_MAX = 4
 """Filters to try as the one to scan by; each costs a query."""
 
@@ -55,8 +59,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Page(BaseModel, Generic[T]):
-    """`next` is the address of the next page, with the same filters. Where few items of a long list match them, a page
-    before the last may have fewer items than `limit`, or none.
+    """`next` is the address of the next page, with the same filters. Where few items of a long list match them, or
+    items are large, a page before the last may have fewer items than `limit`, or none.
     """
 
     @classmethod
@@ -121,30 +125,32 @@ async def page_of(
     checked: Sequence[Mapping[str, Any]] = (),
     cursor: str | None,
     limit: int,
+    fields: Sequence[str] = (),
 ) -> tuple[list[Document], str | None]:
     """The next documents that meet all conditions, and the cursor of the next page, None on the last.
 
     `listed`: conditions, each served by an index in the order of the list; without any, the whole collection is
-    scanned. `within`: bounds of the sort field. `checked`: conditions that no index serves.
+    scanned. `within`: bounds of the sort field. `checked`: conditions that no index serves. `fields`: those to read,
+    with the sort field; without any, all.
     """
     indexed = [dict(one) for number, one in enumerate(listed) if one and one not in listed[:number]]
     others = [dict(one) for one in checked if one]
     after = sorting.after(cursor) if cursor is not None else [{}]
-    ways = _Ways(store, collection, sorting, [*indexed, *others], [[*within, place] for place in after])
+    ways = _Ways(store, collection, sorting, [*indexed, *others], [[*within, place] for place in after], fields, limit)
     first, *rest = indexed[:_WAYS_MAX] or [{}]
     if len(indexed) < 2 and not others:
-        found = await ways.all_of(first, limit + 1)
+        found, more = await ways.all_of(first)
     else:
-        found = await ways.left_of(first, SCANNED_MAX, limit + 1)
-        if len(found) <= limit:
-            return await _short_page(ways, [first, *rest], limit)
-    return found[:limit], sorting.cursor(found[limit - 1]) if len(found) > limit else None
+        found, more = await ways.left_of(first, SCANNED_MAX)
+        if not more:
+            return await _short_page(ways, [first, *rest])
+    return found, sorting.cursor(found[-1]) if more else None
 
 
 @dataclass(frozen=True, slots=True)
 class _Ways:
     """A list under several conditions, scanned along the index of one of them. `ranges`: the bounds of each part of the
-    list that is still to come.
+    list that is still to come. A read ends after `limit` documents or PAGE_BYTES_MAX; it returns whether more follow.
     """
 
     store: Documents
@@ -152,32 +158,43 @@ class _Ways:
     sorting: Sorting
     conditions: Sequence[Mapping[str, Any]]
     ranges: Sequence[Sequence[Mapping[str, Any]]]
+    fields: Sequence[str]
+    limit: int
 
     def _along(self, way: Mapping[str, Any]) -> dict[str, Any]:
         parts = [_all([way, *bounds]) for bounds in self.ranges]
         return {"$or": parts} if len(parts) > 1 else parts[0]
 
-    async def all_of(self, way: Mapping[str, Any], limit: int) -> list[Document]:
+    async def all_of(self, way: Mapping[str, Any]) -> tuple[list[Document], bool]:
         """The documents along this way, whatever the other conditions."""
-        return await self.store.find(self.collection, self._along(way), sort=self.sorting.keys, limit=limit)
+        return await self.store.find_some(
+            self.collection,
+            self._along(way),
+            sort=self.sorting.keys,
+            limit=self.limit,
+            fields=self.fields,
+            bytes_max=PAGE_BYTES_MAX,
+        )
 
-    async def left_of(self, way: Mapping[str, Any], scanned: int, limit: int) -> list[Document]:
+    async def left_of(self, way: Mapping[str, Any], scanned: int) -> tuple[list[Document], bool]:
         """Those of the first `scanned` documents along this way that match the other conditions."""
         others = [condition for condition in self.conditions if condition != way]
-        return await self._summarise(way, {"$limit": scanned}, {"$match": _all(others)}, {"$limit": limit})
+        shown = [{"$project": dict.fromkeys(self.fields, 1)}] if self.fields else []
+        stages = [*self._ordered(way), {"$limit": scanned}, {"$match": _all(others)}, *shown]
+        return await self.store.summarise_some(self.collection, stages, limit=self.limit, bytes_max=PAGE_BYTES_MAX)
 
     async def end_of(self, way: Mapping[str, Any]) -> Document | None:
         """The last document to scan along this way; None where there are fewer than SCANNED_MAX."""
         place = {"$project": {self.sorting.field: 1}}
-        return next(iter(await self._summarise(way, {"$skip": SCANNED_MAX - 1}, {"$limit": 1}, place)), None)
+        stages = [*self._ordered(way), {"$skip": SCANNED_MAX - 1}, {"$limit": 1}, place]
+        return next(iter(await self.store.summarise(self.collection, stages)), None)
 
-    async def _summarise(self, way: Mapping[str, Any], *stages: Mapping[str, Any]) -> list[Document]:
+    def _ordered(self, way: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]:
         """A stage after the sort keeps the server from choosing the index of another condition."""
-        ordered = ({"$match": self._along(way)}, {"$sort": dict(self.sorting.keys)})
-        return await self.store.summarise(self.collection, [*ordered, *stages])
+        return {"$match": self._along(way)}, {"$sort": dict(self.sorting.keys)}
 
 
-async def _short_page(ways: _Ways, some: Sequence[Mapping[str, Any]], limit: int) -> tuple[list[Document], str | None]:
+async def _short_page(ways: _Ways, some: Sequence[Mapping[str, Any]]) -> tuple[list[Document], str | None]:
     """A page along the way that gets furthest, which may end early.
 
     The end is read before the documents in front of it, so that no document inserted in between is skipped.
@@ -188,10 +205,10 @@ async def _short_page(ways: _Ways, some: Sequence[Mapping[str, Any]], limit: int
     for another, beyond in zip(some, ends, strict=True):
         if end is not None and (beyond is None or sorting.is_after(beyond, end)):
             way, end = another, beyond
-    found = await ways.left_of(way, 2 * SCANNED_MAX, limit + 1)
+    found, more = await ways.left_of(way, 2 * SCANNED_MAX)
     shown = [document for document in found if end is None or not sorting.is_after(document, end)]
-    if len(shown) > limit:
-        return shown[:limit], sorting.cursor(shown[limit - 1])
+    if more and len(shown) == len(found):
+        return shown, sorting.cursor(shown[-1])
     return shown, sorting.cursor(end) if end is not None else None
 
 

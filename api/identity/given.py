@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-Email = Annotated[
+from contracts.fields import visible_address
+
+AnyEmail = Annotated[
     str,
     Field(
         min_length=3,
@@ -16,3 +18,7 @@ Email = Annotated[
         examples=["lin@example.com"],
     ),
 ]
+"""An address to look for: it may have been given before all characters had to be visible."""
+
+Email = Annotated[AnyEmail, AfterValidator(visible_address)]
+"""The address of a new user."""

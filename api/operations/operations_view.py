@@ -78,8 +78,13 @@ async def find_letter(store: Documents, letter_id: str) -> DeadLetter | None:
     return _letters.to_entity(found[0]) if found else None
 
 
+SUMMARY_FIELDS = tuple(name for name in LetterSummary.model_fields if name != "letter_id")
+"""Without the body and the traceback, which are most of a letter."""
+
+
 def letter_summary(document: Document) -> LetterSummary:
-    return LetterSummary(**_summary(_letters.to_entity(document)))
+    """Of a letter's SUMMARY_FIELDS."""
+    return LetterSummary(**_summary(_letters.to_entity({**document, "encoding": "utf-8", "body": ""})))
 
 
 def letter_view(letter: DeadLetter) -> LetterView:

@@ -17,6 +17,7 @@ from api.http.problems import Problem, Reason, documented, language_of, reasons_
 from api.identity.principal import Principal
 from api.operations.messages_view import MessageView, message_status
 from api.operations.operations_view import (
+    SUMMARY_FIELDS,
     LetterSummary,
     LetterView,
     Trace,
@@ -85,6 +86,7 @@ async def list_letters(
         checked=[{"reason": reason}] if reason is not None else (),
         cursor=cursor,
         limit=limit,
+        fields=SUMMARY_FIELDS,
     )
     return Page(items=[letter_summary(document) for document in found], next=next_link(request, after))
 

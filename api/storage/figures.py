@@ -123,27 +123,43 @@ class Figures:
         await self._hot.invalidate([_HOT] if hot else [])
 
     async def _read_hot(self, keys: Sequence[str]) -> Mapping[str, Any]:
+        newest = (
+            {"$sort": {"placed_at": -1}},
+            {"$limit": _NEWEST_ORDERS},
+            {"$match": {"status": {"$nin": ["rejected", "cancelled"]}}},
+        )
+        # An order counts once for a product that it has on many lines.
         counted = await self._store.summarise(
             ORDERS,
             [
-                {"$sort": {"placed_at": -1}},
-                {"$limit": _NEWEST_ORDERS},
-                {"$match": {"status": {"$nin": ["rejected", "cancelled"]}}},
-                {"$project": {"lines.product_id": 1, "lines.quantity": 1}},
-                {"$unwind": "$lines"},
-                {"$group": {"_id": "$lines.product_id", "orders": {"$sum": 1}, "units": {"$sum": "$lines.quantity"}}},
+                *newest,
+                {"$project": {"product": {"$setUnion": "$lines.product_id"}}},
+                {"$unwind": "$product"},
+                {"$group": {"_id": "$product", "orders": {"$sum": 1}}},
                 {"$sort": {"orders": -1, "_id": 1}},
                 {"$limit": HOT_MAX},
             ],
         )
         wanted = [one["_id"] for one in counted]
+        summed = await self._store.summarise(
+            ORDERS,
+            [
+                *newest,
+                {"$project": {"lines.product_id": 1, "lines.quantity": 1}},
+                {"$unwind": "$lines"},
+                {"$match": {"lines.product_id": {"$in": wanted}}},
+                {"$group": {"_id": "$lines.product_id", "units": {"$sum": "$lines.quantity"}}},
+            ],
+        )
+        units = {one["_id"]: one["units"] for one in summed}
         names = {
             product["_id"]: product["name"]
             for product in await self._store.find(PRODUCTS, {"_id": {"$in": wanted}}, fields=("name",))
         }
         hot = [
-            {"product_id": one["_id"], "name": names.get(one["_id"]), "orders": one["orders"], "units": one["units"]}
+            {"product_id": key, "name": names.get(key), "orders": one["orders"], "units": units.get(key, 0)}
             for one in counted
+            for key in (one["_id"],)
         ]
         return dict.fromkeys(keys, hot)
 

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, StrictBool, StrictInt
 
-from contracts.fields import CategoryId, Code, Detail, Id64, ProductId, visible_name
+from contracts.fields import CategoryId, Code, Detail, Id64, ProductId, visible_address, visible_name
 from contracts.subjects import OfCategory, OfProduct, OfTag
 from contracts.wire.envelope import Command, Event, Refusal
 
@@ -30,7 +30,7 @@ Name = Annotated[AnyName, AfterValidator(visible_name)]
 CategoryName = Annotated[AnyCategoryName, AfterValidator(visible_name)]
 TagName = Annotated[AnyTagName, AfterValidator(visible_name)]
 TagId = Annotated[Id64, Field(description="The tag, by its number in the catalogue.", examples=[3])]
-ImageUrl = Annotated[
+AnyImageUrl = Annotated[
     str,
     Field(
         max_length=2000,
@@ -39,6 +39,7 @@ ImageUrl = Annotated[
         examples=["https://img.example/green-tea.jpg"],
     ),
 ]
+ImageUrl = Annotated[AnyImageUrl, AfterValidator(visible_address)]
 Version = Annotated[StrictInt, Field(description="Grows by one with each change.", examples=[1])]
 ExpectedVersion = Annotated[
     Annotated[int, Field(strict=True, ge=0, le=2**63 - 1)] | None,
@@ -78,7 +79,7 @@ class ProductDefined(OfProduct, Event, type="product.defined.v1"):
     product_id: ProductId
     name: AnyName
     category_id: CategoryId
-    image_url: ImageUrl | None = None
+    image_url: AnyImageUrl | None = None
     tags: Tags = ()
     active: StrictBool
     version: Version = 1

@@ -17,7 +17,8 @@ DeadLetterState = Literal["waiting", "replayed", "discarded"]
 class Alert:
     """`times` counts how often it was raised, `seen` its dead letters, `settled` those of them that are decided.
 
-    `crossing` is the number of the newest known threshold crossing.
+    `crossing` is the number of the newest known threshold crossing. `not_kept` counts dead letters of a shop that are
+    answered but not kept, because too many of its letters of this cause wait.
     """
 
     alert: str
@@ -29,6 +30,12 @@ class Alert:
     seen: int = 1
     settled: int = 0
     crossing: int = 0
+    not_kept: int | None = None
+
+    @property
+    def waiting(self) -> int:
+        """Its kept dead letters that are not decided on."""
+        return self.seen - self.settled
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +72,7 @@ class DeadLetter:
 
     @property
     def is_excerpt(self) -> bool:
-        """Whether `body` is only the beginning: the broker holds the whole of a body too large to store."""
+        """Whether `body` is only the beginning of a body too large to store. The broker holds the whole, unless a shop
+        sent it.
+        """
         return self.reason == "too_large"

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from contracts.fields import Amount, Code, Currency, MarketName, Rate
+from contracts.fields import Amount, Code, Currency, MarketName, Rate, visible_name
 from contracts.money import RATE_SCALE, to_rate, to_rate_ppm
 from contracts.rules.plans import Part, Plan, UnilevelPlan
 from contracts.rules.promise import Promise, TooManyKinds, highest_promise
@@ -51,7 +51,9 @@ class RuleDocument(Part):
     """What a network pays: its plans draw, in their order, on the closed pool of each order line."""
 
     title: Annotated[
-        str, Field(min_length=1, max_length=200, description="A title for people.", examples=["Autumn 2026"])
+        str,
+        Field(min_length=1, max_length=200, description="A title for people.", examples=["Autumn 2026"]),
+        AfterValidator(visible_name),
     ]
     market: MarketName = DEFAULT_MARKET
     pool_rate: Annotated[

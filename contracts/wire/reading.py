@@ -37,7 +37,7 @@ _PROBLEMS_MAX = 3
 _UNREADABLE_MAX = 20
 """Unreadable messages of one body that are answered and kept each by itself."""
 _BOM = b"\xef\xbb\xbf"
-_EXCERPT_BYTES_MAX = 16 * 1024
+EXCERPT_BYTES_MAX = 16 * 1024
 _REASONS = {
     "json_invalid": "malformed_json",
     "union_tag_invalid": "unknown_type",
@@ -46,6 +46,10 @@ _REASONS = {
     "extra_forbidden": "unknown_field",
     "missing": "missing_field",
 }
+
+
+UNREADABLE_REASONS = frozenset({*_REASONS.values(), "invalid_value", UNREADABLE_PROPERTY, TOO_LARGE, TOO_MANY})
+"""Why a message cannot be read: its sender has to correct it."""
 
 
 class Reader:
@@ -232,14 +236,21 @@ def content_of(key: str) -> str:
     return key.partition(".")[0] if is_bare(key) else key
 
 
-def too_large(body: bytes, routing_key: str, bytes_max: int) -> Unreadable:
-    """A body beyond the limit, which is not parsed. Only its beginning is stored; the broker keeps the whole."""
+def body_id(body: bytes) -> str:
+    """The id of a body that has none that could be read."""
+    return derived_id("unreadable", body)
+
+
+def too_large(body: bytes, routing_key: str, bytes_max: int, *, whole_bytes: int = 0, whole_id: str = "") -> Unreadable:
+    """A body beyond the limit, which is not parsed. Only its beginning is stored. The broker keeps the whole, unless a
+    shop sent it; then `body` may be the beginning of `whole_bytes`.
+    """
     return Unreadable(
-        id=derived_id("unreadable", body),
+        id=whole_id or body_id(body),
         type=routing_key,
         reason=TOO_LARGE,
-        detail=f"body: {len(body)} bytes, and at most {bytes_max} are accepted; split the message.",
-        body=body[:_EXCERPT_BYTES_MAX],
+        detail=f"body: {whole_bytes or len(body)} bytes, and at most {bytes_max} are accepted; split the message.",
+        body=body[:EXCERPT_BYTES_MAX],
         routing_key=routing_key,
     )
 

@@ -5,9 +5,10 @@ client: `CLIENT` is the one line to change.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from inspect import isawaitable
+from time import monotonic
 from typing import Any, Literal, Self, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -19,7 +20,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from infra.adapters.mongo_errors import AnswersTooLarge, short, to_refused, translate
-from infra.adapters.mongo_reads import MongoReads, resolved
+from infra.adapters.mongo_reads import SOME_PER_ANSWER, MongoReads, projection, resolved, some_of
 from infra.adapters.mongo_transaction import MongoTransaction
 from infra.adapters.mongo_watch import PrimaryChanged, PrimaryWatch
 from infra.ports.store import Collection, Document, Index, StoreUnavailable, Transaction
@@ -31,6 +32,11 @@ StatusCommand = Literal["hello", "buildInfo", "replSetGetStatus", "dbStats"]
 
 _INDEX_OPTIONS_CONFLICT = 85
 _SERVER_SELECTION_TIMEOUT_MS = 3000
+_SEPARATE_S = 60.0
+"""What was too large together once is likely to come again soon; in the end it was one sender's."""
+
+_SOME_AT_ONCE = 4
+"""Bounded reads at a time: each may hold one answer of the server, of up to 16 MB."""
 
 
 CLIENT: Callable[..., Any] = AsyncIOMotorClient
@@ -46,10 +52,11 @@ class MongoStore(MongoReads):
         super().__init__(client.get_database(database, codec_options=CodecOptions(tz_aware=True)))
         self._write_concern = WriteConcern("majority", j=True)
         self._watch: PrimaryWatch | None = None
+        self._some = asyncio.Semaphore(_SOME_AT_ONCE)
         self._sessions: list[Any] = []
         """Idle sessions for the next transactions: to start and end a session are two trips to Motor's threads."""
-        self._combines_queries = True
-        """Until the combined results were too large once."""
+        self._combines_after = 0.0
+        """Later, each time that the combined results were too large."""
 
     @classmethod
     def connect(
@@ -123,13 +130,13 @@ class MongoStore(MongoReads):
         session = self._sessions.pop() if self._sessions else await self._start_session()
         try:
             await resolved(session.start_transaction(ReadConcern("snapshot"), self._write_concern))
-            transaction = MongoTransaction(self._database, session, together=self._combines_queries)
+            transaction = MongoTransaction(self._database, session, together=monotonic() >= self._combines_after)
             result = await work(transaction)
             await transaction.commit()
         except BaseException as error:
             await session.end_session()
             if isinstance(error, AnswersTooLarge):
-                self._combines_queries = False
+                self._combines_after = monotonic() + _SEPARATE_S
             if isinstance(error, PyMongoError):
                 raise translate(error) from error
             raise
@@ -153,6 +160,31 @@ class MongoStore(MongoReads):
             raise translate(error) from error
         async with session:
             yield MongoReads(self._database, session)
+
+    async def find_some(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int,
+        fields: Sequence[str] = (),
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        async with self._some:
+            cursor = self._database[collection].find_raw_batches(
+                dict(where), projection(fields), limit=limit + 1, batch_size=min(limit + 1, SOME_PER_ANSWER)
+            )
+            return await some_of(cursor.sort(list(sort)) if sort else cursor, self._options, limit, bytes_max)
+
+    async def summarise_some(
+        self, collection: str, stages: Sequence[Mapping[str, Any]], *, limit: int, bytes_max: int
+    ) -> tuple[list[Document], bool]:
+        async with self._some:
+            cursor = self._database[collection].aggregate_raw_batches(
+                [*map(dict, stages), {"$limit": limit + 1}], batchSize=min(limit + 1, SOME_PER_ANSWER)
+            )
+            return await some_of(cursor, self._options, limit, bytes_max)
 
     async def count(self, collection: str) -> int:
         """The approximate number of documents, from the collection's metadata: cheap; exact while nothing writes."""

@@ -42,7 +42,7 @@ class StoreRefused(Exception):
 
 
 class AnswersTooLarge(StoreConflict):
-    """The combined results do not fit into one document; retry, as queries are sent separately from now on."""
+    """The combined results do not fit into one document; retry, as queries are sent separately for a while."""
 
 
 def translate(error: PyMongoError) -> Exception:

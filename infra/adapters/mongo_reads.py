@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from inspect import isawaitable
 from typing import Any
 
+from bson import decode
+from bson.codec_options import CodecOptions
 from pymongo.errors import PyMongoError
 
 from infra.adapters.mongo_errors import translate
@@ -14,6 +16,8 @@ from infra.ports.store import Ancestors, Document, Query
 _DOCUMENTS_PER_ANSWER = 10_000
 """By default the server's first answer holds 101 documents, and a batch often needs more: this saves a round trip."""
 _STREAMED_AT_ONCE = 500
+SOME_PER_ANSWER = 51
+"""A page of the usual length is one answer of the server, which ends at 16 MB."""
 
 
 class MongoReads:
@@ -22,6 +26,7 @@ class MongoReads:
     def __init__(self, database: Any, session: Any = None) -> None:
         self._database = database
         self._session = session
+        self._options: CodecOptions[Document] = database.codec_options
 
     async def find(
         self,
@@ -42,11 +47,21 @@ class MongoReads:
         return await all_of(cursor.sort(list(sort)) if sort else cursor)
 
     async def find_parts(
-        self, collection: str, where: Mapping[str, Any], *, array: str, field: str, values: Sequence[Any]
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        array: str,
+        field: str,
+        values: Sequence[Any],
+        limit: int,
+        bytes_max: int,
     ) -> list[Document]:
         wanted = {"$in": [f"$$this.{field}", {"$literal": list(values)}]}
         parts = {array: {"$filter": {"input": f"${array}", "cond": wanted}}}
-        return await all_of(self._database[collection].find(dict(where), parts, session=self._session))
+        cursor = self._database[collection].find_raw_batches(dict(where), parts, session=self._session)
+        found, _ = await some_of(cursor, self._options, limit, bytes_max)
+        return found
 
     async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
         """The result of an aggregation over a collection."""
@@ -79,14 +94,44 @@ class MongoReads:
         sort: Sequence[tuple[str, int]] = (),
         fields: Sequence[str] = (),
     ) -> AsyncIterator[Document]:
-        cursor = self._database[collection].find(
+        cursor = self._database[collection].find_raw_batches(
             dict(where), projection(fields), session=self._session, batch_size=_STREAMED_AT_ONCE
         )
-        try:
-            async for document in cursor.sort(list(sort)) if sort else cursor:
-                yield document
-        except PyMongoError as error:
-            raise translate(error) from error
+        async for _, document in _documents(cursor.sort(list(sort)) if sort else cursor, self._options):
+            yield document
+
+
+async def some_of(
+    cursor: Any, options: CodecOptions[Document], limit: int, bytes_max: int
+) -> tuple[list[Document], bool]:
+    """The first documents of a cursor of raw batches; see `Bounded`. Further answers of the server are not read."""
+    found: list[Document] = []
+    read_bytes = 0
+    async for size_bytes, document in _documents(cursor, options):
+        read_bytes += size_bytes
+        if len(found) == limit or (found and read_bytes > bytes_max):
+            return found, True
+        found.append(document)
+    return found, False
+
+
+async def _documents(cursor: Any, options: CodecOptions[Document]) -> AsyncGenerator[tuple[int, Document], None]:
+    """The documents of a cursor of raw batches, with their sizes. They are decoded one by one: a batch of the driver's
+    own cursor takes many times its bytes.
+    """
+    cursor = await resolved(cursor)
+    try:
+        async for batch in cursor:
+            start = 0
+            while start < len(batch):
+                # A document begins with its length.
+                size_bytes = int.from_bytes(batch[start : start + 4], "little")
+                yield size_bytes, decode(memoryview(batch)[start : start + size_bytes], options)
+                start += size_bytes
+    except PyMongoError as error:
+        raise translate(error) from error
+    finally:
+        await resolved(cursor.close())
 
 
 async def resolved(given: Any) -> Any:

@@ -11,12 +11,17 @@ from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.errors import BulkWriteError, PyMongoError
 
 from infra.adapters.mongo_errors import translate
-from infra.adapters.mongo_reads import MongoReads, lookup
-from infra.ports.store import Change, Document, Increment, Query, one_by_one
+from infra.adapters.mongo_reads import MongoReads, lookup, projection, some_of
+from infra.ports.store import Change, Document, Increment, Query, StateTooLarge, one_by_one
 
 _UTC: CodecOptions[Document] = CodecOptions(tz_aware=True)
 _STATEMENTS: Mapping[Literal["insert", "update"], str] = {"insert": "documents", "update": "updates"}
 """The field of a write command that holds the list of writes."""
+
+STATE_BYTES_MAX = 32 * 1024 * 1024
+"""What the ids of a batch may lead to in one collection, or its messages are handled by halves: decoded, documents take
+several times their bytes. One message leads to less: 500 products, with lots for years.
+"""
 
 _STATEMENTS_MAX = 10_000
 """Per command. MongoDB accepts 100,000 statements and 48 MB; a batch has some thousands, one of them a journal record
@@ -46,8 +51,19 @@ class MongoTransaction(MongoReads):
         limit: int = 0,
         fields: Sequence[str] = (),
     ) -> list[Document]:
+        """Raises StateTooLarge where many ids lead to more than STATE_BYTES_MAX."""
         await self._write()
-        return await super().find(collection, where, sort=sort, limit=limit, fields=fields)
+        ids = where.get("_id")
+        if limit or not isinstance(ids, dict) or len(ids.get("$in", ())) < 2:
+            return await super().find(collection, where, sort=sort, limit=limit, fields=fields)
+        cursor = self._database[collection].find_raw_batches(
+            dict(where), projection(fields), session=self._session, batch_size=len(ids["$in"])
+        )
+        cursor = cursor.sort(list(sort)) if sort else cursor
+        found, more = await some_of(cursor, self._options, len(ids["$in"]), STATE_BYTES_MAX)
+        if more:
+            raise StateTooLarge(f"{collection}: {len(ids['$in'])} documents have more than {STATE_BYTES_MAX} bytes")
+        return found
 
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None

@@ -5,17 +5,13 @@ reading a connection that publishes, acknowledgements included.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any
 
 import aio_pika
 import structlog
-from aio_pika import IncomingMessage, RobustConnection
+from aio_pika import RobustConnection
 from aio_pika.abc import AbstractRobustConnection, TimeoutType
 from aio_pika.exceptions import (
     CONNECTION_EXCEPTIONS,
@@ -28,22 +24,13 @@ from aio_pika.exceptions import (
 from faststream import AckPolicy
 from faststream.rabbit import Channel, RabbitBroker, RabbitQueue
 
-from contracts.wire.envelope import SHOPS_EXCHANGE
 from infra.adapters import amqp_properties
 from infra.adapters.link import Link
+from infra.adapters.rabbitmq_inbox import BODY_BYTES_MAX, RabbitInbox
 from infra.adapters.rabbitmq_offers import Offers, PublishChannel
 from infra.ports.messaging import (
-    ATTEMPTS_HEADER,
-    REDELIVERED_HEADER,
-    REPLAYS_HEADER,
-    REPLY_TO_HEADER,
-    ROUTING_KEY_HEADER,
-    SENDER_HEADER,
-    SHOP_LOGIN,
     BrokerUnavailable,
-    Delivery,
     Outgoing,
-    Sender,
 )
 
 log = structlog.get_logger()
@@ -53,137 +40,6 @@ amqp_properties.install()
 _LOST = (*CONNECTION_EXCEPTIONS, AMQPException, TimeoutError)
 _CONNECT_TIMEOUT_S = 5
 _RECONNECT_S = 1
-_RETURNED_HEADER = "x-delivery-count"
-"""Set by quorum queues from the second delivery on."""
-
-_COUNT_MAX = 1_000
-"""More than any message is tried. Senders control headers, and the database takes no number beyond 64 bits."""
-
-_NAME_BYTES_MAX = 255
-"""The longest queue name and routing key that AMQP allows."""
-
-
-class RabbitInbox:
-    """The deliveries of one queue, handed over by FastStream and acknowledged in order, many at a time.
-
-    AMQP limits by number only what is delivered ahead. Once the bodies here have `bytes_max`, what arrives is dropped,
-    and is given back to the broker when half of them are acknowledged. No delivery is taken in between, because an
-    acknowledgement covers all earlier ones.
-    """
-
-    def __init__(self, bytes_max: int) -> None:
-        self._bytes_max = bytes_max
-        self._held_bytes = 0
-        self._given_back: list[tuple[Any, int]] = []
-        self._waiting: deque[Delivery] = deque()
-        self._arrived = asyncio.Event()
-        self._closed = False
-
-    async def take(self, raw: IncomingMessage) -> None:
-        """Pass the delivery to the loop, which acknowledges it at the end.
-
-        It must not raise, whatever the headers contain: the message would stay unacknowledged until an acknowledgement
-        of later ones covered it, and so be lost.
-        """
-        if self._given_back or self._held_bytes >= self._bytes_max:
-            self._given_back.append((raw.channel, raw.delivery_tag or 0))
-            return
-        self._held_bytes += len(raw.body)
-        headers = raw.headers
-        if raw.exchange == SHOPS_EXCHANGE:
-            self._waiting.append(_from_shop(raw))
-            self._arrived.set()
-            return
-        sender = headers.get(SENDER_HEADER)
-        self._waiting.append(
-            Delivery(
-                body=raw.body,
-                content_type=raw.content_type,
-                routing_key=_name(headers.get(ROUTING_KEY_HEADER)) or raw.routing_key or "",
-                redelivered=bool(raw.redelivered or headers.get(REDELIVERED_HEADER)),
-                attempts=_count(headers.get(ATTEMPTS_HEADER)),
-                replays=_count(headers.get(REPLAYS_HEADER)),
-                returned=_count(headers.get(_RETURNED_HEADER)) if raw.redelivered else 0,
-                received_at=datetime.now(UTC),
-                receipt=raw,
-                reply_to=raw.reply_to or _name(headers.get(REPLY_TO_HEADER)),
-                undecoded=amqp_properties.undecoded(headers, raw.routing_key),
-                message_id=raw.message_id or None,
-                sender=Sender.from_header(sender) if isinstance(sender, str) else None,
-            )
-        )
-        self._arrived.set()
-
-    async def first(self) -> Delivery | None:
-        while not self._waiting and not self._closed:
-            self._arrived.clear()
-            await self._arrived.wait()
-        return None if self._closed else self._waiting.popleft()
-
-    def waiting(self) -> Delivery | None:
-        return self._waiting.popleft() if self._waiting and not self._closed else None
-
-    def close(self) -> None:
-        """Pass nothing more to the loop; waiting deliveries are requeued when the channel closes."""
-        self._closed = True
-        self._arrived.set()
-
-    def holds(self, receipt: object) -> bool:
-        raw: Any = receipt
-        try:
-            return not raw.channel.is_closed
-        except _LOST:
-            return False
-
-    async def acknowledge(self, deliveries: Sequence[Delivery]) -> None:
-        """One acknowledgement covers all earlier ones on its channel; deliveries of a lost channel are redelivered."""
-        try:
-            receipts: list[Any] = [delivery.receipt for delivery in deliveries]
-            last = {id(raw.channel): raw for raw in receipts}
-            for raw in last.values():
-                await raw.ack(multiple=True)
-        except _LOST as error:
-            log.info("acknowledgement_lost", error=str(error), consequence="redelivered, and recognised by the journal")
-        self._held_bytes -= sum(len(delivery.body) for delivery in deliveries)
-        if self._given_back and self._held_bytes * 2 <= self._bytes_max:
-            await self._give_back()
-
-    async def _give_back(self) -> None:
-        given_back, self._given_back = self._given_back, []
-        log.warning("bodies_given_back", deliveries=len(given_back), bytes_max=self._bytes_max)
-        for channel, tag in given_back:
-            with contextlib.suppress(*_LOST):
-                await channel.basic_nack(tag, requeue=True, wait=False)
-
-
-def _from_shop(raw: IncomingMessage) -> Delivery:
-    """What a shop may state: the body, its type and id, and its login, which the broker has checked. No header counts,
-    and answers go to the shop's own queue.
-    """
-    login = raw.user_id or ""
-    return Delivery(
-        body=raw.body,
-        content_type=raw.content_type,
-        routing_key=raw.routing_key or "",
-        redelivered=bool(raw.redelivered),
-        attempts=0,
-        replays=0,
-        returned=_count(raw.headers.get(_RETURNED_HEADER)) if raw.redelivered else 0,
-        received_at=datetime.now(UTC),
-        receipt=raw,
-        undecoded=amqp_properties.undecoded(raw.headers, raw.routing_key),
-        message_id=raw.message_id or None,
-        sender=Sender(login.removeprefix(SHOP_LOGIN) if login.startswith(SHOP_LOGIN) else ""),
-    )
-
-
-def _name(header: object) -> str | None:
-    """The header, if it can be the name of a queue or a routing key; otherwise None."""
-    return header if isinstance(header, str) and 0 < len(header.encode()) <= _NAME_BYTES_MAX else None
-
-
-def _count(header: object) -> int:
-    return min(header, _COUNT_MAX) if isinstance(header, int) and header > 0 else 0
 
 
 class RabbitConsumer:
@@ -203,8 +59,10 @@ class RabbitConsumer:
         )
         self._inboxes: dict[str, RabbitInbox] = {}
 
-    def subscribe(self, queue: str, *, prefetch: int, bytes_max: int) -> RabbitInbox:
-        inbox = RabbitInbox(bytes_max)
+    def subscribe(
+        self, queue: str, *, prefetch: int, bytes_max: int, body_bytes_max: int = BODY_BYTES_MAX
+    ) -> RabbitInbox:
+        inbox = RabbitInbox(queue, bytes_max=bytes_max, prefetch=prefetch, body_bytes_max=body_bytes_max)
         subscriber = self._broker.subscriber(
             RabbitQueue(queue, declare=False),
             channel=Channel(prefetch_count=prefetch),

@@ -52,11 +52,13 @@ class BrokerAdmin:
                 await self._call("DELETE", f"/connections/{quote(connection['name'], safe='')}", absent_is_fine=True)
 
     async def logins(self) -> dict[str, Login | None]:
-        """Every login of the broker, with its tags, its permissions here, and where else it has some; None for one
-        that has none here.
+        """Every login of the broker, with its tags, limits and permissions here, and where else it has some; None for
+        one that has none here.
         """
         users: Sequence[Mapping[str, Any]] = await self._call("GET", "/users?columns=name,tags")
         permissions: Sequence[Mapping[str, str]] = await self._call("GET", "/permissions")
+        limits: Sequence[Mapping[str, Any]] = await self._call("GET", "/user-limits")
+        limited = {each["user"]: each["value"] for each in limits}
         here = {each["user"]: each for each in permissions if quote(each["vhost"], safe="") == self._host}
         elsewhere: dict[str, list[str]] = {}
         for each in permissions:
@@ -69,6 +71,7 @@ class BrokerAdmin:
                 it["write"],
                 it["read"],
                 "",
+                limits=limited.get(user["name"], {}),
                 tags=_tags(user["tags"]),
                 elsewhere=tuple(sorted(elsewhere.get(user["name"], ()))),
             )

@@ -46,6 +46,9 @@ def findings_of(found: Mapping[str, Login | None], roles: Mapping[str, Login]) -
         if _permissions(login) != _permissions(declared):
             how = f"has {_text(login)}, and {_text(declared)} is declared"
             findings.append(problem(PART, _CHECK, f"{name} {how}; {mend}."))
+        if login is not None and login.limits != declared.limits:
+            how = f"may have {_limits(login)}, and {_limits(declared)} is declared"
+            findings.append(problem(PART, _CHECK, f"{name} {how}; {mend}."))
         if login is not None and login.tags:
             tags = ", ".join(login.tags)
             detail = f"{name} has the tag {tags}, so it may use the management API; {mend} without."
@@ -60,6 +63,10 @@ def findings_of(found: Mapping[str, Login | None], roles: Mapping[str, Login]) -
     elif missing and not findings:
         return [ok(PART, _CHECK, f"{shops} of shops are as declared; processes share one. For one each, {_MAKE}.")]
     return findings or [ok(PART, _CHECK, f"{len(roles)} of processes and {shops} of shops are as declared.")]
+
+
+def _limits(login: Login) -> str:
+    return ", ".join(f"{name} {value}" for name, value in sorted(login.limits.items())) or "any number of connections"
 
 
 def _permissions(login: Login | None) -> tuple[str, str, str] | None:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Protocol
 
 from contracts.network.view import SHOPS
@@ -23,7 +23,11 @@ from infra.operators.operator import source
 from infra.ports.store import JOURNALS, Document, Parts
 
 _RECORDS_MAX = 1000
-"""A subject shared by everything, such as the clock, is shown in part."""
+_STEPS_MAX = 2_000
+_BYTES_MAX = 2 * 1024 * 1024
+"""Of what the messages of one worker emitted. A subject shared by everything, such as the clock, is shown in part, and
+so is one that a sender has filled.
+"""
 _WITHOUT_BODIES = ("at", "handled", "retried", "dead")
 _OUTCOMES = {
     "retried": "put off after try {attempt}: {reason}",
@@ -100,23 +104,26 @@ async def _look(read: Journals, workers: Sequence[str], subjects: Collection[str
     conditions = [{"about": {"$in": list(subjects)}}] if subjects else []
     if keys:
         conditions += [{"handled.id": {"$in": list(keys)}}, {"dead.id": {"$in": list(keys)}}]
-    queries = [(worker, condition) for worker in workers for condition in conditions]
-    answers = await asyncio.gather(
-        *(
-            read.find(JOURNALS + worker, condition, limit=_RECORDS_MAX, fields=_WITHOUT_BODIES)
-            for worker, condition in queries
-        )
-    )
     names = {*subjects, *keys}
-    steps = [
-        (record["_id"], step)
-        for (worker, _), records in zip(queries, answers, strict=True)
-        for record in records
-        for step in _steps(worker, record, names)
-    ]
+    queries = (_steps_at(read, worker, condition, names) for worker in workers for condition in conditions)
+    steps = list(islice(chain.from_iterable(await asyncio.gather(*queries)), _STEPS_MAX))
     emitted = await _emitted(read, steps)
     found = (replace(step, emitted=emitted.get((record_id, step.id), ())) for record_id, step in steps)
     return {(step.worker, step.id, step.outcome, step.at): step for step in found}
+
+
+async def _steps_at(
+    read: Journals, worker: str, condition: Mapping[str, Any], names: set[str]
+) -> list[tuple[Any, Step]]:
+    """The steps of a worker's records, each with its record's id. Each record is dropped when it was looked through."""
+    found: list[tuple[Any, Step]] = []
+    seen = 0
+    async for record in read.stream(JOURNALS + worker, condition, fields=_WITHOUT_BODIES):
+        found += [(record["_id"], step) for step in _steps(worker, record, names)]
+        seen += 1
+        if seen == _RECORDS_MAX or len(found) >= _STEPS_MAX:
+            break
+    return found
 
 
 def _steps(worker: str, record: Document, names: set[str]) -> Iterable[Step]:
@@ -145,6 +152,8 @@ async def _emitted(
                 array="emitted",
                 field="cause",
                 values=list(causes),
+                limit=_RECORDS_MAX,
+                bytes_max=_BYTES_MAX,
             )
             for worker, (records, causes) in wanted.items()
         )

@@ -64,7 +64,8 @@ class Delivery:
     attempts: int
     replays: int
     returned: int
-    """How often it was requeued unacknowledged: at a restart, or because handling it kills the process."""
+    """How often it was requeued unacknowledged: at a restart, or because handling it kills the process. What this inbox
+    gave back because it had no room does not count."""
     received_at: datetime
     """When it reached this process, by our own clock; the sender's AMQP timestamp is ignored."""
     receipt: object
@@ -77,6 +78,10 @@ class Delivery:
     """The AMQP property, where the sender gave one."""
     sender: Sender | None = None
     """The shop that sent it by its own login; None for what comes from inside."""
+    whole_bytes: int = 0
+    """The length of a shop's body that is too large to be read: `body` is only its beginning."""
+    whole_id: str = ""
+    """Derived from the whole of such a body."""
 
 
 @dataclass(frozen=True, slots=True)

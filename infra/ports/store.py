@@ -21,6 +21,10 @@ class StoreUnavailable(Exception):
     """The store cannot be reached, or the result of a commit is unknown; wait, then retry."""
 
 
+class StateTooLarge(Exception):
+    """The documents of these ids take too much memory together; read fewer of them."""
+
+
 class SnapshotTooOld(Exception):
     """The store no longer keeps the moment that the snapshot reads; a new snapshot reads a newer moment."""
 
@@ -135,9 +139,40 @@ class Reader(Protocol):
 
 class Parts(Protocol):
     async def find_parts(
-        self, collection: str, where: Mapping[str, Any], *, array: str, field: str, values: Sequence[Any]
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        array: str,
+        field: str,
+        values: Sequence[Any],
+        limit: int,
+        bytes_max: int,
     ) -> list[Document]:
-        """The `_id` of each document, and the items of its array whose field has one of these values."""
+        """The `_id` of each document, and the items of its array whose field has one of these values; of the first
+        `limit` documents, as far as the items take `bytes_max`, but of one at least.
+        """
+        ...
+
+
+class Bounded(Protocol):
+    """Reads no more than `bytes_max` of stored documents, but at least one; the second value is whether more follow."""
+
+    async def find_some(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int,
+        fields: Sequence[str] = (),
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]: ...
+
+    async def summarise_some(
+        self, collection: str, stages: Sequence[Mapping[str, Any]], *, limit: int, bytes_max: int
+    ) -> tuple[list[Document], bool]:
+        """Of the result of an aggregation; an index must serve the first stage."""
         ...
 
 

@@ -146,8 +146,12 @@ def _loops(
     for worker in workers:
         for handler in worker.handlers:
             prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
-            queue, bytes_max = worker.queue_of(handler), settings.prefetch_bytes_max
-            inbox = consumer.subscribe(queue, prefetch=prefetch, bytes_max=bytes_max)
+            inbox = consumer.subscribe(
+                worker.queue_of(handler),
+                prefetch=prefetch,
+                bytes_max=settings.prefetch_bytes_max,
+                body_bytes_max=settings.bytes_max_of(commands=handler.reads_command),
+            )
             loops.append(BatchLoop(worker, handler, hooks.inbox(inbox), ports, settings, routed=routed))
 
     return loops

@@ -36,6 +36,7 @@ from infra.runtime.worker import Handler, Worker
 from infra.settings import Settings
 from infra.telemetry.metrics import QueueMetrics
 from infra.telemetry.readiness import Readiness
+from infra.telemetry.shares import Shares
 
 T = TypeVar("T")
 log = structlog.get_logger()
@@ -108,6 +109,7 @@ class BatchLoop:
         self._life = uuid4().hex
         self._policy = FailurePolicy(settings.retry_delays_s)
         self._metrics = QueueMetrics(self._queue)
+        self._shares = Shares(self._queue)
         self._announced = frozenset(payload.message_type for payload in worker.announces)
         self._log = log.bind(worker=worker.name, queue=self._queue)
 
@@ -174,14 +176,17 @@ class BatchLoop:
         return await self._when_back("MongoDB", attempt)
 
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
-        """Commit, publish, acknowledge. Bodies too large for the store are parked at the broker."""
+        """Commit, publish, acknowledge. Bodies too large for the store are parked at the broker; those of shops are not
+        kept: the letter has their beginning and their length.
+        """
         started = self._time.monotonic()
         self._measure_start(deliveries, works)
         parts = await self._commit_batch(works)
         commit_s = self._time.monotonic() - started
         for part in parts:
             await self._when_back("RabbitMQ", lambda part=part: self._publish(part))  # type: ignore[misc]
-        if parked := [outbox.parked(delivery) for delivery in deliveries if self._decoder.is_too_large(delivery)]:
+        whole = [delivery for delivery in deliveries if not delivery.whole_bytes]
+        if parked := [outbox.parked(delivery) for delivery in whole if self._decoder.is_too_large(delivery)]:
             await self._when_back("RabbitMQ", lambda: self._publisher.publish(parked))
         await self._note_acknowledged({key for part in parts for key in part.returning})
         await self._inbox.acknowledge(deliveries)
@@ -315,6 +320,7 @@ class BatchLoop:
 
     def _report(self, committed: Sequence[Committed], works: Sequence[Work], commit_s: float) -> None:
         self._metrics.batch_done(len(works), commit_s)
+        self._shares.count([work.sender.shop for work in works if work.sender], self._time.monotonic())
         for folded in (part.folded for part in committed):
             self._metrics.outcome(
                 handled=len(folded.handled),

@@ -36,14 +36,15 @@ class Decoder:
         self._this_moment: dict[str, int] = {}
 
     def is_too_large(self, delivery: Delivery) -> bool:
-        return len(delivery.body) > self._bytes_max
+        return max(delivery.whole_bytes, len(delivery.body)) > self._bytes_max
 
     def works_of(self, delivery: Delivery) -> list[Work]:
         items: Sequence[Message[Any] | Unreadable]
         delivery_id = self._delivery_id(delivery)
         aside = None
         if self.is_too_large(delivery):
-            items = [too_large(delivery.body, delivery.routing_key, self._bytes_max)]
+            whole = {"whole_bytes": delivery.whole_bytes, "whole_id": delivery.whole_id}
+            items = [too_large(delivery.body, delivery.routing_key, self._bytes_max, **whole)]  # type: ignore[arg-type]
         else:
             items = read(self._reader, delivery, delivery_id)
             if delivery.undecoded is not None:

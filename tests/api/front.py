@@ -24,12 +24,14 @@ import httpx
 from pydantic import SecretStr
 
 from api.identity.accounts.operations import Operations
+from api.identity.accounts.users import for_audit
 from api.identity.repository import USERS
+from api.storage.audit_key import AuditKey
+from api.storage.audit_log import AuditLog, Entry
 from contracts.network.v1 import RegisterDistributor
 from contracts.wire.envelope import COMMANDS_EXCHANGE, Payload
 from infra.ports.store import Transaction
 from infra.ports.time import RealTime
-from infra.runtime.conflicts import transact
 from tests.builders import message
 from tests.connected.running import Ended, Site, command, free_ports, until
 
@@ -98,9 +100,14 @@ class Front:
             user = await USERS.get(tx, user_id)
             assert user is not None
             made_at = user.created_at - timedelta(days=30)
-            await USERS.replace(tx, replace(user, active=True, pending=None, touched=(), created_at=made_at))
+            after = replace(user, active=True, pending=None, touched=(), created_at=made_at)
+            await USERS.replace(tx, after)
+            who = {"kind": "operator", "subject": "test", "client": None}
+            confirmed = Entry(who, "user.change-confirmed", f"user/{user_id}", user_id, after=for_audit(after))
+            await audit.append_in(tx, confirmed)
 
-        await transact(self.site.store, RealTime(), work)
+        audit = AuditLog(self.site.store, RealTime(), AuditKey(SECRET), states_heads=False)
+        await audit.transact(work)
 
     async def send(self, *payloads: Payload) -> None:
         """Publish commands at the broker."""

@@ -221,6 +221,26 @@ async def test_the_hot_list_has_the_current_stock(world: World) -> None:
         assert again.status_code in (200, 304)
 
 
+async def test_the_hot_list_counts_an_order_once_however_many_lines_it_has(world: World) -> None:
+    async with world.as_admin() as admin:
+
+        async def hot() -> dict[str, int]:
+            answer = await admin.get("/api/inventory/hot", params={"limit": 100})
+            [mine] = [one for one in answer.json()["items"] if one["product_id"] == world.product_id] or [{}]
+            return {name: mine.get(name, 0) for name in ("orders", "units")}
+
+        before = await hot()
+        line = {"product_id": world.product_id, "quantity": 1, "amount": "1.00"}
+        body = {"shop_id": world.shop_id, "order_id": unique("o"), "distributor_id": world.seller, "lines": [line] * 4}
+        answer = await admin.post("/api/orders", json=body)
+        assert answer.status_code == 201, answer.text
+
+        async def counted() -> bool:
+            return await hot() == {"orders": before["orders"] + 1, "units": before["units"] + 4}
+
+        await until(counted, what="the order counts once")
+
+
 async def test_the_hot_list_counts_what_may_be_sold_today(world: World) -> None:
     """Thirty expired units are on hand, but not available."""
     async with world.as_admin() as admin:

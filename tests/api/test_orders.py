@@ -9,7 +9,9 @@ from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
+from api.http.paging import PAGE_BYTES_MAX
 from tests.api.front import Front, serving, unique
 from tests.api.world import World, a_world
 from tests.connected.running import Site, until
@@ -295,3 +297,36 @@ async def test_without_the_broker_reads_work_and_writes_are_refused(site: Site, 
         ):
             assert (answer.status_code, answer.json()["reason"]) == (503, "broker_unavailable"), answer.text
             assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_a_page_of_large_orders_ends_early_and_the_next_one_goes_on(world: World) -> None:
+    async with world.as_admin() as admin, world.as_shop() as shop:
+        order = await world.placed(admin, order_id=unique("large"))
+        with MongoClient[dict[str, Any]](world.front.site.settings.mongodb_url, tz_aware=True) as mongo:
+            orders = mongo[world.front.site.settings.database]["order_intake.orders"]
+            found = orders.find_one({"_id": f"{world.shop_id}/{order['order_id']}"}) or {}
+            lists = [name for name in found["lists"] if not name.startswith(("number/", "status/"))]
+            copies = [
+                {
+                    **found,
+                    "_id": f"{world.shop_id}/copy-{number}",
+                    "order_id": f"copy-{number}",
+                    "lists": lists,
+                    "lines": [{**found["lines"][0], "line": line} for line in range(1, 501)],
+                }
+                for number in range(60)
+            ]
+            orders.insert_many(copies)
+            try:
+                sizes, seen, url = [], [], "/api/orders?limit=200"
+                while url:
+                    answer = await shop.get(url)
+                    sizes.append(len(answer.content))
+                    seen += [one["order_id"] for one in answer.json()["items"]]
+                    url = answer.json()["next"]
+            finally:
+                orders.delete_many({"_id": {"$in": [copy["_id"] for copy in copies]}})
+    assert max(sizes) < 2 * PAGE_BYTES_MAX
+    assert len(sizes) > 3
+    assert len(seen) == len(set(seen))
+    assert {f"copy-{number}" for number in range(60)} <= set(seen)

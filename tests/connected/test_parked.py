@@ -9,12 +9,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from time import monotonic
 from typing import Any
 
 import aio_pika
 import pytest
 
 from contracts.operations.view import DEAD_LETTERS
+from contracts.wire.reading import EXCERPT_BYTES_MAX
 from infra.adapters.rabbitmq import RabbitConsumer
 from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.operators.dead_letters import CannotReplay, named, replay
@@ -22,7 +24,7 @@ from infra.runtime import roster
 from infra.runtime.topology import PARKED
 from infra.shops.ownership import SENDER_UNKNOWN
 from tests.builders import SHOP, message, place
-from tests.connected.running import Site, next_message, until
+from tests.connected.running import Site, until
 from tests.connected.shops import PLACE, Shop, an_order, connected, enveloped, logins_at
 from tests.connected.test_delivery import PLACED, send, set_up, workers
 
@@ -74,14 +76,26 @@ async def test_a_too_large_body_with_forged_deaths_does_no_harm(site: Site, mine
 
     assert answer["code"] == "accepted"
     assert await leaderless(site) == []
-    async with site.channel() as channel:
-        parked = await next_message(await channel.get_queue(PARKED, ensure=False))
-    assert parked.body == too_large(site)
-    # The broker adds its count of deliveries.
-    assert parked.headers.keys() - {"x-delivery-count"} == {"x-tributary-routing-key", "x-tributary-sender"}
-    assert parked.headers["x-tributary-routing-key"] == PLACE
-    assert str(parked.headers["x-tributary-sender"]).split() == [SHOP]
-    assert parked.reply_to is None
+    # Its beginning and its length are enough.
+    assert await site.ready(PARKED) == 0
+    letters = await site.documents(DEAD_LETTERS, {"reason": "too_large"})
+    assert {letter["body"] for letter in letters} == {too_large(site)[:EXCERPT_BYTES_MAX].decode()}
+    assert all(f"body: {len(too_large(site))} bytes" in letter["detail"] for letter in letters)
+
+
+async def test_small_orders_between_bodies_that_are_too_large_are_answered_soon(site: Site, mine: Shop) -> None:
+    """Such bodies are neither held nor given back nor parked, so that they take no longer than to be sent."""
+    body = b'{"x":"' + b"a" * 8 * 1024 * 1024 + b'"}'
+    async with site.loops(*workers("order_intake")):
+        for _ in range(30):
+            await mine.send(PLACE, body)
+        await mine.send(PLACE, an_order(SHOP), message_id="last")
+        started = monotonic()
+        answers = await mine.answers(31)
+    assert [answer["code"] for answer in answers[:-1]] == ["too_large"] * 30
+    assert answers[-1]["message_id"] == "last"
+    assert monotonic() - started < 10
+    assert await site.ready(PARKED) == 0
 
 
 @pytest.mark.parametrize(("queue", "message_type"), FROM_SHOPS)

@@ -151,3 +151,58 @@ def test_the_alert_is_open_exactly_while_a_letter_waits(steps: Sequence[tuple[An
         is_open = ALERT_KEY in state.alerts and state.alerts[ALERT_KEY].state == "open"
         assert is_open == bool(waiting)
         assert not is_open or state.alerts[ALERT_KEY].seen - state.alerts[ALERT_KEY].settled == len(waiting)
+
+
+class TestUnreadableMessagesOfAShop:
+    """Of one cause, some are kept waiting; further ones are counted, and the alert names the shop."""
+
+    OF_SHOP = f"dead-letters/{QUEUE}/malformed_json/store-a"
+
+    def kept(self, state: State, *numbers: int, **fields: Any) -> tuple[State, list[Any], list[str | None]]:
+        given: dict[str, Any] = {"reason": "malformed_json", "sender": "store-a order.place.v1 m-1", **fields}
+        events, outcomes = [], []
+        for number in numbers:
+            letter = message(dead_lettered(**given), time=NOW).model_copy(update={"id": f"l-{number}"})
+            decision: Any = keep_dead_letter(replace(state, letters={}), letter)
+            state = replace(decision.state, letters={**state.letters, **decision.state.letters})
+            events += decision.publish
+            outcomes.append(decision.outcome)
+        return state, events, outcomes
+
+    def test_beyond_the_limit_they_are_counted(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("workers.alerting.decide.LETTERS_OF_SHOP_MAX", 3)
+
+        state, events, outcomes = self.kept(State(), *range(6))
+
+        assert list(state.letters) == ["l-0", "l-1", "l-2"]
+        assert outcomes == ["raised", "counted", "raised", "counted", "counted", "counted"]
+        assert [event.alert for event in events] == [f"dead-letters/{QUEUE}/malformed_json", self.OF_SHOP]
+        assert "tributary identity disable-shop store-a" in events[1].detail
+        alert = state.alerts[self.OF_SHOP]
+        assert (alert.state, alert.waiting, alert.not_kept) == ("open", 3, 3)
+
+    def test_once_one_is_decided_the_next_is_kept_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("workers.alerting.decide.LETTERS_OF_SHOP_MAX", 2)
+        state, _, _ = self.kept(State(), 0, 1, 2)
+
+        decision: Any = settle_dead_letter(state, message(close("l-0", "discarded"), time=LATER))
+
+        [_, resolved] = decision.publish
+        assert (resolved.alert, resolved.kind) == (self.OF_SHOP, "dead_letters_of_shop")
+        state, events, _ = self.kept(decision.state, 3)
+        assert "l-3" in state.letters
+        assert [event.alert for event in events] == [self.OF_SHOP]
+
+    @pytest.mark.parametrize(
+        "fields",
+        [{"reason": "handler_error"}, {"reason": "ends_its_process"}, {"sender": None}, {"sender": "store-b x m"}],
+    )
+    def test_what_we_failed_to_handle_and_what_others_sent_is_always_kept(
+        self, fields: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("workers.alerting.decide.LETTERS_OF_SHOP_MAX", 3)
+        state, _, _ = self.kept(State(), *range(5))
+
+        state, _, _ = self.kept(state, *range(10, 13), **fields)
+
+        assert len(state.letters) == 6

@@ -17,7 +17,7 @@ from pamqp.exceptions import UnmarshalingException
 from pamqp.header import ContentHeader
 
 from infra.adapters import amqp_properties
-from infra.adapters.rabbitmq import RabbitInbox
+from infra.adapters.rabbitmq_inbox import RabbitInbox
 from infra.ports.messaging import Delivery
 from tests.raw_amqp import FLAGS, NOT_UTF8, long_string, short, table, timestamp
 
@@ -45,7 +45,7 @@ def taken(properties: Properties, routing_key: bytes = b"order.place.v2", *, red
     deliver = pamqp.frame.unmarshal(deliver_frame(routing_key, redelivered=redelivered))[2]
     assert isinstance(header, ContentHeader)
     assert isinstance(deliver, spec.Basic.Deliver)
-    inbox = RabbitInbox(bytes_max=1_000)
+    inbox = RabbitInbox("queue", bytes_max=1_000)
     delivered = DeliveredMessage(delivery=deliver, header=header, body=b"body", channel=Mock(is_closed=False))
     asyncio.run(inbox.take(IncomingMessage(delivered)))
     delivery = inbox.waiting()

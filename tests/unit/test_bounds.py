@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,7 @@ from tests.builders import (
     a_target,
     accepted,
     an_order_line,
+    cancelled,
     message,
     order_state,
     paid,
@@ -32,7 +34,7 @@ from tests.builders import (
 )
 from tests.stock_builders import a_lot, an_item, stock_state
 from workers.order_intake.decide import place as decide_place
-from workers.reward_checks.decide import count_sale
+from workers.reward_checks.decide import count_sale, take_back_sale
 from workers.reward_checks.model import State
 from workers.stock_reservation.decide import reserve
 
@@ -111,6 +113,21 @@ def test_a_month_above_the_largest_amount_is_counted_and_rewarded() -> None:
             rule_version=1,
         )
     ]
+
+
+def test_a_month_beyond_64_bits_stays_as_it_is_and_says_so() -> None:
+    first: Any = count_sale(State(rules={1: rules()}), message(paid(order_id="1")))
+    [(key, month)] = first.state.progress.items()
+    full = {key: replace(month, sales_minor=INT64_MAX - 5_000)}
+    sale = message(paid(order_id="2", lines=(an_order_line(net="100.00"),)))
+
+    refused: Any = count_sale(State(full, first.state.rules), sale)
+
+    assert (refused.outcome, refused.publish, refused.state.progress) == ("sales_too_large", (), full)
+    again: Any = count_sale(refused.state, sale)
+    assert again.outcome == "duplicate"
+    back: Any = take_back_sale(refused.state, message(cancelled(order_id="2", net_total=Decimal("100.00"))))
+    assert (back.outcome, back.state.progress) == ("noted", full)
 
 
 def test_lines_of_one_product_may_exceed_the_quantity_of_one_pick() -> None:

@@ -15,7 +15,7 @@ from contracts.commissions import earnings
 from contracts.commissions.view import COMMISSIONS, Earned
 from contracts.orders.v1 import OrderPaid
 from contracts.rules.view import RuleSet
-from tests.builders import MARKET, NOW, SELLER, TEA, a_refund_line, a_target, refund
+from tests.builders import MARKET, NOW, SELLER, SHOP, TEA, a_refund_line, a_target, refund
 from tests.workflow.system import System
 from tests.workflow.test_months import (
     CAPPED,
@@ -221,3 +221,20 @@ async def test_targets_of_the_wrong_rules_are_detected(system: System, with_targ
     breaches = await found(system)
 
     assert f"I7 distributor/{SELLER}: rules 7 count for {MONTH}, the orders give 3" in breaches
+
+
+async def test_a_month_without_room_refuses_a_sale_and_verify_agrees(system: System) -> None:
+    room = patch("workers.reward_checks.decide.SALES_MINOR_MAX", 50_000)
+    put_rules(system, 1, targets=(a_target(target_minor=40_000),))
+    with room, patch("workers.reward_checks.audit.SALES_MINOR_MAX", 50_000):
+        await sell(system, "1001", "500.00")
+        await sell(system, "1002", "1.00")
+        await system.publish(refund(a_refund_line(TEA, 1), order_id="1002"), refund(a_refund_line(TEA, 1)))
+        await system.run_until_idle()
+
+        assert system.document("reward_checks.sales", f"{SHOP}/1002") == {
+            "_id": f"{SHOP}/1002", "month": MONTH, "net_minor": 100, "counted": False,
+            "taken_back_minor": 100, "too_large": True,
+        }  # fmt: skip
+        await system.assert_sound()
+    assert await found(system) == [f"I7 order/{SHOP}/1002: is not counted, although {MONTH} has room for it"]

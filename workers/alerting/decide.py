@@ -17,7 +17,16 @@ from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
-from workers.alerting.model import State, dead_letter_alert, oversold_alert, stock_alert
+from workers.alerting.model import (
+    LETTERS_OF_SHOP_MAX,
+    State,
+    dead_letter_alert,
+    letters_of_shop,
+    oversold_alert,
+    stock_alert,
+)
+
+_OF_SHOP = "dead_letters_of_shop"
 
 refuse_unreadable_settlement = Refusing[SettleDeadLetter](DeadLetterRefused, "letter_id", "action")
 
@@ -75,8 +84,18 @@ def note_shortage(state: State, message: Message[StockShortageChanged]) -> Decis
 
 
 def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Decision[State]:
-    """Store the dead letter. The first of its queue and reason raises an alert; the others are counted."""
+    """Store the dead letter. The first of its queue and reason raises an alert; the others are counted.
+
+    Of a shop's messages that cannot be read, LETTERS_OF_SHOP_MAX of one cause are kept waiting. The one that reaches
+    the limit raises an alert that names the shop; further ones are counted there.
+    """
     dead = message.data
+    if message.id in state.letters:
+        return Decision(state, outcome="duplicate")
+    share_key = letters_of_shop(dead.queue, dead.reason, dead.sender)
+    share = state.alerts.get(share_key or "")
+    if share is not None and share.waiting >= LETTERS_OF_SHOP_MAX:
+        return Decision(state.with_alert(replace(share, not_kept=(share.not_kept or 0) + 1)), outcome="counted")
     letter = DeadLetter(
         letter_id=message.id,
         worker=dead.worker,
@@ -96,23 +115,45 @@ def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Dec
         content_type=dead.content_type,
         routing_key=dead.routing_key,
     )
-    if letter.letter_id in state.letters:
-        return Decision(state, outcome="duplicate")
     after = state.with_letter(letter)
+    events: tuple[AlertRaised, ...] = ()
+    if share_key is not None:
+        after, events = _count_of_shop(after, share_key, share, message)
     key = dead_letter_alert(dead.queue, dead.reason)
     known = state.alerts.get(key)
     if known is not None and known.state == "open":
-        return Decision(after.with_alert(replace(known, seen=known.seen + 1)), outcome="counted")
+        outcome = "raised" if events else "counted"
+        return Decision(after.with_alert(replace(known, seen=known.seen + 1)), events, outcome)
     detail = f"{dead.queue} could not handle a message ({dead.reason}): {dead.detail}"
     alert = Alert(key, "dead_letter", "open", detail, message.time, known.times + 1 if known else 1)
     raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
-    return Decision(after.with_alert(alert), (raised,), "raised")
+    return Decision(after.with_alert(alert), (raised, *events), "raised")
+
+
+def _count_of_shop(
+    state: State, key: str, known: Alert | None, message: Message[MessageDeadLettered]
+) -> tuple[State, tuple[AlertRaised, ...]]:
+    """Count a kept letter of a shop. The alert is open while no further one is kept."""
+    dead = message.data
+    share = (
+        replace(known, seen=known.seen + 1) if known else Alert(key, _OF_SHOP, "resolved", "", message.time, times=0)
+    )
+    if share.waiting < LETTERS_OF_SHOP_MAX:
+        return state.with_alert(share), ()
+    shop = key.rpartition("/")[2]
+    detail = (
+        f"shop {shop}: {share.waiting} messages that {dead.queue} cannot read wait ({dead.reason}), and further ones "
+        f"are only answered and counted. Have the shop correct its program, or end its login with `tributary identity "
+        f"disable-shop {shop}`; then discard them."
+    )
+    share = replace(share, state="open", detail=detail, changed_at=message.time, times=share.times + 1)
+    return state.with_alert(share), (AlertRaised(alert=key, kind=_OF_SHOP, detail=detail, raised_at=message.time),)
 
 
 def settle_dead_letter(state: State, message: Message[SettleDeadLetter]) -> Decision[State] | NotYet[State]:
     """Record a person's decision. The first decision stands, except that a discarded letter may be replayed.
 
-    The last waiting letter of its queue and reason resolves the alert.
+    The last waiting letter of its queue and reason resolves the alert, and the first of a shop at its limit that one.
     """
     command = message.data
     letter = state.letters.get(command.letter_id)
@@ -146,14 +187,26 @@ def settle_dead_letter(state: State, message: Message[SettleDeadLetter]) -> Deci
     )
     if letter.state == "discarded":
         return Decision(after, (settled,), command.action)
-    alert = state.alerts[dead_letter_alert(letter.queue, letter.reason)]
-    alert = replace(alert, settled=alert.settled + 1)
-    if alert.settled < alert.seen:
-        return Decision(after.with_alert(alert), (settled,), command.action)
+    events: tuple[AlertResolved, ...] = ()
+    share = state.alerts.get(letters_of_shop(letter.queue, letter.reason, letter.sender) or "")
+    if share is not None and share.waiting:
+        # Letters from before they were counted have no part in it.
+        after, events = _decided(after, share, LETTERS_OF_SHOP_MAX, "Further letters are kept again.", message)
     detail = f"{letter.queue} has no dead letter waiting any more ({letter.reason})."
-    alert = replace(alert, state="resolved", detail=detail, changed_at=message.bounded_time)
-    resolved = AlertResolved(alert=alert.alert, kind=alert.kind, detail=detail, resolved_at=message.bounded_time)
-    return Decision(after.with_alert(alert), (settled, resolved), command.action)
+    after, ended = _decided(after, state.alerts[dead_letter_alert(letter.queue, letter.reason)], 1, detail, message)
+    return Decision(after, (settled, *ended, *events), command.action)
+
+
+def _decided(
+    state: State, alert: Alert, open_from: int, detail: str, message: Message[SettleDeadLetter]
+) -> tuple[State, tuple[AlertResolved, ...]]:
+    """Count a decision, and resolve the alert when fewer than `open_from` letters wait."""
+    alert = replace(alert, settled=alert.settled + 1)
+    if alert.state != "open" or alert.waiting >= open_from:
+        return state.with_alert(alert), ()
+    at = message.bounded_time
+    alert = replace(alert, state="resolved", detail=detail, changed_at=at)
+    return state.with_alert(alert), (AlertResolved(alert=alert.alert, kind=alert.kind, detail=detail, resolved_at=at),)
 
 
 def _refuse(state: State, command: SettleDeadLetter, reason: str, detail: str) -> Decision[State]:

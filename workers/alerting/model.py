@@ -7,11 +7,15 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from contracts.operations.view import Alert, DeadLetter
+from contracts.wire.reading import UNREADABLE_REASONS
+
+LETTERS_OF_SHOP_MAX = 1_000
+"""A shop's waiting letters of one cause. Each further one would say the same; the shop is answered all the same."""
 
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The data for one message: its alert and its dead letter, if they exist."""
+    """The data for one message: its alerts and its dead letter, if they exist."""
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     letters: Mapping[str, DeadLetter] = field(default_factory=dict)
@@ -34,3 +38,9 @@ def oversold_alert(product_id: int) -> str:
 def dead_letter_alert(queue: str, reason: str) -> str:
     """Dead letters with the same queue and reason share one alert: they have one cause to fix."""
     return f"dead-letters/{queue}/{reason}"
+
+
+def letters_of_shop(queue: str, reason: str, sender: str | None) -> str | None:
+    """The key of the alert that counts a shop's unreadable messages of one cause; None for all other letters."""
+    shop = sender.partition(" ")[0] if sender else ""
+    return f"{dead_letter_alert(queue, reason)}/{shop}" if shop and reason in UNREADABLE_REASONS else None

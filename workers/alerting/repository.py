@@ -11,7 +11,7 @@ from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.alerting.model import State, dead_letter_alert, oversold_alert, stock_alert
+from workers.alerting.model import State, dead_letter_alert, letters_of_shop, oversold_alert, stock_alert
 
 Consumed = StockLow | StockRecovered | StockShortageChanged | MessageDeadLettered | SettleDeadLetter
 
@@ -48,12 +48,12 @@ class AlertRepository(Repository[State, Consumed]):
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         """A command names only its letter, so the letters are loaded first; they name their alerts."""
         letters = _letters.loaded(found["letters"])
-        keys = {key for message in messages if (key := _alert_key(message, letters))}
+        keys = {key for message in messages for key in _alert_keys(message, letters)}
         return cls(Loaded(await _alerts.fetch(tx, ALERTS, keys)), letters)
 
     def state_for(self, message: Message[Consumed]) -> State:
-        alert, letter = _alert_key(message, self._letters), _letter_key(message)
-        return State(self._alerts.pick([alert] if alert else []), self._letters.pick([letter] if letter else []))
+        alerts, letter = _alert_keys(message, self._letters), _letter_key(message)
+        return State(self._alerts.pick(alerts), self._letters.pick([letter] if letter else []))
 
     def keep(self, state: State) -> None:
         self._alerts.keep(state.alerts)
@@ -71,12 +71,13 @@ def _letter_key(message: Message[Consumed]) -> str | None:
     return message.id if isinstance(data, MessageDeadLettered) else None
 
 
-def _alert_key(message: Message[Consumed], letters: Loaded[str, DeadLetter]) -> str | None:
-    """The key of the message's alert; None for an unknown letter."""
+def _alert_keys(message: Message[Consumed], letters: Loaded[str, DeadLetter]) -> list[str]:
+    """The keys of the message's alerts; none for an unknown letter."""
     data = message.data
-    if isinstance(data, MessageDeadLettered):
-        return dead_letter_alert(data.queue, data.reason)
-    if isinstance(data, SettleDeadLetter):
-        letter = letters.get(data.letter_id)
-        return dead_letter_alert(letter.queue, letter.reason) if letter else None
-    return (oversold_alert if isinstance(data, StockShortageChanged) else stock_alert)(data.product_id)
+    if isinstance(data, StockLow | StockRecovered | StockShortageChanged):
+        return [(oversold_alert if isinstance(data, StockShortageChanged) else stock_alert)(data.product_id)]
+    letter = letters.get(data.letter_id) if isinstance(data, SettleDeadLetter) else data
+    if letter is None:
+        return []
+    of_shop = letters_of_shop(letter.queue, letter.reason, letter.sender)
+    return [dead_letter_alert(letter.queue, letter.reason), *([of_shop] if of_shop else [])]

@@ -46,8 +46,14 @@ PLACERS = "order_intake.placers"
 DUE_MAX = 500
 """Overdue orders cancelled by one tick; the next tick takes the rest."""
 
+DUE_AT_ONCE, DUE_LINES_MAX = 50, 20_000
+"""They are read some at a time, and no more than this many lines: a shop may have 500 lines in each."""
+
 UNPAID_MIN = 10
-"""Orders that each request examines if a batch has many; all together may examine `UNPAID_MAX`."""
+"""Orders that each request examines if a batch has many; all together may examine `UNPAID_MAX`, and EXAMINED_MAX."""
+
+EXAMINED_MAX = 100
+"""Fewer than a request may name: with 500 lines each, these take some 10 MB."""
 
 PENDING = status_list("pending")
 
@@ -141,10 +147,10 @@ class OrderRepository(Repository[State, Consumed]):
         data = [message.data for message in messages]
         if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
             where = {"due_at": {"$lte": max(ticks)}}
-            return {"due": Find(ORDERS, where, sort=(("due_at", 1),), limit=DUE_MAX)}
+            return {"due": Find(ORDERS, where, sort=(("due_at", 1),), limit=DUE_MAX, fields=("_id",))}
         if commands := [d for d in data if isinstance(d, StockReleaseRequested)]:
             pages = {name: where for command in commands for name, where in _page(command).items()}
-            limit = max(UNPAID_MAX // len(pages), UNPAID_MIN)
+            limit = max(min(UNPAID_MAX, EXAMINED_MAX) // len(pages), UNPAID_MIN)
             return {name: Find(ORDERS, where, sort=_NEWEST_FIRST, limit=limit) for name, where in pages.items()}
         orders = with_ids(ORDERS, (d.key for d in data if isinstance(d, OfOrder)))
         placed = [d for d in data if isinstance(d, PlaceOrder)]
@@ -167,7 +173,8 @@ class OrderRepository(Repository[State, Consumed]):
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         sellers = {message.data.distributor_id for message in messages if isinstance(message.data, PlaceOrder)}
         pages = {name for m in messages if isinstance(m.data, StockReleaseRequested) for name in _page(m.data)}
-        orders = (found[name] for name in ("orders", "due", *pages))
+        due = await _due(tx, [document["_id"] for document in found["due"]])
+        orders = (found["orders"], due, *(found[name] for name in pages))
         lineage = await _lineage(tx, sellers, _distributors.by_key(found["lineage"]))
         limited = {
             placer: limited_as(placer, lineage.distributors, message.received_at)
@@ -180,7 +187,7 @@ class OrderRepository(Repository[State, Consumed]):
             lineage,
             _products.loaded(found["products"]),
             tuple(map(_to_tenure, found["tenures"])),
-            due=[document["_id"] for document in found["due"]],
+            due=[document["_id"] for document in due],
             pages={name: [document["_id"] for document in found[name]] for name in pages},
             placers=Loaded(await _placers(tx, limited, found)),
             limited=limited,
@@ -213,6 +220,19 @@ class OrderRepository(Repository[State, Consumed]):
         await _orders.save(tx, ORDERS, self._orders)
         if turns := [{"_id": after.placer, "turn": after.turn} for _, after in self._placers.changed]:
             await tx.replace(PLACERS, turns)
+
+
+async def _due(tx: Transaction, keys: Sequence[str]) -> list[Document]:
+    """The first of these orders, as many as DUE_LINES_MAX allows; some at least."""
+    due: dict[str, Document] = {}
+    lines = 0
+    for start in range(0, len(keys), DUE_AT_ONCE):
+        some = await with_ids(ORDERS, keys[start : start + DUE_AT_ONCE]).run(tx)
+        due |= {document["_id"]: document for document in some}
+        lines += sum(len(document["lines"]) for document in some)
+        if lines > DUE_LINES_MAX:
+            break
+    return [due[key] for key in keys if key in due]
 
 
 _NEWEST_FIRST = (("placed_at", -1), ("_id", -1))

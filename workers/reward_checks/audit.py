@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from contracts.rewards.view import PROGRESS
 from contracts.rules.view import DEFAULT_MARKET, RULES
 from infra.auditing.audit import Read, Report, together
 from infra.ports.store import Document
-from workers.reward_checks.model import Progress, Sale, progress_key
+from workers.reward_checks.model import SALES_MINOR_MAX, Progress, Sale, progress_key
 from workers.reward_checks.repository import SALES, to_progress, to_sale
 
 _CHUNK = 500
@@ -25,22 +26,29 @@ _FIELDS = (
 async def audit(read: Read, report: Report) -> None:
     rules = {document["_id"]: document for document in await read.find(RULES, {})}
     sales: Counter[str] = Counter()
+    paid: Counter[str] = Counter()
+    refused: defaultdict[str, list[str]] = defaultdict(list)
     last: dict[str, tuple[datetime, datetime, int]] = {}
     counted = 0
     concerned = _concerned(report)
     async for orders in together(_paid_orders(read, report, concerned), _CHUNK):
         due: dict[str, Sale] = {}
+        found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": [o["_id"] for o in orders]}})}
         for order in orders:
             version = order["rule_version"]
             market = rules[version]["terms"]["market"]
             key = progress_key(order["distributor_id"], order["placed_at"], order["currency"], market)
+            sale = due[order["_id"]] = _sale_of(order, key)
+            paid[key] += sale.net_minor
+            if (stored := found.get(order["_id"])) is not None and stored.too_large:
+                due[order["_id"]] = replace(sale, counted=False, too_large=True)
+                refused[key].append(order["_id"])
+                continue
             place = (order["placed_at"], rules[version]["effective_from"], version)
             last[key] = max(last.get(key, place), place)
-            if order["status"] != "cancelled":
-                sales[key] += sum(_kept_minor(line) for line in order["lines"])
-            due[order["_id"]] = _sale_of(order, key)
-        counted += len(orders)
-        await _audit_sales(read, report, due)
+            sales[key] += sale.worth_minor
+            counted += 1
+        _audit_sales(report, due, found)
     await _audit_never_paid(read, report, counted)
     months = {} if concerned is None else {"distributor_id": {"$in": concerned}}
     async for document in read.stream(PROGRESS, months):
@@ -74,6 +82,8 @@ async def audit(read: Read, report: Report) -> None:
         )
         granted = list(progress.granted)
         report.require(granted == reached, "I7", about, f"rewards of {progress.key} are {granted}, due are {reached}")
+        for order_key in refused[progress.key] if paid[progress.key] <= SALES_MINOR_MAX else ():
+            report.breach("I7", f"order/{order_key}", f"is not counted, although {progress.key} has room for it")
     for key in sales:
         report.breach("I7", f"progress/{key}", "paid orders exist, but no progress was counted")
 
@@ -90,9 +100,8 @@ async def _paid_orders(read: Read, report: Report, concerned: Sequence[int] | No
                 yield order
 
 
-async def _audit_sales(read: Read, report: Report, due: Mapping[str, Sale]) -> None:
+def _audit_sales(report: Report, due: Mapping[str, Sale], found: Mapping[str, Sale]) -> None:
     """Compare what is stored of each order with the order."""
-    found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": list(due)}})}
     for key, sale in due.items():
         if (actual := found.get(key)) != sale:
             report.breach("I7", f"order/{key}", f"is counted as {actual}, the order gives {sale}")

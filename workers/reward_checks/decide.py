@@ -12,7 +12,7 @@ from contracts.rewards.v1 import RewardGranted, RewardRevoked
 from contracts.rules.view import DEFAULT_MARKET, SalesTarget
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
-from workers.reward_checks.model import Progress, Sale, State, progress_key
+from workers.reward_checks.model import SALES_MINOR_MAX, Progress, Sale, State, progress_key
 
 Answer = Decision[State] | NotYet[State]
 
@@ -20,7 +20,8 @@ Answer = Decision[State] | NotYet[State]
 def count_sale(state: State, message: Message[OrderPaid]) -> Answer:
     """Add the order's net to the seller's month; reaching a target grants its reward, once.
 
-    Refunds that arrived before the payment are subtracted.
+    Refunds that arrived before the payment are subtracted. A month that would exceed `SALES_MINOR_MAX` stays as it is:
+    46,000 orders of the largest size are no sales of a shop.
     """
     order = message.data
     rules = state.rules.get(order.rule_version)
@@ -29,14 +30,17 @@ def count_sale(state: State, message: Message[OrderPaid]) -> Answer:
     market = rules.terms.market
     key = progress_key(order.distributor_id, order.placed_at, order.currency, market)
     known = state.sales.get(order.key)
-    if known is not None and known.counted:
+    if known is not None and (known.counted or known.too_large):
         return Decision(state, outcome="duplicate")
     sale = known or Sale(order.key, key, sum(to_minor(line.net, order.currency) for line in order.lines))
     before = state.progress.get(key) or Progress(
         key, order.distributor_id, month_of(order.placed_at), order.currency, market=market
     )
-    after = before.with_order(order, state.rules)
-    return _update_month(state, before, after, sale, replace(sale, month=key, counted=True))
+    after, paid = before.with_order(order, state.rules), replace(sale, month=key, counted=True)
+    if before.sales_minor + paid.worth_minor > SALES_MINOR_MAX:
+        refused = replace(sale, month=key, too_large=True)
+        return Decision(state.with_sale(refused), outcome="sales_too_large")
+    return _update_month(state, before, after, sale, paid)
 
 
 def take_back_refund(state: State, message: Message[OrderRefunded]) -> Answer:

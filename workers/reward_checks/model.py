@@ -14,6 +14,9 @@ from contracts.rules.view import RuleSet
 
 _EARLIEST = datetime.min.replace(tzinfo=UTC)
 
+SALES_MINOR_MAX = 2**62
+"""The most that a month counts: half of what 64 bits hold, so one more order never exceeds them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Progress(view.Progress):
@@ -39,7 +42,8 @@ class Sale:
     """An order in its month: `counted` once paid; `taken_back_minor` is the sum of all refunds, or everything once
     it was cancelled. Both only grow, so the order of arrival does not matter.
 
-    `month` is the key of its month, final once it is paid: a refund does not name the market.
+    `month` is the key of its month, final once it is paid: a refund does not name the market. `too_large` is a paid
+    order that is not counted, since its month was at `SALES_MINOR_MAX`; it stays so.
     """
 
     key: str
@@ -47,6 +51,7 @@ class Sale:
     net_minor: int
     counted: bool = False
     taken_back_minor: int = 0
+    too_large: bool | None = None
 
     @property
     def worth_minor(self) -> int:

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import TypeAdapter, ValidationError
 
 from api.http.problems import Problem
+from api.identity.accounts.standing import breaches_of_accounts
 from api.identity.accounts.two_persons import Author
 from api.identity.accounts.users import Users
 from api.identity.given import Email
@@ -32,7 +33,7 @@ from api.storage.message_changes import MessageChanges
 from api.storage.protocols import Documents
 from api.storage.repository import AUDIT
 from api.storage.repository import COLLECTIONS as API_COLLECTIONS
-from contracts.fields import ShopId
+from contracts.fields import ShopId, is_visible_name
 from contracts.network.view import SHOPS
 from contracts.wire.envelope import derived_id
 from infra.ports.time import RealTime
@@ -90,7 +91,7 @@ def check_client(client_id: str, name: str, redirect_uris: Sequence[str]) -> Non
         check_public(client_id, redirect_uris)
     except ValueError as error:
         raise InvalidArgument(f"{error}.") from error
-    if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
+    if not is_visible_name(name) or len(name) > _NAME_MAX or not name.isprintable():
         raise InvalidArgument(f"{name[:_NAME_MAX]!r} is no name; the login page shows it.")
 
 
@@ -187,14 +188,13 @@ class Operations:
         return self._key is not None
 
     async def verify_audit(self, expected: Sequence[tuple[int, str]]) -> Verified:
-        """Walk the audit log; see `api.storage.audit_verify.verify`."""
+        """Walk the audit log, see `api.storage.audit_verify.verify`, and compare accounts with it."""
         head = await audit_log.head_of(self._store)
         verified = await verify(self._store, head, [Head(*each) for each in expected], self._key)
-        if verified.head.number or not await self._store.find(USERS.name, {}, limit=1, fields=("_id",)):
-            return verified
-        return Verified(
-            verified.head, [*verified.breaches, "the log is empty, although there are users: it was deleted"]
-        )
+        if not verified.head.number and await self._store.find(USERS.name, {}, limit=1, fields=("_id",)):
+            deleted = "the log is empty, although there are users: it was deleted"
+            return Verified(verified.head, [*verified.breaches, deleted])
+        return Verified(verified.head, [*verified.breaches, *await breaches_of_accounts(self._store, self._time)])
 
     async def seal_audit(self) -> int:
         """Vouch for all entries so far; the number of the entry that says so. Raises OperationFailed without a key."""

@@ -107,7 +107,7 @@ class Users:
         distributor_id: int | None = None,
     ) -> tuple[User, str | None]:
         """The user, and a one-time password where none was given. An administrator is inactive until another one
-        confirms; only the first two need no confirmation, on the command line.
+        confirms, who gets a new password for its holder; only the first two need no confirmation, on the command line.
 
         Raises Problem email_taken, weak_password, unknown_distributor, beyond_own_rights, not_independent.
         """
@@ -201,7 +201,8 @@ class Users:
         return await self._audit.transact(work)
 
     async def confirm(self, user_id: str, version: int, author: Author) -> tuple[User, str | None]:
-        """Carry out what waits, as the second person who has read this version; a new password is returned.
+        """Carry out what waits, as the second person who has read this version. A new password is returned, also for
+        an account that becomes privileged by this: the one that its maker knows is void.
 
         Raises Problem not_found, precondition_failed, nothing_pending, own_rights, beyond_own_rights, not_independent.
         """
@@ -227,7 +228,11 @@ class Users:
             )
             require_right(author, user, after)
             await check_distributor(tx, after)
-            return await self._save(tx, "user.change-confirmed", author, user, after), None
+            if user.active and user.is_privileged:
+                return await self._save(tx, "user.change-confirmed", author, user, after), None
+            # The maker may know the password, and would keep a second account.
+            after = self._with_password(after, hashed)
+            return await self._save(tx, "user.change-confirmed", author, user, after), one_time
 
         return await self._audit.transact(work)
 

@@ -22,7 +22,7 @@ from infra.settings import Settings
 DOCS = "tributary-docs"
 """The client of our own documentation page."""
 
-_SECRETS_KEPT = 2
+SECRETS_KEPT = 2
 _LOOPBACK = {"127.0.0.1", "[::1]", "::1", "localhost"}
 _NEVER = {"javascript", "data", "file", "vbscript", "blob", "about"}
 
@@ -119,7 +119,7 @@ class Clients:
             client = await CLIENTS.get(tx, client_id) or Client(
                 client_id, shop_id, "shop", self._time.now(), shop_id=shop_id
             )
-            hashes = (hash_of(secret), *(client.secret_hashes if keep else ()))[:_SECRETS_KEPT]
+            hashes = (hash_of(secret), *(client.secret_hashes if keep else ()))[:SECRETS_KEPT]
             # Without the former secrets, the tokens that they were exchanged for end too.
             not_before = client.not_before if keep else next_second(self._time.now(), client.not_before)
             await CLIENTS.replace(tx, replace(client, secret_hashes=hashes, active=True, not_before=not_before))

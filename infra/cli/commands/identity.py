@@ -22,7 +22,8 @@ def create_admin(
 ) -> None:
     """Create an administrator. Prints a one-time password, to be replaced at the first login.
 
-    From the third on, an administrator has to confirm: POST /api/users/USER/confirm, with the printed user id.
+    From the third on, an administrator has to confirm: POST /api/users/USER/confirm, with the printed user id. The
+    answer has another one-time password, for the new administrator; the printed one is void then.
     """
     from infra.cli.actions.identity import create_admin as run
 
