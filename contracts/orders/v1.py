@@ -40,6 +40,12 @@ REFUNDS_MAX = 200
 REFUND_LINES_MAX = 5_000
 """Lines of all refunds of one order: every line of the largest order ten times."""
 
+REFUNDS_TIMES_LINES_MAX = 10_000
+"""Refunds of one order times its lines: each refund's event and reversal list all of them."""
+
+CHANGES_MAX = 500
+"""The version of an order from which on no after-sale is opened: each change is kept, published and shown."""
+
 
 UNPAID_MAX = 500
 """Orders examined for one request for reserved units; the next request takes the rest."""
