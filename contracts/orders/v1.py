@@ -34,19 +34,6 @@ from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 UPLINE_DEPTH_MAX = 30
 """The depth of a snapshot of the sponsor chain: ten paid levels, with room for uplines who are passed over."""
 
-REFUNDS_MAX = 200
-"""Refunds of one order; its document keeps all of them."""
-
-REFUND_LINES_MAX = 5_000
-"""Lines of all refunds of one order: every line of the largest order ten times."""
-
-REFUNDS_TIMES_LINES_MAX = 10_000
-"""Refunds of one order times its lines: each refund's event and reversal list all of them."""
-
-CHANGES_MAX = 500
-"""The version of an order from which on no after-sale is opened: each change is kept, published and shown."""
-
-
 UNPAID_MAX = 500
 """Orders examined for one request for reserved units; the next request takes the rest."""
 

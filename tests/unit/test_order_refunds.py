@@ -11,8 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.orders.v1 import (
-    REFUND_LINES_MAX,
-    REFUNDS_MAX,
     RefundedLine,
 )
 from contracts.wire.decision import Decision, NotYet
@@ -45,7 +43,7 @@ from tests.unit.refunds import (
 from workers.order_intake import decide
 from workers.order_intake.content import refund_fingerprint_of
 from workers.order_intake.model import Order, Refund
-from workers.order_intake.refunds import Requested
+from workers.order_intake.refunds import REFUND_LINES_MAX, REFUNDS_MAX, Requested
 
 
 class TestOneRefund:

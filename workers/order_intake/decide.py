@@ -7,10 +7,6 @@ from datetime import datetime, timedelta
 from contracts.clock.v1 import ClockTicked
 from contracts.orders.placing import PlacingError
 from contracts.orders.v1 import (
-    CHANGES_MAX,
-    REFUND_LINES_MAX,
-    REFUNDS_MAX,
-    REFUNDS_TIMES_LINES_MAX,
     AfterSaleChanged,
     AfterSaleRefused,
     ChangeAfterSale,
@@ -37,7 +33,14 @@ from contracts.wire.refusal import Refusing
 from workers.order_intake.acceptance import UnknownReference, accept
 from workers.order_intake.content import fingerprint_of, refund_fingerprint_of
 from workers.order_intake.model import Order, Refund, State
-from workers.order_intake.refunds import RefundError, give_back, requested_lines
+from workers.order_intake.refunds import (
+    REFUND_LINES_MAX,
+    REFUNDS_MAX,
+    REFUNDS_TIMES_LINES_MAX,
+    RefundError,
+    give_back,
+    requested_lines,
+)
 
 refuse_unreadable_order = Refusing[PlaceOrder](OrderRefused, "shop_id", given="order_id")
 refuse_unreadable_status = Refusing[UpdateStatus](StatusRefused, "shop_id", repeats=("status",), given="order_id")
@@ -48,6 +51,9 @@ ENDED = ("rejected", "cancelled", "refunded")
 """Statuses in which nothing is left to do."""
 
 Answer = Decision[State] | NotYet[State]
+
+CHANGES_MAX = 500
+"""The version of an order from which on no after-sale is opened: each change is kept, published and shown."""
 
 
 def place(state: State, message: Message[PlaceOrder]) -> Answer:
