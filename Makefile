@@ -23,6 +23,8 @@ LOCK := uv pip compile pyproject.toml --python-version 3.11 --generate-hashes \
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_ROOT_USER_ACTION := ignore
 export PIP_NO_INPUT := 1
+# A run starts hundreds of processes, each of which would otherwise compile the whole code again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help
 help: ## List the targets.

@@ -88,6 +88,7 @@ REASONS = {
     "order_cancelled": Reason(409, "The order was cancelled.", "订单已取消。"),
     "order_refunded": Reason(409, "The order is fully refunded.", "订单已全额退款。"),
     "too_many_refunds": Reason(409, "The order has reached its limit of refunds.", "订单退款次数已达上限。"),
+    "too_many_changes": Reason(409, "The order has reached its limit of changes.", "订单变更次数已达上限。"),
     "not_ordered": Reason(422, "A product is not on the order.", "订单中没有该商品。"),
     "nothing_to_refund": Reason(422, "Name the units or the amount to refund.", "请指明退款数量或金额。"),
     "more_than_left": Reason(409, "The refund exceeds what is left.", "退款超出可退余额。"),

@@ -25,7 +25,8 @@ _commissions = Codec(Commission, key="key")
 _rules = Codec(RuleSet, key="rule_version")
 _progress = Codec(Progress, key="key")
 
-_AT_ONCE_MAX = 10
+_AT_ONCE_MAX = 60
+"""Entries that are explained at once; more take so long that other requests would wait."""
 
 
 class BalanceView(BaseModel):
@@ -147,8 +148,8 @@ async def earnings_of(
             for commission in commissions
         ]
 
-    # A page of explanations takes a tenth of a second, which must not block other requests.
-    explaining = language is not None and len(commissions) > _AT_ONCE_MAX
+    entries = sum(len(commission.entries) for commission in commissions)
+    explaining = language is not None and entries > _AT_ONCE_MAX
     return await asyncio.to_thread(earnings) if explaining else earnings()
 
 

@@ -5,9 +5,10 @@ repeats nor skips any other document. The cursor is opaque to clients and not tr
 part is checked, and the filters of the request and of the principal apply to every page.
 
 A page examines a bounded number of documents, however few match all filters: it scans the index of the filter that
-gets furthest, and ends early where too few documents match the others. `next` continues from there. An index for every
-pair of filters would cost every order more than it saves. It also ends early where its documents are large, since their
-size is what a sender chose: no page takes more memory than PAGE_BYTES_MAX and one document.
+gets furthest, or of what the principal may see, and ends early where too few documents match the others. `next`
+continues from there. An index for every pair of filters would cost every order more than it saves. It also ends early
+where its documents are large, since their size is what a sender chose: no page takes more memory than PAGE_BYTES_MAX
+and one document.
 """
 
 from __future__ import annotations
@@ -120,6 +121,7 @@ async def page_of(
     collection: str,
     sorting: Sorting,
     *,
+    reach: Mapping[str, Any] | None = None,
     listed: Sequence[Mapping[str, Any]] = (),
     within: Sequence[Mapping[str, Any]] = (),
     checked: Sequence[Mapping[str, Any]] = (),
@@ -129,12 +131,16 @@ async def page_of(
 ) -> tuple[list[Document], str | None]:
     """The next documents that meet all conditions, and the cursor of the next page, None on the last.
 
+    `reach`: what the principal may see, served by an index; {} or None is everything. Only along it is such a list
+    scanned: where a page ends early along another filter shows where documents are that the principal may not see.
     `listed`: conditions, each served by an index in the order of the list; without any, the whole collection is
     scanned. `within`: bounds of the sort field. `checked`: conditions that no index serves. `fields`: those to read,
     with the sort field; without any, all.
     """
     indexed = [dict(one) for number, one in enumerate(listed) if one and one not in listed[:number]]
     others = [dict(one) for one in checked if one]
+    if reach:
+        indexed, others = [dict(reach)], [*(one for one in indexed if one != reach), *others]
     after = sorting.after(cursor) if cursor is not None else [{}]
     ways = _Ways(store, collection, sorting, [*indexed, *others], [[*within, place] for place in after], fields, limit)
     first, *rest = indexed[:_WAYS_MAX] or [{}]

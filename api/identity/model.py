@@ -104,7 +104,8 @@ class Client:
 class Grant:
     """One login of a user through a client: the family of its refresh tokens.
 
-    `session` is the hash of the browser session that it began in, which ends with it.
+    `session` is the hash of the browser session that it began in, which ends with it. `not_before` is the user's when
+    the password was checked; once the user has a later one, the login has ended, even if it was recorded after that.
     """
 
     id: str
@@ -116,6 +117,7 @@ class Grant:
     revoked_at: datetime | None = None
     revoked_for: str | None = None
     session: str | None = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +138,10 @@ class RefreshToken:
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """An authorization code, stored by its hash, bound to the client, the redirect and the challenge."""
+    """An authorization code, stored by its hash, bound to the client, the redirect and the challenge.
+
+    `not_before`: as in `Grant`.
+    """
 
     hash: str
     client_id: str
@@ -148,15 +153,17 @@ class Code:
     scope: str | None = None
     used_at: datetime | None = None
     session: str | None = None
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A browser that is logged in on our page, stored by the hash of its cookie."""
+    """A browser that is logged in on our page, stored by the hash of its cookie. `not_before`: as in `Grant`."""
 
     hash: str
     user_id: str
     expires_at: datetime
+    not_before: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

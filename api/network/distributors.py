@@ -148,10 +148,10 @@ async def list_distributors(
     now = ports.time.now()
     if sponsor_id is None and principal.kind != "admin":
         sponsor_id = principal.distributor_id
-    listed: list[dict[str, Any]] = []
+    reach: dict[str, Any] = {}
     if sponsor_id is not None:
         await require_reach(ports.store, principal, sponsor_id)
-        listed.append({"sponsor_id": sponsor_id})
+        reach = {"sponsor_id": sponsor_id}
     elif principal.kind != "admin":
         raise Problem("not_found")
     wanted = {name: value for name, value in {"tier": tier, "active": active}.items() if value is not None}
@@ -159,7 +159,8 @@ async def list_distributors(
         ports.store,
         DISTRIBUTORS,
         BY_NUMBER,
-        listed=[*listed, *(ever_had(name, value) for name, value in wanted.items())],
+        reach=reach,
+        listed=[ever_had(name, value) for name, value in wanted.items()],
         checked=[has_now(name, value, now) for name, value in wanted.items()],
         cursor=cursor,
         limit=limit,

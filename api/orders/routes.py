@@ -140,7 +140,7 @@ async def list_orders(
     cursor: Cursor = None,
 ) -> Page[OrderView]:
     """Newest first. A distributor sees their own and their downline's; a shop its own."""
-    listed = [orders_filter(principal)]
+    listed: list[dict[str, Any]] = []
     within: list[dict[str, Any]] = []
     if distributor_id is not None:
         listed.append({LISTS: seller_list(distributor_id)})
@@ -152,7 +152,16 @@ async def list_orders(
         within.append({"placed_at": {"$gte": placed_from}})
     if placed_to is not None:
         within.append({"placed_at": {"$lt": placed_to}})
-    found, after = await page_of(ports.store, ORDERS, NEWEST, listed=listed, within=within, cursor=cursor, limit=limit)
+    found, after = await page_of(
+        ports.store,
+        ORDERS,
+        NEWEST,
+        reach=orders_filter(principal),
+        listed=listed,
+        within=within,
+        cursor=cursor,
+        limit=limit,
+    )
     items = [order_view(order_of(document), principal) for document in found]
     return Page(items=items, next=next_link(request, after))
 
@@ -250,7 +259,7 @@ _AFTER_SALE: dict[str, Any] = {
     "response_model": OrderView,
     "responses": written(
         *("not_found", "ambiguous_order", "not_paid", "order_rejected", "order_cancelled", "order_refunded"),
-        "own_earnings",
+        *("own_earnings", "too_many_changes"),
         shown=OrderView,
     ),
 }

@@ -7,10 +7,12 @@ booked entries, and fails if they do not add up to the booked sums. Amounts in m
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from contracts.commissions.view import Commission, Entry
+from contracts.commissions.view import Commission, Entry, Unpaid
 from contracts.explanation.explained import (
     ExplainedLine,
     Explanation,
@@ -73,14 +75,18 @@ class _Explainer:
         self._position = {line.line: index for index, line in enumerate(order.lines)}
         leader = () if order.leader is None else (order.leader,)
         self._tiers = {(earner.level, earner.distributor_id): earner.tier for earner in (*order.upline, *leader)}
+        # An order may have hundreds of lines, each with many entries, so no line looks at those of the others.
+        self._entries: dict[int, list[tuple[Entry, int]]] = defaultdict(list)
+        for entry, left in zip(commission.entries, commission.remaining_minor(), strict=True):
+            self._entries[entry.line].append((entry, entry.amount_minor - left))
+        self._unpaid_of: dict[int, list[Unpaid]] = defaultdict(list)
+        for unpaid in commission.unpaid:
+            for number in dict.fromkeys(unpaid.lines or self._position):
+                self._unpaid_of[number].append(unpaid)
+        self._drawn = _running_sums(commission.entries, self._position)
 
     def line(self, index: int, line: Line) -> ExplainedLine:
-        remaining = self._commission.remaining_minor()
-        paid = [
-            self._paid(entry, entry.amount_minor - left)
-            for entry, left in zip(self._commission.entries, remaining, strict=True)
-            if entry.line == line.line
-        ]
+        paid = [self._paid(entry, taken_back_minor) for entry, taken_back_minor in self._entries[line.line]]
         unpaid = sorted(self._unpaid(line), key=lambda part: (self._rank[part.plan], part.level))
         pools = self._commission.pools_minor
         pool_minor = pools[index] if pools else 0
@@ -127,9 +133,7 @@ class _Explainer:
         )
 
     def _unpaid(self, line: Line) -> Iterator[Part]:
-        for unpaid in self._commission.unpaid:
-            if unpaid.lines and line.line not in unpaid.lines:
-                continue
+        for unpaid in self._unpaid_of[line.line]:
             kind = self._plans[unpaid.plan].plan
             if not unpaid.uplines:
                 yield Part(line.line, unpaid.plan, kind, 0, 0, "", unpaid.reason)
@@ -168,14 +172,22 @@ class _Explainer:
             return caps.get(self._order.currency), 0
         earned = self._commission.earned
         before = {"day": earned.day_minor, "month": earned.month_minor}.get(limit, {}).get(plan, {})
-        drawn_minor = before.get(distributor_id, 0) + sum(
-            entry.amount_minor
-            for entry in self._commission.entries
-            if entry.plan == plan
-            and entry.distributor_id == distributor_id
-            and self._position[entry.line] < self._position[line]
-        )
+        positions, sums = self._drawn.get((plan, distributor_id), ([], []))
+        entries_before = bisect_left(positions, self._position[line])
+        drawn_minor = before.get(distributor_id, 0) + (sums[entries_before - 1] if entries_before else 0)
         return caps.get(self._order.currency), drawn_minor
+
+
+def _running_sums(
+    entries: Iterable[Entry], position: Mapping[int, int]
+) -> dict[tuple[str, int], tuple[list[int], list[int]]]:
+    """For each plan and distributor: the positions of the entries' lines, and the sums of the entries up to each."""
+    found: dict[tuple[str, int], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
+    for entry in sorted(entries, key=lambda entry: position[entry.line]):
+        positions, sums = found[entry.plan, entry.distributor_id]
+        positions.append(position[entry.line])
+        sums.append((sums[-1] if sums else 0) + entry.amount_minor)
+    return found
 
 
 def _people(commission: Commission) -> Iterator[Person]:
@@ -204,18 +216,20 @@ def _taken_back(commission: Commission) -> Iterator[TakenBack]:
 
 def _assert_it_adds_up(explanation: Explanation, commission: Commission) -> None:
     """The figures shown equal the figures booked: by line, by distributor and in total."""
+    by_line: Counter[int] = Counter()
+    by_person: Counter[int] = Counter()
+    base = {line.order_line.line: line.order_line.net_minor for line in explanation.lines}
+    for entry in commission.entries:
+        by_line[entry.line] += entry.amount_minor
+        by_person[entry.distributor_id] += entry.amount_minor
+        assert entry.base_minor == base.get(entry.line), "an entry has another base"
     for line in explanation.lines:
-        booked = [entry for entry in commission.entries if entry.line == line.order_line.line]
-        assert line.paid_minor == _sum(booked), f"line {line.order_line.line} does not add up to its entries"
-        assert all(entry.base_minor == line.order_line.net_minor for entry in booked), "an entry has another base"
+        number = line.order_line.line
+        assert line.paid_minor == by_line[number], f"line {number} does not add up to its entries"
     for person in explanation.people:
-        booked = [entry for entry in commission.entries if entry.distributor_id == person.distributor_id]
-        assert person.amount_minor == _sum(booked), f"distributor {person.distributor_id} does not add up"
+        distributor_id = person.distributor_id
+        assert person.amount_minor == by_person[distributor_id], f"distributor {distributor_id} does not add up"
     assert sum(line.paid_minor for line in explanation.lines) == commission.total_minor, "an entry has no line"
     taken_back = sum(taken.total_minor for taken in explanation.taken_back)
     assert taken_back == sum(person.taken_back_minor for person in explanation.people), "reversals do not add up"
     assert explanation.remaining_minor == sum(commission.remaining_minor()), "what remains does not add up"
-
-
-def _sum(entries: Iterable[Entry]) -> int:
-    return sum(entry.amount_minor for entry in entries)

@@ -34,13 +34,6 @@ from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 UPLINE_DEPTH_MAX = 30
 """The depth of a snapshot of the sponsor chain: ten paid levels, with room for uplines who are passed over."""
 
-REFUNDS_MAX = 200
-"""Refunds of one order; its document keeps all of them."""
-
-REFUND_LINES_MAX = 5_000
-"""Lines of all refunds of one order: every line of the largest order ten times."""
-
-
 UNPAID_MAX = 500
 """Orders examined for one request for reserved units; the next request takes the rest."""
 

@@ -8,7 +8,9 @@ documents and is not checked here, but in tests/connected/test_network_tree.py.
 
 from __future__ import annotations
 
+import json
 import re
+from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
@@ -249,6 +251,20 @@ async def test_a_match_is_found_behind_many_documents_that_do_not_match(crowd: S
     assert items
     assert len(set(items)) == len(items)
     assert pages < 20
+
+
+@pytest.mark.parametrize("who", ["distributor", "shop"])
+async def test_no_page_ends_at_an_order_of_somebody_else(crowd: Stage, who: str) -> None:
+    ends = 0
+    for chosen in filter_choices("/api/orders"):
+        client, wanted = crowd.people[who], {name: crowd.known[name] for name in chosen}
+        following: str | None = str(httpx.URL("/api/orders", params={**wanted, "limit": PAGE}))
+        for _ in range(3):
+            if following is not None and (following := (await client.get(following)).json()["next"]):
+                _, _, key = json.loads(b64decode(httpx.URL(following).params["cursor"] + "==", "-_"))
+                assert (await client.get(f"/api/orders/{key}")).status_code == 200, (chosen, key)
+                ends += 1
+    assert ends > 0
 
 
 async def test_a_month_is_read_from_its_running_sums(crowd: Stage) -> None:

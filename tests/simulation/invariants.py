@@ -27,6 +27,7 @@ from tests.simulation.store import SimulatedStore
 from tests.simulation.tenants import answered, copied
 from tests.simulation.traffic import Traffic
 from tests.simulation.world import LEADER, OURS_WRONG_MAX, RULES, SPONSORS, START, TIERS, UNPAID_MAX
+from workers.order_intake.placers import limit_of
 
 _STEPS: Mapping[str, tuple[str, ...]] = {
     "order.accepted.v1": ("order.paid.v1", "order.rejected.v1", "order.cancelled.v1"),
@@ -322,9 +323,9 @@ def _held_long_enough(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
 def _unpaid_within_limits(store: SimulatedStore) -> Iterator[str]:
     """However a distributor's orders were batched, no one has more unpaid ones than the shop allows."""
     orders = store.tables["order_intake.orders"].values()
-    unpaid = Counter(o.get("placed_by") for o in orders if o["status"] == "pending" and not o["prepaid"])
-    for placer, number in unpaid.items():
-        if placer is not None and number > UNPAID_MAX:
+    placers = [o.get("placed_by") for o in orders if o["status"] == "pending" and not o["prepaid"]]
+    for placer, number in Counter(limit_of(placer)[0] for placer in placers if placer is not None).items():
+        if number > UNPAID_MAX:
             yield f"distributor {placer} has {number} unpaid orders, and {UNPAID_MAX} are allowed"
 
 

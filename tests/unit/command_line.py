@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -24,9 +25,15 @@ class Ended:
     err: str
 
 
+@cache
+def built(app: typer.Typer) -> Any:
+    """The commands of `app`. They keep no state, and building them takes longer than most commands do."""
+    return get_command(app)
+
+
 def all_commands() -> dict[Words, Any]:
     """Every command and group by its words, such as `("dead", "list")`; the program itself has none."""
-    return dict(_below((), get_command(app)))
+    return dict(_below((), built(app)))
 
 
 def _below(words: Words, command: Any) -> Iterator[tuple[Words, Any]]:
@@ -50,6 +57,7 @@ class CommandLine:
 
     def __call__(self, *words: str, of: typer.Typer = app) -> Ended:
         self.monkeypatch.setattr(sys, "argv", ["tributary", *words])
+        self.monkeypatch.setattr(ending, "get_command", built)
         with pytest.raises(SystemExit) as ended:
             ending.run(of)
         out, err = self.capsys.readouterr()

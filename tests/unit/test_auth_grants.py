@@ -6,11 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 import pytest
+from starlette.requests import Request
 
+from api.http.requests import login_cookie
+from api.identity.accounts.sessions import Sessions
 from api.identity.model import FIRST_PARTY, User
 from api.identity.oauth.grants import GrantRefused, Grants
+from api.identity.opaque import challenge_of
 from api.identity.repository import COLLECTIONS, REFRESH_TOKENS, USERS
 from api.identity.tokens.tokens import OwnTokens
+from api.storage.protocols import Documents
+from infra.ports.store import Transaction
 from infra.settings import Settings
 from tests.workflow.in_memory import InMemoryStore, ManualTime
 
@@ -120,3 +126,48 @@ async def test_the_store_does_not_contain_the_tokens(login: Login) -> None:
     for document in await login.store.find(REFRESH_TOKENS.name, {}):
         assert first not in str(document)
         assert second not in str(document)
+
+
+async def ended(login: Login) -> None:
+    async def work(tx: Transaction) -> None:
+        await login.grants.end_all(tx, LIN.id, "the password was reset")
+
+    await login.store.transact(work)
+
+
+async def test_a_code_from_before_the_end_of_all_logins_begins_none(login: Login) -> None:
+    await login.begin()
+    code = await login.grants.code_for(LIN, FIRST_PARTY, "https://a.example/cb", challenge_of("v"), None)
+    await ended(login)
+    login.wait(5)
+    with pytest.raises(GrantRefused):
+        await login.grants.redeem(code, FIRST_PARTY, "https://a.example/cb", "v")
+
+
+async def test_a_login_whose_password_was_checked_before_the_end_of_all_does_not_go_on(login: Login) -> None:
+    await login.begin()
+    await ended(login)
+    tokens = await login.grants.begin(LIN, FIRST_PARTY)
+    with pytest.raises(GrantRefused):
+        await login.use(tokens.refresh)
+
+
+async def test_a_login_after_the_end_of_all_goes_on(login: Login) -> None:
+    await login.begin()
+    await ended(login)
+    lin = await USERS.get(login.store, LIN.id)
+    assert lin is not None
+    code = await login.grants.code_for(lin, FIRST_PARTY, "https://a.example/cb", challenge_of("v"), None)
+    tokens = await login.grants.redeem(code, FIRST_PARTY, "https://a.example/cb", "v")
+    assert await login.use(tokens.refresh)
+
+
+async def test_a_browser_whose_password_was_checked_before_the_end_of_all_is_not_logged_in(login: Login) -> None:
+    await login.begin()
+    await ended(login)
+    sessions = Sessions(cast(Documents, login.store), Settings(), login.time)
+    lin = await USERS.get(login.store, LIN.id)
+    assert lin is not None
+    for user, expected in ((LIN, None), (lin, lin)):
+        header = f"{login_cookie(https=False)}={await sessions.begin(user)}".encode()
+        assert await sessions.user_of(Request({"type": "http", "headers": [(b"cookie", header)]})) == expected

@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 import pytest
 
+from contracts.commissions.view import Commission
 from contracts.explanation.commission_phrases import CHINESE, ENGLISH, STATUSES_IN_CHINESE
 from contracts.explanation.commission_sentences import sentences_of
 from contracts.explanation.explained import as_object
@@ -71,6 +72,24 @@ class TestSums:
         ]
 
         assert amounts == [str(to_amount(entry.amount_minor, order.currency)) for entry in commission.entries]
+
+    def test_more_lines_do_not_sum_up_the_reversals_more_often(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """An order may have 500 lines and twenty refunds, which took a minute to explain line by line."""
+        calls: list[int] = []
+        remaining_minor = Commission.remaining_minor
+
+        def counted(commission: Commission) -> tuple[int, ...]:
+            calls.append(len(commission.entries))
+            return remaining_minor(commission)
+
+        monkeypatch.setattr(Commission, "remaining_minor", counted)
+        counts = []
+        for seed in range(20):
+            order, rules, commission = any_commission(seed)
+            calls.clear()
+            explain(order, commission, rules)
+            counts.append(len(calls))
+        assert set(counts) == {3}
 
     def test_figures_that_do_not_add_up_are_not_explained(self) -> None:
         order, rules = an_order(), terms(LEVELS)

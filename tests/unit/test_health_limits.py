@@ -58,6 +58,7 @@ async def test_a_probe_is_answered(port: int) -> None:
     assert b'{"status": "alive"}' in await sent(port, GET)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "parts",
     [(), (b"GET /livez HTTP/1.1\r\nHost: a\r\n",), (b"GET /livez HT",) + (b"",) * 20, (b"x: 1\r\n",) * 30],
@@ -68,6 +69,7 @@ async def test_half_a_request_ends(port: int, parts: tuple[bytes, ...]) -> None:
     assert time.monotonic() - began < 2.0
 
 
+@pytest.mark.slow
 async def test_a_connection_that_keeps_asking_ends(port: int) -> None:
     began = time.monotonic()
     await sent(port, *(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",) * 15, pause_s=0.1)

@@ -178,6 +178,7 @@ class TestHost:
         assert await server.status(b"GET /x HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", keep=True) == 200
 
 
+@pytest.mark.slow
 class TestTime:
     async def slow(self, server: Server, write: Callable[[int], bytes]) -> tuple[float, bytes]:
         """How long a client may go on that sends one part every 50 ms."""

@@ -159,6 +159,17 @@ class TestAfterSale:
         assert decide.change_after_sale(nothing, command) == NotYet("order_unknown", never)
         assert decide.change_after_sale(pending, command) == NotYet("not_paid", unpaid)
 
+    def test_an_order_that_has_changed_very_often_opens_no_more(self) -> None:
+        often, once_more = (order_state(an_order(**{**SHIPPED, "version": version})) for version in (500, 499))
+        detail = f"order {KEY} has changed 500 times; open no more after-sales."
+        refused = AfterSaleRefused(shop_id=SHOP, order_id=ORDER, reason="too_many_changes", detail=detail)
+
+        assert decide.change_after_sale(often, message(after_sale())) == Decision(often, (refused,), "refused")
+        opened = decide.change_after_sale(once_more, message(after_sale()))
+        assert isinstance(opened, Decision)
+        closed = decide.change_after_sale(opened.state, message(after_sale(is_open=False)))
+        assert (opened.outcome, closed.outcome) == ("after_sale_opened", "after_sale_closed")
+
 
 class TestUnreadable:
     @staticmethod

@@ -11,8 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.orders.v1 import (
-    REFUND_LINES_MAX,
-    REFUNDS_MAX,
     RefundedLine,
 )
 from contracts.wire.decision import Decision, NotYet
@@ -45,7 +43,7 @@ from tests.unit.refunds import (
 from workers.order_intake import decide
 from workers.order_intake.content import refund_fingerprint_of
 from workers.order_intake.model import Order, Refund
-from workers.order_intake.refunds import Requested
+from workers.order_intake.refunds import REFUND_LINES_MAX, REFUNDS_MAX, Requested
 
 
 class TestOneRefund:
@@ -276,8 +274,18 @@ class TestRefusals:
 
     def test_the_refunds_of_one_order_are_limited(self) -> None:
         many = tuple(Refund(f"r-{number}", NOW, (), fingerprint="", was_shipped=True) for number in range(REFUNDS_MAX))
-        detail = f"order {KEY} has 200 refunds, and no order may have more."
+        detail = f"order {KEY} has 200 refunds, the most for an order of its length."
         full, almost = (order_state(an_order(**SHIPPED, refunds=some)) for some in (many, many[1:]))
+
+        assert decide_refund(full, refund()) == refund_refused(full, "too_many_refunds", detail)
+        assert decide_refund(almost, refund()).outcome == "refunded"
+
+    @pytest.mark.parametrize(("lines", "refunds_max"), [(50, 200), (51, 196), (100, 100), (500, 20)])
+    def test_a_long_order_has_fewer_refunds(self, lines: int, refunds_max: int) -> None:
+        many = tuple(Refund(f"r-{number}", NOW, (), fingerprint="", was_shipped=True) for number in range(refunds_max))
+        long = an_order(**SHIPPED, lines=tuple(a_line(number + 1, TEA, 2, 9_000) for number in range(lines)))
+        full, almost = (order_state(replace(long, refunds=some)) for some in (many, many[1:]))
+        detail = f"order {KEY} has {refunds_max} refunds, the most for an order of its length."
 
         assert decide_refund(full, refund()) == refund_refused(full, "too_many_refunds", detail)
         assert decide_refund(almost, refund()).outcome == "refunded"

@@ -30,7 +30,7 @@ from tests.builders import (
 )
 from workers.order_intake import decide
 from workers.order_intake.model import Order, Placer, State
-from workers.order_intake.placers import limited_as
+from workers.order_intake.placers import limit_of, limited_as
 from workers.order_intake.repository import _orders
 
 SHOP = replace(a_shop(), distributor_orders=True, distributor_unpaid_orders_max=3, distributor_unpaid_units_max=10)
@@ -175,6 +175,45 @@ def test_the_top_of_a_network_is_not_new_and_a_long_new_branch_is_one() -> None:
 
 def test_a_login_without_a_number_is_limited_as_itself() -> None:
     assert [limited_as(each, {}, NOW) for each in (LOGIN, "7")] == [LOGIN, "7"]
+
+
+NEW_TEN = {"distributor_unpaid_orders_max": 40, "distributor_unpaid_units_max": 100}
+
+
+def test_one_new_distributor_uses_up_a_quarter_of_the_limit_that_all_share() -> None:
+    placer: Placer | None = Placer("below/2", orders=12, units=24)
+    for number in range(10):
+        answer = placed(place(f"o-{number}"), placer, **NEW_TEN)
+        [order] = answer.state.orders.values()
+        assert order.placed_by == f"below/2/{LOGIN}"
+        assert _orders.to_document(order)[LISTS].count(unpaid_list("below/2")) == 1
+        placer = answer.state.placer
+    assert placer == Placer("below/2", orders=22, units=44, turn=10, shares={LOGIN: (10, 20)})
+
+    [event] = placed(place("o-11"), placer, **NEW_TEN).publish
+    assert isinstance(event, OrderRefused)
+    assert (event.reason, event.detail) == (
+        "too_many_unpaid_orders",
+        "order_id: you have 10 unpaid orders, and shop shop-1 allows in the first 7 days 10; wait until one is paid or "
+        "cancelled.",
+    )
+    another = Placer("below/2", orders=22, units=44, shares={"another": (10, 20)})
+    assert isinstance(placed(place("o-11"), another, **NEW_TEN).publish[0], OrderAccepted)
+
+
+def test_one_new_distributor_holds_a_quarter_of_the_units() -> None:
+    held = Placer("below/2", orders=1, units=24, shares={LOGIN: (1, 24)})
+    assert reason_of(placed(place(), held, **NEW_TEN)) == "too_many_unpaid_units"
+
+
+def test_an_order_is_counted_for_the_limit_and_for_its_distributor() -> None:
+    assert [limit_of(each) for each in ("below/2/7", "below//7", "below/2", "7", "a/b/c")] == [
+        ("below/2", "7"),
+        ("below/", "7"),
+        ("below/2", ""),
+        ("7", ""),
+        ("a/b/c", ""),
+    ]
 
 
 def test_a_refusal_names_those_who_share_the_limit() -> None:

@@ -95,21 +95,22 @@ async def test_logins_of_one_distributor_have_one_limit(system: System) -> None:
 
 async def test_new_logins_below_one_distributor_have_one_limit(system: System) -> None:
     """A chain of logins made one by another, in seconds: together they hold no more than one distributor."""
-    await a_shop_with(system, distributor_unpaid_units_max=4)
-    for number, sponsor in ((901, SELLER), (902, 901), (903, 902)):
+    await a_shop_with(system, distributor_unpaid_units_max=8)
+    for number, sponsor in ((901, SELLER), (902, 901), (903, 902), (904, 903), (905, 904)):
         await system.publish(RegisterDistributor(distributor_id=number, sponsor_id=sponsor, tier="standard"))
         await system.run_until_idle()
 
-    await placed(system, "o-1", source="api/distributor/a/901")
-    await placed(system, "o-2", source="api/distributor/b/902")
-    await placed(system, "o-3", source="api/distributor/c/903")
-    assert set(statuses(system)) == {"o-1", "o-2"}
-    assert reasons(system) == {"too_many_unpaid_units": 1}
+    # Two units each, of which one of them may hold a quarter of eight.
+    await placed(system, "o-1", "o-1-more", source="api/distributor/a/901", together=True)
+    for number in (2, 3, 4, 5):
+        await placed(system, f"o-{number}", source=f"api/distributor/b/90{number}")
+    assert set(statuses(system)) == {"o-1", "o-2", "o-3", "o-4"}
+    assert reasons(system) == {"too_many_unpaid_units": 2}
     # Who invited them still orders, and after a week so do they.
-    await placed(system, "o-4", source=f"api/distributor/d/{SELLER}")
+    await placed(system, "o-6", source=f"api/distributor/d/{SELLER}")
     await system.pass_time(days=7)
-    await placed(system, "o-5", source="api/distributor/c/903")
-    assert {"o-4", "o-5"} <= set(statuses(system))
+    await placed(system, "o-7", source="api/distributor/c/903")
+    assert {"o-6", "o-7"} <= set(statuses(system))
     await system.assert_sound()
 
 

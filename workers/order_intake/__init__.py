@@ -12,6 +12,6 @@ refuses    invalid_message, time_in_future, shop_unknown, distributor_unknown, d
            conflict, order_id_reserved; distributors_not_accepted, not_for_distributors, price_required,
            too_many_unpaid_orders, too_many_unpaid_units; order_unknown, order_rejected, order_cancelled,
            order_refunded, not_paid, not_shipped, already_shipped; too_many_refunds,
-           not_ordered, nothing_to_refund, more_than_left
+           too_many_changes, not_ordered, nothing_to_refund, more_than_left
 proves     I4: every order is in a legal state and none is stuck
 """

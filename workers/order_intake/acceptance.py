@@ -8,13 +8,13 @@ from decimal import Decimal
 from contracts.fields import ORDER_MINOR_MAX
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.network.view import Shop
-from contracts.orders.placing import PlacingError, check_number, placed_at_of
+from contracts.orders.placing import PlacingError, check_number, placed_at_of, placer_of
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import Line, Sponsor
 from contracts.rules.view import in_force
 from contracts.wire.envelope import Message
 from workers.order_intake.model import Order, Placer, State
-from workers.order_intake.placers import with_one_more
+from workers.order_intake.placers import placed_by, with_one_more
 
 
 class UnknownReference(PlacingError):
@@ -45,6 +45,7 @@ def accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tupl
         due, most = (to_amount(minor, shop.currency) for minor in (total, ORDER_MINOR_MAX[shop.currency]))
         detail = f"lines: with shipping and tax they add up to {due}, and an order may come to {most}; split the order."
         raise PlacingError("total_too_large", detail)
+    placer, distributor = state.placer, placer_of(message.source) or ""
     order = Order(
         key=command.key,
         shop_id=command.shop_id,
@@ -63,9 +64,9 @@ def accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tupl
         team=state.team_of(command.distributor_id, placed_at),
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
-        placed_by=state.placer.placer if state.placer is not None else None,
+        placed_by=placed_by(placer, distributor) if placer is not None else None,
     )
-    return order, with_one_more(state.placer, shop, order)
+    return order, with_one_more(placer, distributor, shop, order)
 
 
 def _upline(state: State, seller_id: int, placed_at: datetime) -> tuple[Sponsor, ...]:

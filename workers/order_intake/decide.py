@@ -7,8 +7,6 @@ from datetime import datetime, timedelta
 from contracts.clock.v1 import ClockTicked
 from contracts.orders.placing import PlacingError
 from contracts.orders.v1 import (
-    REFUND_LINES_MAX,
-    REFUNDS_MAX,
     AfterSaleChanged,
     AfterSaleRefused,
     ChangeAfterSale,
@@ -35,7 +33,14 @@ from contracts.wire.refusal import Refusing
 from workers.order_intake.acceptance import UnknownReference, accept
 from workers.order_intake.content import fingerprint_of, refund_fingerprint_of
 from workers.order_intake.model import Order, Refund, State
-from workers.order_intake.refunds import RefundError, give_back, requested_lines
+from workers.order_intake.refunds import (
+    REFUND_LINES_MAX,
+    REFUNDS_MAX,
+    REFUNDS_TIMES_LINES_MAX,
+    RefundError,
+    give_back,
+    requested_lines,
+)
 
 refuse_unreadable_order = Refusing[PlaceOrder](OrderRefused, "shop_id", given="order_id")
 refuse_unreadable_status = Refusing[UpdateStatus](StatusRefused, "shop_id", repeats=("status",), given="order_id")
@@ -46,6 +51,9 @@ ENDED = ("rejected", "cancelled", "refunded")
 """Statuses in which nothing is left to do."""
 
 Answer = Decision[State] | NotYet[State]
+
+CHANGES_MAX = 500
+"""The version of an order from which on no after-sale is opened: each change is kept, published and shown."""
 
 
 def place(state: State, message: Message[PlaceOrder]) -> Answer:
@@ -184,8 +192,10 @@ def refund(state: State, message: Message[RefundOrder]) -> Answer:
         return NotYet("not_paid", refuse("not_paid", detail))
     if order.status in ("rejected", "cancelled"):
         return refuse(f"order_{order.status}", f"{_ended(order)}; nothing of it can be refunded.")
-    if len(order.refunds) >= REFUNDS_MAX:
-        return refuse("too_many_refunds", f"order {order.key} has {REFUNDS_MAX} refunds, and no order may have more.")
+    refunds_max = min(REFUNDS_MAX, REFUNDS_TIMES_LINES_MAX // len(order.lines))
+    if len(order.refunds) >= refunds_max:
+        detail = f"order {order.key} has {refunds_max} refunds, the most for an order of its length."
+        return refuse("too_many_refunds", detail)
     before = order.requested
     if len(before) + len(command.lines) > REFUND_LINES_MAX:
         detail = f"lines: with these, the refunds of order {order.key} have more than {REFUND_LINES_MAX} lines."
@@ -219,6 +229,10 @@ def change_after_sale(state: State, message: Message[ChangeAfterSale]) -> Answer
         return Decision(state, outcome="already_open" if command.open else "already_closed")
     if command.open and order.status in ENDED:
         return refuse(f"order_{order.status}", f"{_ended(order)}; there is no commission left to hold.")
+    if command.open and order.version >= CHANGES_MAX:
+        return refuse(
+            "too_many_changes", f"order {order.key} has changed {order.version} times; open no more after-sales."
+        )
     after = order.becomes(after_sale_open=command.open)
     event = AfterSaleChanged(shop_id=after.shop_id, order_id=after.order_id, version=after.version, open=command.open)
     return Decision(state.with_orders(after), (event,), "after_sale_opened" if command.open else "after_sale_closed")

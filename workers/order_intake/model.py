@@ -38,7 +38,7 @@ class Order(view.Order):
     clock, since a shop's clock may be wrong and its backlog long.
 
     `fingerprint` is that of the order's content, so that a repeat is recognised. `placed_by` is the distributor
-    who placed it over HTTP, if one did, or the limit that new ones share; once it was the login.
+    who placed it over HTTP, if one did, after the limit that new ones share; once it was the login.
     """
 
     fingerprint: str
@@ -191,7 +191,7 @@ class Order(view.Order):
 @dataclass(frozen=True, slots=True)
 class Placer:
     """A distributor who places orders, with any login, or all new ones below another: how many unpaid ones there are,
-    and how many units they hold.
+    and how many units they hold. `shares` has both numbers for each of those who share the limit.
 
     Each order takes the next turn, so that of two concurrent ones one is tried again and counts the other.
     """
@@ -200,6 +200,18 @@ class Placer:
     orders: int = 0
     units: int = 0
     turn: int = 0
+    shares: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    def share_of(self, distributor: str) -> tuple[int, int]:
+        return self.shares.get(distributor, (0, 0))
+
+    def with_unpaid(self, distributor: str, units: int) -> Self:
+        """With one more order of this distributor; `distributor` is empty where none share the limit."""
+        shares = self.shares
+        if distributor:
+            orders, before = self.share_of(distributor)
+            shares = {**shares, distributor: (orders + 1, before + units)}
+        return replace(self, orders=self.orders + 1, units=self.units + units, shares=shares)
 
 
 @dataclass(frozen=True, slots=True)

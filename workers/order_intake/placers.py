@@ -6,6 +6,7 @@ The same person earns from the order, so none of it may cost nothing, and unpaid
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from contracts.network.view import Distributor, Shop, chain_at
@@ -15,6 +16,9 @@ from workers.order_intake.model import Order, Placer
 
 NEW_FOR = timedelta(days=7)
 """How long a distributor who has registered has no limits of their own: logins are made in seconds."""
+
+SHARE = 4
+"""Of the limit that new ones share, each of them may use up a quarter."""
 
 _NEW_BELOW = "below/"
 
@@ -35,7 +39,20 @@ def limited_as(placer: str, distributors: Mapping[int, Distributor], at: datetim
     return _NEW_BELOW
 
 
-def with_one_more(placer: Placer | None, shop: Shop, order: Order) -> Placer | None:
+def placed_by(placer: Placer, distributor: str) -> str:
+    """What an order keeps of who placed it: the distributor, after the limit that they share."""
+    return f"{placer.placer}/{distributor}" if _is_shared(placer) else placer.placer
+
+
+def limit_of(placed_by: str) -> tuple[str, str]:
+    """The limit that an unpaid order counts for, and the distributor if they share it."""
+    if not placed_by.startswith(_NEW_BELOW) or placed_by.count("/") < 2:
+        return placed_by, ""
+    limit, _, distributor = placed_by.rpartition("/")
+    return limit, distributor
+
+
+def with_one_more(placer: Placer | None, distributor: str, shop: Shop, order: Order) -> Placer | None:
     """The placer with this order; None for an order of another sender. Raises PlacingError."""
     if placer is None:
         return None
@@ -48,24 +65,33 @@ def with_one_more(placer: Placer | None, shop: Shop, order: Order) -> Placer | N
     if free := next((line for line in order.lines if line.net_minor <= 0), None):
         detail = f"lines.{free.line - 1}.amount: product {free.product_id} costs nothing; give its price."
         raise PlacingError("price_required", detail)
-    orders, units = placer.orders + 1, placer.units + order.units
-    if orders > shop.distributor_unpaid_orders_max:
+    shared = distributor if _is_shared(placer) else ""
+    if shared:
+        _check(placer.share_of(shared), shop, order, _YOU, SHARE)
+    _check((placer.orders, placer.units), shop, order, _YOU_AND_OTHERS if shared else _YOU)
+    return replace(placer.with_unpaid(shared, order.units), turn=placer.turn + 1)
+
+
+_YOU = "you"
+_YOU_AND_OTHERS = f"you and others who registered in the last {NEW_FOR.days} days in your branch"
+
+
+def _check(held: tuple[int, int], shop: Shop, order: Order, who: str, share: int = 1) -> None:
+    """Raise PlacingError if with this order there are more unpaid orders or units than one `share`-th of the limit."""
+    orders, units = held
+    allows = f"shop {shop.shop_id} allows" + (f" in the first {NEW_FOR.days} days" if share > 1 else "")
+    if orders + 1 > (most := max(shop.distributor_unpaid_orders_max // share, 1)):
         detail = (
-            f"order_id: {_who(placer)} have {placer.orders} unpaid orders, and shop {shop.shop_id} allows "
-            f"{shop.distributor_unpaid_orders_max}; wait until one is paid or cancelled."
+            f"order_id: {who} have {orders} unpaid orders, and {allows} {most}; wait until one is paid or cancelled."
         )
         raise PlacingError("too_many_unpaid_orders", detail)
-    if units > shop.distributor_unpaid_units_max:
+    if units + order.units > (most := max(shop.distributor_unpaid_units_max // share, 1)):
         detail = (
-            f"lines: {_who(placer)} have unpaid orders of {placer.units} units, with these {units}, and shop "
-            f"{shop.shop_id} allows {shop.distributor_unpaid_units_max}; order less, or wait until an order is paid or "
-            "cancelled."
+            f"lines: {who} have unpaid orders of {units} units, with these {units + order.units}, and {allows} {most}; "
+            "order less, or wait until an order is paid or cancelled."
         )
         raise PlacingError("too_many_unpaid_units", detail)
-    return Placer(placer.placer, orders, units, placer.turn + 1)
 
 
-def _who(placer: Placer) -> str:
-    if placer.placer.startswith(_NEW_BELOW):
-        return f"you and others who registered in the last {NEW_FOR.days} days in your branch"
-    return "you"
+def _is_shared(placer: Placer) -> bool:
+    return placer.placer.startswith(_NEW_BELOW)

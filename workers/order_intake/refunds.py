@@ -13,6 +13,15 @@ from contracts.money import MoneyError, to_amount, to_minor
 from contracts.orders.v1 import RefundLine, RefundOrder
 from contracts.orders.view import GivenBack, Line
 
+REFUNDS_MAX = 200
+"""Refunds of one order; its document keeps all of them."""
+
+REFUND_LINES_MAX = 5_000
+"""Lines of all refunds of one order: every line of the largest order ten times."""
+
+REFUNDS_TIMES_LINES_MAX = 10_000
+"""Refunds of one order times its lines: each refund's event and reversal list all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Requested:

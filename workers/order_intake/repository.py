@@ -39,7 +39,7 @@ from contracts.wire.envelope import Message
 from infra.ports.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from workers.order_intake.model import Order, Placer, State
-from workers.order_intake.placers import limited_as
+from workers.order_intake.placers import limit_of, limited_as
 
 PLACERS = "order_intake.placers"
 
@@ -77,7 +77,7 @@ def _on_lists(order: Order) -> Document:
     own = (shop_list(order.shop_id), seller_list(order.distributor_id), number_list(order.order_id))
     lists = [*own, status_list(order.status), *uplines]
     if order.placed_by is not None and order.status == "pending" and not order.prepaid:
-        lists.append(unpaid_list(order.placed_by))
+        lists.append(unpaid_list(limit_of(order.placed_by)[0]))
     return {LISTS: lists}
 
 
@@ -280,10 +280,11 @@ async def _placers(tx: Transaction, limited: Mapping[str, str], found: Found) ->
         known += await shared["placers"].run(tx)
         unpaid += await shared["unpaid"].run(tx)
     turns = {document["_id"]: document["turn"] for document in known}
-    held: dict[str, list[int]] = {placer: [] for placer in (*limited, *limited.values())}
+    placers = {placer: Placer(placer, turn=turns.get(placer, 0)) for placer in (*limited, *limited.values())}
     for order in unpaid:
-        held[order["placed_by"]].append(sum(line["quantity"] for line in order["lines"]))
-    return {placer: Placer(placer, len(units), sum(units), turns.get(placer, 0)) for placer, units in held.items()}
+        limit, distributor = limit_of(order["placed_by"])
+        placers[limit] = placers[limit].with_unpaid(distributor, sum(line["quantity"] for line in order["lines"]))
+    return placers
 
 
 async def _lineage(tx: Transaction, seller_ids: set[int], distributors: dict[int, Distributor]) -> Lineage:

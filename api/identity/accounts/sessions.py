@@ -54,7 +54,8 @@ class Sessions:
     async def begin(self, user: User) -> str:
         """A new cookie after a login, never the previous one."""
         cookie = new_secret()
-        session = Session(hash_of(cookie), user.id, self._time.now() + timedelta(seconds=LIFE_S))
+        expires_at = self._time.now() + timedelta(seconds=LIFE_S)
+        session = Session(hash_of(cookie), user.id, expires_at, user.not_before)
         await transact(self._store, self._time, lambda tx: SESSIONS.insert(tx, session))
         return cookie
 
@@ -80,9 +81,7 @@ class Sessions:
         user = await USERS.get(self._store, session.user_id)
         if user is None or not user.active or user.must_change_password:
             return None
-        begun = session.expires_at - timedelta(seconds=LIFE_S)
-        # A changed password also ends the sessions that began with the old one.
-        return user if user.password_changed_at is None or begun >= user.password_changed_at else None
+        return user if user.not_before == session.not_before else None
 
     def hash_of_session(self, request: Request) -> str | None:
         """What identifies the session of this browser in the store."""

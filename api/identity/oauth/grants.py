@@ -65,7 +65,7 @@ class Grants:
     async def begin(self, user: User, client_id: str, scope: str | None = None) -> Tokens:
         """The first tokens after a successful login."""
         now = self._time.now()
-        grant = self._grant(uuid4().hex, user.id, client_id, scope, now)
+        grant = self._grant(uuid4().hex, user, client_id, scope, now)
 
         async def work(tx: Transaction) -> _Decision:
             await GRANTS.insert(tx, grant)
@@ -97,6 +97,7 @@ class Grants:
             expires_at=self._time.now() + timedelta(seconds=CODE_LIFE_S),
             scope=scope,
             session=session,
+            not_before=user.not_before,
         )
         await transact(self._store, self._time, lambda tx: CODES.insert(tx, code))
         return secret
@@ -122,7 +123,9 @@ class Grants:
             user = await USERS.get(tx, code.user_id)
             if user is None or not user.active:
                 return _Decision(refused_for="user not active")
-            grant = replace(self._grant(code.grant_id, user.id, client_id, code.scope, now), session=code.session)
+            if user.not_before != code.not_before:
+                return _Decision(refused_for="login ended")
+            grant = replace(self._grant(code.grant_id, user, client_id, code.scope, now), session=code.session)
             await GRANTS.insert(tx, grant)
             return _Decision(user, grant, await self._refresh(tx, grant, now))
 
@@ -149,6 +152,8 @@ class Grants:
             user = await USERS.get(tx, grant.user_id)
             if user is None or not user.active:
                 return _Decision(refused_for="user not active")
+            if user.not_before != grant.not_before:
+                return _Decision(refused_for="login ended")
             if repeated is not None:
                 return _Decision(user, grant, repeated)
             successor = await self._refresh(tx, grant, now)
@@ -170,7 +175,10 @@ class Grants:
         await transact(self._store, self._time, work)
 
     async def end_all(self, tx: Transaction, user_id: str, reason: str) -> User | None:
-        """End every login of a user, its tokens and browsers, in the transaction of the cause; the user as of now."""
+        """End every login of a user, its tokens and browsers, in the transaction of the cause; the user as of now.
+
+        A code that is not redeemed yet, and a login whose password was checked before, end by the user's `not_before`.
+        """
         now = self._time.now()
         for grant in await GRANTS.all(tx, {"user_id": user_id}):
             if grant.revoked_at is None:
@@ -185,9 +193,9 @@ class Grants:
         await USERS.replace(tx, ended)
         return ended
 
-    def _grant(self, grant_id: str, user_id: str, client_id: str, scope: str | None, now: datetime) -> Grant:
+    def _grant(self, grant_id: str, user: User, client_id: str, scope: str | None, now: datetime) -> Grant:
         expires_at = now + timedelta(seconds=self._settings.refresh_life_s)
-        return Grant(grant_id, user_id, client_id, created_at=now, expires_at=expires_at, scope=scope)
+        return Grant(grant_id, user.id, client_id, now, expires_at, scope, not_before=user.not_before)
 
     async def _refresh(self, tx: Transaction, grant: Grant, now: datetime) -> str:
         secret = new_secret()
