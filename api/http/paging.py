@@ -128,6 +128,7 @@ async def page_of(
     cursor: str | None,
     limit: int,
     fields: Sequence[str] = (),
+    bytes_max: int = PAGE_BYTES_MAX,
 ) -> tuple[list[Document], str | None]:
     """The next documents that meet all conditions, and the cursor of the next page, None on the last.
 
@@ -142,7 +143,9 @@ async def page_of(
     if reach:
         indexed, others = [dict(reach)], [*(one for one in indexed if one != reach), *others]
     after = sorting.after(cursor) if cursor is not None else [{}]
-    ways = _Ways(store, collection, sorting, [*indexed, *others], [[*within, place] for place in after], fields, limit)
+    ways = _Ways(
+        store, collection, sorting, [*indexed, *others], [[*within, place] for place in after], fields, limit, bytes_max
+    )
     first, *rest = indexed[:_WAYS_MAX] or [{}]
     if len(indexed) < 2 and not others:
         found, more = await ways.all_of(first)
@@ -156,7 +159,7 @@ async def page_of(
 @dataclass(frozen=True, slots=True)
 class _Ways:
     """A list under several conditions, scanned along the index of one of them. `ranges`: the bounds of each part of the
-    list that is still to come. A read ends after `limit` documents or PAGE_BYTES_MAX; it returns whether more follow.
+    list that is still to come. A read ends after `limit` documents or `bytes_max`; it returns whether more follow.
     """
 
     store: Documents
@@ -166,6 +169,7 @@ class _Ways:
     ranges: Sequence[Sequence[Mapping[str, Any]]]
     fields: Sequence[str]
     limit: int
+    bytes_max: int
 
     def _along(self, way: Mapping[str, Any]) -> dict[str, Any]:
         parts = [_all([way, *bounds]) for bounds in self.ranges]
@@ -179,7 +183,7 @@ class _Ways:
             sort=self.sorting.keys,
             limit=self.limit,
             fields=self.fields,
-            bytes_max=PAGE_BYTES_MAX,
+            bytes_max=self.bytes_max,
         )
 
     async def left_of(self, way: Mapping[str, Any], scanned: int) -> tuple[list[Document], bool]:
@@ -187,7 +191,7 @@ class _Ways:
         others = [condition for condition in self.conditions if condition != way]
         shown = [{"$project": dict.fromkeys(self.fields, 1)}] if self.fields else []
         stages = [*self._ordered(way), {"$limit": scanned}, {"$match": _all(others)}, *shown]
-        return await self.store.summarise_some(self.collection, stages, limit=self.limit, bytes_max=PAGE_BYTES_MAX)
+        return await self.store.summarise_some(self.collection, stages, limit=self.limit, bytes_max=self.bytes_max)
 
     async def end_of(self, way: Mapping[str, Any]) -> Document | None:
         """The last document to scan along this way; None where there are fewer than SCANNED_MAX."""

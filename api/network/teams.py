@@ -26,24 +26,23 @@ from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
-from api.network.network_view import BY_NUMBER, distributor_of, find_distributor, require_person
+from api.network.network_view import BY_NUMBER, find_distributor, require_person
 from api.network.teams_view import (
     Hierarchy,
     Member,
     TeamView,
     find_team,
     hierarchy,
-    in_team,
     led_by,
     member_view,
+    members_page,
     team_of,
     team_view,
     teams_filter,
-    visible,
 )
 from contracts.fields import DistributorId
 from contracts.network.v1 import ChangeLeader, CreateTeam, EffectiveAt, JoinTeam, LeaderId, LeaveTeam, TeamName
-from contracts.network.view import DISTRIBUTORS, TEAMS
+from contracts.network.view import TEAMS
 
 router = APIRouter(prefix="/api/teams", tags=["teams"], route_class=BodyRoute)
 
@@ -136,11 +135,7 @@ async def list_members(
     """By number. For its leader; the leader's upline sees those of their own downline."""
     now = ports.time.now()
     team = await find_team(ports.store, principal, team_id, now, whole=True)
-    ever, current = in_team(team_id, now)
-    found, after = await page_of(
-        ports.store, DISTRIBUTORS, BY_NUMBER, listed=[ever], checked=[current], cursor=cursor, limit=limit
-    )
-    members = await visible(ports.store, principal, team, [distributor_of(document) for document in found], now)
+    members, after = await members_page(ports.store, principal, team, now, cursor=cursor, limit=limit)
     return Page(items=[member_view(one, now) for one in members], next=next_link(request, after))
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.scope import NOTHING, reaches
 from api.http.ids import ShownId
-from api.http.paging import page_of
+from api.http.paging import LIMIT_MAX, page_of
 from api.http.problems import Problem
 from api.identity.principal import Principal
 from api.network.network_view import BY_NUMBER, distributor_of, entry_at
@@ -21,6 +21,10 @@ from infra.runtime.repository import Codec
 
 MEMBERS_MAX = 1_000
 """The most members in a hierarchy; the list of members has the others, page by page."""
+
+_HIERARCHY_BYTES_MAX = 8 * 1024 * 1024
+_PAGES_LOOKED_AT = 25
+"""For one page of those whom the principal may see: of 5,000 members. A larger team's list ends there."""
 
 TeamsFilter = tuple[dict[str, Any], dict[str, Any]]
 """A condition on the whole history, served by an index, and one for now, checked on each document."""
@@ -91,6 +95,35 @@ async def find_team(reader: Reader, principal: Principal, team_id: int, now: dat
     raise Problem("not_found")
 
 
+async def members_page(
+    store: Documents, principal: Principal, team: Team, now: datetime, *, cursor: str | None, limit: int
+) -> tuple[Sequence[Distributor], str | None]:
+    """The visible members of a page, and the cursor of the next one. It names the last of them: the end of a page of
+    all members would tell the number of someone hidden.
+    """
+    ever, current = in_team(team.team_id, now)
+    is_whole = _sees_all(principal, team, now)
+    seen: list[Distributor] = []
+    for _ in range(_PAGES_LOOKED_AT):
+        found, cursor = await page_of(
+            store,
+            DISTRIBUTORS,
+            BY_NUMBER,
+            listed=[ever],
+            checked=[current],
+            cursor=cursor,
+            limit=limit if is_whole else LIMIT_MAX,
+        )
+        seen += await visible(store, principal, team, [distributor_of(document) for document in found], now)
+        if is_whole:
+            return seen, cursor
+        if cursor is None or len(seen) > limit:
+            break
+    page = seen[:limit]
+    has_more = len(seen) > limit or (cursor is not None and bool(page))
+    return page, BY_NUMBER.cursor({"_id": page[-1].distributor_id}) if has_more else None
+
+
 async def visible(
     reader: Reader, principal: Principal, team: Team, members: Sequence[Distributor], now: datetime
 ) -> Sequence[Distributor]:
@@ -98,10 +131,15 @@ async def visible(
     upline, as everywhere, those of their own downline.
     """
     own = principal.distributor_id
-    if principal.kind == "admin" or own is None or team.leader_at(now) == own:
+    if own is None or _sees_all(principal, team, now):
         return members
     sponsors = await _sponsors_above(reader, members)
     return [one for one in members if one.distributor_id == own or _distance(one.distributor_id, own, sponsors)]
+
+
+def _sees_all(principal: Principal, team: Team, now: datetime) -> bool:
+    own = principal.distributor_id
+    return principal.kind == "admin" or own is None or team.leader_at(now) == own
 
 
 async def own_team(reader: Reader, principal: Principal, now: datetime) -> int | None:
@@ -151,7 +189,14 @@ async def hierarchy(store: Documents, principal: Principal, team: Team, now: dat
     """The visible members by their distance below the leader in the current sponsor tree."""
     ever, current = in_team(team.team_id, now)
     documents, others = await page_of(
-        store, DISTRIBUTORS, BY_NUMBER, listed=[ever], checked=[current], cursor=None, limit=MEMBERS_MAX
+        store,
+        DISTRIBUTORS,
+        BY_NUMBER,
+        listed=[ever],
+        checked=[current],
+        cursor=None,
+        limit=MEMBERS_MAX,
+        bytes_max=_HIERARCHY_BYTES_MAX,
     )
     members = await visible(store, principal, team, [distributor_of(document) for document in documents], now)
     sponsors = await _sponsors_above(store, members)

@@ -70,7 +70,8 @@ class TraceStep(BaseModel):
 
 class Trace(BaseModel):
     of: str = Field(examples=["shop-367/31198459904"])
-    steps: list[TraceStep]
+    steps: list[TraceStep] = Field(description="The newest 500 at most, oldest first.")
+    complete: bool = Field(description="False if there are older steps.", examples=[True])
 
 
 async def find_letter(store: Documents, letter_id: str) -> DeadLetter | None:
@@ -97,9 +98,10 @@ def _summary(letter: DeadLetter) -> dict[str, Any]:
 
 
 async def trace_of(store: Documents, name: str) -> Trace:
-    steps = await timeline_of(store, roster.names(), name)
+    found = await timeline_of(store, roster.names(), name)
     return Trace(
         of=name,
+        complete=found.complete,
         steps=[
             TraceStep(
                 at=step.at,
@@ -112,6 +114,6 @@ async def trace_of(store: Documents, name: str) -> Trace:
                 emitted=list(step.emitted),
                 dead_letter=step.letter,
             )
-            for step in steps
+            for step in found.steps
         ],
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from api.storage.protocols import Documents
 from contracts.money import to_amount
 from contracts.orders.view import LISTS, ORDERS, Line, Order, Refund, Status, number_list
 from contracts.subjects import order_key
-from infra.operators.timeline import timeline_of
+from infra.operators.timeline import Step, timeline_of
 from infra.ports.store import Document
 from infra.runtime import roster
 from infra.runtime.repository import Codec
@@ -111,7 +112,12 @@ class OrderView(BaseModel):
 class OrderWithTimeline(OrderView):
     model_config = ConfigDict(title="OrderWithTimeline")
 
-    timeline: list[StepView] | None = Field(description="Its history, oldest first; null unless requested.")
+    timeline: list[StepView] | None = Field(
+        description="Its history, oldest first, at most the newest 500 steps; null unless requested."
+    )
+    timeline_complete: bool | None = Field(
+        default=None, description="False if there are older steps; null unless requested.", examples=[True]
+    )
 
 
 async def find_order(store: Documents, principal: Principal, order_id: str, shop_id: str | None) -> Order:
@@ -144,13 +150,15 @@ def order_view(order: Order, principal: Principal) -> OrderView:
 async def order_with_timeline(
     store: Documents, order: Order, principal: Principal, *, timeline: bool
 ) -> OrderWithTimeline:
-    steps = await steps_of(store, order.key) if timeline else None
-    return OrderWithTimeline(**_fields(order, principal), timeline=steps)
+    if not timeline:
+        return OrderWithTimeline(**_fields(order, principal), timeline=None)
+    found = await timeline_of(store, roster.names(), order.key)
+    steps = _step_views(found.steps)
+    return OrderWithTimeline(**_fields(order, principal), timeline=steps, timeline_complete=found.complete)
 
 
-async def steps_of(store: Documents, key: str) -> list[StepView]:
-    """The order's history: only types and outcomes, so that it does not reveal others' earnings."""
-    steps = await timeline_of(store, roster.names(), key)
+def _step_views(steps: Iterable[Step]) -> list[StepView]:
+    """Only types and outcomes, so that it does not reveal others' earnings."""
     return [
         StepView(
             at=step.at,

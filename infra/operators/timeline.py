@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import chain, islice
+from itertools import chain
 from typing import Any, Protocol
 
 from contracts.network.view import SHOPS
@@ -23,10 +23,10 @@ from infra.operators.operator import source
 from infra.ports.store import JOURNALS, Document, Parts
 
 _RECORDS_MAX = 1000
-_STEPS_MAX = 2_000
+_STEPS_MAX = 500
 _BYTES_MAX = 2 * 1024 * 1024
 """Of what the messages of one worker emitted. A subject shared by everything, such as the clock, is shown in part, and
-so is one that a sender has filled.
+so is one that a sender has filled: the newest steps.
 """
 _WITHOUT_BODIES = ("at", "handled", "retried", "dead")
 _OUTCOMES = {
@@ -57,24 +57,35 @@ class Step:
     letter: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Steps, oldest first; `complete` is False where there are older ones."""
+
+    steps: Sequence[Step]
+    complete: bool
+
+
 _Found = dict[tuple[str, str, str, datetime], Step]
 
 
-async def timeline_of(read: Journals, workers: Sequence[str], name: str) -> list[Step]:
-    """The steps of `name`, oldest first: an order, a message id, a dead letter or a correlation id."""
+async def timeline_of(read: Journals, workers: Sequence[str], name: str) -> Timeline:
+    """The newest steps of `name`: an order, a message id, a dead letter or a correlation id."""
     # An unreadable message has no subject but its own id, which its sender chose: it is not looked for where the name
     # may be that of an order.
     subjects = {name, f"order/{name}"} if "/" in name else {name, f"message/{name}"}
     keys = await _keys(read, name)
-    found = await _look(read, workers, subjects, keys)
+    found, complete = await _look(read, workers, subjects, keys)
     wider = {subject for step in found.values() for subject in _wider(step)} - subjects
     if wider:
-        found |= await _look(read, workers, wider, ())
+        more, is_all = await _look(read, workers, wider, ())
+        found, complete = found | more, complete and is_all
     known = set(keys)
     while caused := {message["id"] for step in found.values() for message in step.emitted} - known:
         known |= caused
-        found |= await _look(read, workers, (), caused)
-    return sorted(await _with_letters(read, found.values()), key=lambda step: step.at)
+        more, is_all = await _look(read, workers, (), caused)
+        found, complete = found | more, complete and is_all
+    steps = sorted(found.values(), key=lambda step: step.at)
+    return Timeline(await _with_letters(read, steps[-_STEPS_MAX:]), complete and len(steps) <= _STEPS_MAX)
 
 
 async def _keys(read: Journals, message_id: str) -> list[str]:
@@ -96,7 +107,9 @@ def _wider(step: Step) -> Iterable[str]:
         yield step.correlation
 
 
-async def _look(read: Journals, workers: Sequence[str], subjects: Collection[str], keys: Collection[str]) -> _Found:
+async def _look(
+    read: Journals, workers: Sequence[str], subjects: Collection[str], keys: Collection[str]
+) -> tuple[_Found, bool]:
     """One round of concurrent queries to all journals: in sequence, their times would add up.
 
     A record holds a whole batch with every body it emitted, so only the bodies of the wanted messages are read.
@@ -105,25 +118,30 @@ async def _look(read: Journals, workers: Sequence[str], subjects: Collection[str
     if keys:
         conditions += [{"handled.id": {"$in": list(keys)}}, {"dead.id": {"$in": list(keys)}}]
     names = {*subjects, *keys}
-    queries = (_steps_at(read, worker, condition, names) for worker in workers for condition in conditions)
-    steps = list(islice(chain.from_iterable(await asyncio.gather(*queries)), _STEPS_MAX))
+    looks = [_steps_at(read, worker, condition, names) for worker in workers for condition in conditions]
+    answers = await asyncio.gather(*looks)
+    steps = sorted(chain.from_iterable(answers), key=lambda found: found[1].at)[-_STEPS_MAX:]
     emitted = await _emitted(read, steps)
     found = (replace(step, emitted=emitted.get((record_id, step.id), ())) for record_id, step in steps)
-    return {(step.worker, step.id, step.outcome, step.at): step for step in found}
+    is_all = all(len(some) < _STEPS_MAX for some in answers) and sum(map(len, answers)) <= _STEPS_MAX
+    return {(step.worker, step.id, step.outcome, step.at): step for step in found}, is_all
 
 
 async def _steps_at(
     read: Journals, worker: str, condition: Mapping[str, Any], names: set[str]
 ) -> list[tuple[Any, Step]]:
-    """The steps of a worker's records, each with its record's id. Each record is dropped when it was looked through."""
+    """The newest steps of a worker's records, each with its record's id. Each record is dropped when it was looked
+    through. Only the index of subjects has the newest record first; a message has a few records at most.
+    """
     found: list[tuple[Any, Step]] = []
     seen = 0
-    async for record in read.stream(JOURNALS + worker, condition, fields=_WITHOUT_BODIES):
+    newest = (("_id", -1),) if "about" in condition else ()
+    async for record in read.stream(JOURNALS + worker, condition, sort=newest, fields=_WITHOUT_BODIES):
         found += [(record["_id"], step) for step in _steps(worker, record, names)]
         seen += 1
         if seen == _RECORDS_MAX or len(found) >= _STEPS_MAX:
             break
-    return found
+    return found[:_STEPS_MAX]
 
 
 def _steps(worker: str, record: Document, names: set[str]) -> Iterable[Step]:

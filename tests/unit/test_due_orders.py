@@ -17,7 +17,7 @@ TICK = message(ClockTicked(at=NOW, interval_s=60))
 
 
 async def loaded(number: int, lines: int) -> int:
-    """How many overdue orders a tick sees, of a number of orders with a number of lines each; the longest overdue are first."""
+    """How many orders a tick sees, of a number of overdue ones with a number of lines each; the oldest are first."""
     store = InMemoryStore(OrderRepository.collections)
     for place in range(number):
         order = an_order(order_id=f"{place:04}", due_at=NOW - timedelta(seconds=number - place))

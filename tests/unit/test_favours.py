@@ -119,3 +119,16 @@ async def test_what_is_no_favour_of_theirs_hinders_no_one(action: str, target: s
     await house.has_done("ann", action, target, **after)
     assert (await house.makes_a_login("ann")).distributor_id == PUPPET
     assert await house.store.find(USERS.name, {"distributor_id": PUPPET})
+
+
+async def test_who_did_more_than_is_looked_at_makes_no_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Later changes would hide what was done for the distributor."""
+    monkeypatch.setattr("api.identity.accounts.favours._LOOKED_AT_MAX", 3)
+    house = House()
+    await house.has_done("ann", "distributor.move.v1", f"distributor/{PUPPET}", distributor_id=PUPPET, sponsor_id=TOP)
+    for _ in range(3):
+        await house.has_done("ann", "distributor.change.v1", f"distributor/{OTHER}", distributor_id=OTHER)
+
+    with pytest.raises(Problem, match="not_independent"):
+        await house.makes_a_login("ann")
+    assert (await house.makes_a_login("bob")).distributor_id == PUPPET

@@ -47,6 +47,10 @@ async def require_unfavoured(reader: Reader, author: Author, distributor_id: int
         "at": {"$gt": now - INDEPENDENT_AFTER},
     }
     done = await reader.find(AUDIT.name, where, sort=(("_id", -1),), limit=_LOOKED_AT_MAX, fields=_FIELDS)
+    if len(done) == _LOOKED_AT_MAX:
+        # Older ones, which are not looked at, may be about this distributor.
+        detail = f"You made {_LOOKED_AT_MAX} changes within a week or more; ask another administrator for the login."
+        raise Problem("not_independent", detail=detail)
     above = await with_upline(reader, _ids(done, "sponsor_id", _MOVE))
     leading = await leaders_of(reader, _ids(done, "team_id", _JOIN))
     favoured = _named(done) | above | leading | await _paid(reader, done)

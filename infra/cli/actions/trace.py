@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from contracts.javascript import all_exact
 from infra.adapters.mongo import MongoStore
-from infra.operators.timeline import Step, timeline_of
+from infra.operators.timeline import Step, Timeline, timeline_of
 from infra.runtime import roster
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, settings_for
@@ -26,18 +26,21 @@ from infra.terminal.screen import Screen
 def trace(name: str, stack: str, *, as_json: bool) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
-        steps = asyncio.run(timeline(settings, name))
+        found = asyncio.run(timeline(settings, name))
+    steps = found.steps
     if as_json:
         print_text(json.dumps(all_exact([asdict(step) for step in steps]), indent=2, default=str))
     else:
         print_timeline(name, steps, Screen())
+    if not found.complete:
+        print_line(f"These are the newest {len(steps)} steps; there are older ones.", err=True)
     if not steps:
         print_line(_not_found(name, settings), err=True)
     raise typer.Exit(0 if steps else EXIT_BREACH)
 
 
-async def timeline(settings: Settings, name: str) -> list[Step]:
-    """The steps of the order, message, dead letter or correlation id `name`, oldest first."""
+async def timeline(settings: Settings, name: str) -> Timeline:
+    """The newest steps of the order, message, dead letter or correlation id `name`."""
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
         await store.ping()
