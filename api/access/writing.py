@@ -19,6 +19,7 @@ from api.access.guard import Authenticated, correlation_of
 from api.access.ports import Here, Ports
 from api.http.preferences import Preferences
 from api.http.problems import Problem, documented
+from api.identity.accounts.favours import note_favour
 from api.identity.principal import Principal
 from api.storage.audit_log import Entry
 from api.storage.counters import next_id
@@ -197,6 +198,8 @@ class Writer:
             earlier = await tx.find(MESSAGES.name, {"_id": key}) if self.key is not None else []
             if not earlier:
                 await tx.insert(MESSAGES.name, [record])
+                if "users:write" in self.principal.permissions:
+                    await note_favour(tx, self.principal.subject, key, command, self.ports.time.now())
             return earlier[0] if earlier else None
 
         earlier = await transact(self.ports.store, self.ports.time, work)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from api.http.problems import Problem
+from api.identity.accounts.favours import note_favour
 from api.identity.accounts.two_persons import Author
 from api.identity.accounts.users import Users
 from api.identity.model import User
@@ -15,7 +16,10 @@ from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
 from api.identity.repository import USERS
 from api.storage.audit_log import AuditLog, Entry
 from api.storage.repository import COLLECTIONS
+from contracts.network.v1 import MoveDistributor
 from contracts.network.view import DISTRIBUTORS, TEAMS
+from contracts.orders.v1 import UpdateStatus
+from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import ORDERS
 from infra.ports.store import Collection
 from tests.workflow.in_memory import InMemoryStore, ManualTime
@@ -132,3 +136,62 @@ async def test_who_did_more_than_is_looked_at_makes_no_login(monkeypatch: pytest
     with pytest.raises(Problem, match="not_independent"):
         await house.makes_a_login("ann")
     assert (await house.makes_a_login("bob")).distributor_id == PUPPET
+
+
+class TestAtTheSameMoment:
+    """An entry comes after the answer of the workers, and the checks of a command before it is sent."""
+
+    async def noted(self, house: House, by: str, command: Any, key: str = "k-1") -> None:
+        await house.store.transact(lambda tx: note_favour(tx, by, key, command, house.time.now()))
+
+    def prepaid(self, seller: int = PUPPET) -> PlaceOrder:
+        line = {"product_id": 1, "quantity": 1, "amount": "9999.00"}
+        order = {"shop_id": "s", "order_id": "new", "distributor_id": seller, "lines": [line], "prepaid": True}
+        return PlaceOrder.model_validate(order)
+
+    async def test_a_login_waits_for_the_entry_of_what_its_maker_has_sent(self) -> None:
+        house = House()
+        await self.noted(house, "ann", self.prepaid())
+
+        with pytest.raises(Problem, match="not_independent"):
+            await house.makes_a_login("ann")
+        await house.has_done(
+            "ann", "order.place.v2", "order/s/new", **self.prepaid().model_dump(mode="json"), message="k-1"
+        )
+        with pytest.raises(Problem, match="not_independent"):
+            await house.makes_a_login("ann")
+        assert (await house.makes_a_login("ann", OTHER)).distributor_id == OTHER
+        assert (await house.makes_a_login("bob")).distributor_id == PUPPET
+
+    async def test_a_refused_command_has_no_entry_and_delays_a_login_for_a_moment(self) -> None:
+        house = House()
+        await self.noted(house, "ann", self.prepaid(OTHER))
+        with pytest.raises(Problem, match="not_independent"):
+            await house.makes_a_login("ann")
+        house.time.advance_to(NOW + timedelta(seconds=31))
+        assert (await house.makes_a_login("ann")).distributor_id == PUPPET
+
+    @pytest.mark.parametrize(
+        ("command", "reason"),
+        [
+            ("prepaid", "own_earnings"),
+            (UpdateStatus(shop_id="s", order_id="1", status="paid"), "own_earnings"),
+            (MoveDistributor(distributor_id=OTHER, sponsor_id=PUPPET), "own_standing"),
+        ],
+    )
+    async def test_a_command_sees_the_login_that_was_made_after_its_checks(self, command: Any, reason: str) -> None:
+        house = House()
+        command = self.prepaid() if command == "prepaid" else command
+        await house.makes_a_login("ann")
+
+        await self.noted(house, "bob", command)
+        with pytest.raises(Problem) as refused:
+            await self.noted(house, "ann", command)
+        assert refused.value.reason == reason
+
+    async def test_what_favours_no_one_is_not_noted(self) -> None:
+        house = House()
+        shipped = UpdateStatus(shop_id="s", order_id="1", status="shipped")
+        await self.noted(house, "ann", shipped)
+        await self.noted(house, "ann", self.prepaid().model_copy(update={"prepaid": False}))
+        assert (await house.makes_a_login("ann")).distributor_id == PUPPET

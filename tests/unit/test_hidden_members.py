@@ -54,9 +54,14 @@ class Store:
         return [top, *(member for member in self.members if member["_id"] in ids)]
 
 
+def a_reader(distributor_id: int) -> Any:
+    return SimpleNamespace(kind="distributor", distributor_id=distributor_id)
+
+
 @pytest.mark.parametrize("limit", [1, 2, 50, 200])
 async def test_neither_items_nor_cursors_name_the_hidden(limit: int) -> None:
-    store, principal = Store(700), SimpleNamespace(kind="distributor", distributor_id=UPLINE)
+    store: Any = Store(700)
+    principal = a_reader(UPLINE)
     seen: list[int] = []
     cursor = None
     while True:
@@ -66,7 +71,7 @@ async def test_neither_items_nor_cursors_name_the_hidden(limit: int) -> None:
             TEAM,
             NOW,
             cursor=cursor,
-            limit=limit,  # type: ignore[arg-type]
+            limit=limit,
         )
         seen += [member.distributor_id for member in page]
         if cursor is None:
@@ -78,6 +83,7 @@ async def test_neither_items_nor_cursors_name_the_hidden(limit: int) -> None:
 
 
 async def test_the_leader_sees_everyone() -> None:
-    store, principal = Store(5), SimpleNamespace(kind="distributor", distributor_id=LEADER)
-    page, cursor = await members_page(store, principal, TEAM, NOW, cursor=None, limit=50)  # type: ignore[arg-type]
+    store: Any = Store(5)
+    principal = a_reader(LEADER)
+    page, cursor = await members_page(store, principal, TEAM, NOW, cursor=None, limit=50)
     assert ([member.distributor_id for member in page], cursor) == ([1_000, 1_001, 1_002, 1_003, 1_004], None)

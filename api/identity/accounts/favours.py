@@ -7,13 +7,15 @@ no difference which of the two steps came first.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from api.http.problems import Problem
 from api.identity.accounts.two_persons import INDEPENDENT_AFTER, Author
+from api.identity.repository import USERS
+from api.storage.audit_log import written
 from api.storage.network import leaders_of, with_upline
-from api.storage.repository import AUDIT
+from api.storage.repository import AUDIT, MESSAGES
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -22,9 +24,11 @@ from contracts.network.v1 import (
     MoveDistributor,
     RegisterDistributor,
 )
+from contracts.network.view import DISTRIBUTORS
 from contracts.orders import v1, v2
 from contracts.orders.view import ORDERS
-from infra.ports.store import Document, Reader
+from contracts.wire.envelope import Command
+from infra.ports.store import Document, Reader, Transaction
 
 _MOVE, _JOIN = MoveDistributor.message_type, JoinTeam.message_type
 _STANDING = (RegisterDistributor.message_type, ChangeDistributor.message_type, _MOVE)
@@ -32,9 +36,42 @@ _TEAM = (CreateTeam.message_type, ChangeLeader.message_type, _JOIN)
 _ORDER = tuple(kind.message_type for kind in (v1.PlaceOrder, v2.PlaceOrder, v1.UpdateStatus, v1.ChangeAfterSale))
 _FIELDS = ("action", "target", "after")
 _LOOKED_AT_MAX = 20_000
+_FAVOURS = frozenset({*_STANDING, *_TEAM, *_ORDER})
+
+_PENDING = timedelta(seconds=30)
+"""By then a command has its entry, or was refused: a request waits ten seconds for the answer at most."""
+
+_PENDING_MAX = 1_000
 
 
-async def require_unfavoured(reader: Reader, author: Author, distributor_id: int | None, now: datetime) -> None:
+async def note_favour(tx: Transaction, user_id: str, key: str, command: Command, now: datetime) -> None:
+    """Before a command of someone who may make logins is sent: note it, if it may favour a distributor. Its entry in
+    the audit log comes after the answer, so a login that is made meanwhile would not see it; one made just before was
+    not seen by the checks of the command. Both write one document, so that of two at the same time one is repeated.
+
+    Raises Problem own_earnings, own_standing.
+    """
+    after = command.model_dump(mode="json", exclude_none=True)
+    done = [{"action": command.message_type, "target": command.about(), "after": after}]
+    if command.message_type not in _FAVOURS or (command.message_type in _ORDER and not _brings_money(after)):
+        return
+    acting = await _acting(tx, user_id, now)
+    await tx.replace(MESSAGES.name, [{**acting, "pending": [*acting["pending"], {"key": key, "at": now}]}])
+    favoured = await _favoured(tx, done)
+    users = await USERS.all(tx, {"distributor_id": {"$in": sorted(favoured)}}) if favoured else []
+    if any(touch.by == user_id and touch.at > now - _PENDING for user in users for touch in user.touched):
+        raise Problem("own_earnings" if command.message_type in _ORDER else "own_standing")
+
+
+async def _acting(reader: Reader, user_id: str, now: datetime) -> Document:
+    """The document of what this user has sent within _PENDING."""
+    found = await reader.find(MESSAGES.name, {"_id": f"acting/{user_id}"})
+    pending = found[0]["pending"] if found else ()
+    fresh = [each for each in pending if each["at"] > now - _PENDING]
+    return {"_id": f"acting/{user_id}", "at": now, "pending": fresh[-_PENDING_MAX:]}
+
+
+async def require_unfavoured(tx: Transaction, author: Author, distributor_id: int | None, now: datetime) -> None:
     """Raise Problem not_independent where the author, who is about to hold the password of a distributor, within a week
     registered, moved or changed that one, moved others below, made them a leader or added to their team, or brought the
     money of their orders closer. An operator of the command line is no user, and has no such entries.
@@ -46,14 +83,18 @@ async def require_unfavoured(reader: Reader, author: Author, distributor_id: int
         "action": {"$in": [*_STANDING, *_TEAM, *_ORDER]},
         "at": {"$gt": now - INDEPENDENT_AFTER},
     }
-    done = await reader.find(AUDIT.name, where, sort=(("_id", -1),), limit=_LOOKED_AT_MAX, fields=_FIELDS)
+    done = await tx.find(AUDIT.name, where, sort=(("_id", -1),), limit=_LOOKED_AT_MAX, fields=_FIELDS)
     if len(done) == _LOOKED_AT_MAX:
         # Older ones, which are not looked at, may be about this distributor.
         detail = f"You made {_LOOKED_AT_MAX} changes within a week or more; ask another administrator for the login."
         raise Problem("not_independent", detail=detail)
-    above = await with_upline(reader, _ids(done, "sponsor_id", _MOVE))
-    leading = await leaders_of(reader, _ids(done, "team_id", _JOIN))
-    favoured = _named(done) | above | leading | await _paid(reader, done)
+    acting = await _acting(tx, author.user_id, now)
+    await tx.replace(MESSAGES.name, [acting])
+    keys = [each["key"] for each in acting["pending"]]
+    if keys and len(await written(tx, keys)) < len(keys):
+        detail = f"A command of yours has no entry yet, or was refused; try again in {_PENDING.seconds} seconds."
+        raise Problem("not_independent", detail=detail)
+    favoured = await _favoured(tx, done)
     if distributor_id in favoured:
         days = INDEPENDENT_AFTER.days
         detail = (
@@ -61,6 +102,12 @@ async def require_unfavoured(reader: Reader, author: Author, distributor_id: int
             "reported an order that pays them; ask another administrator for the login."
         )
         raise Problem("not_independent", detail=detail)
+
+
+async def _favoured(reader: Reader, done: Sequence[Document]) -> set[int]:
+    above = await with_upline(reader, _ids(done, "sponsor_id", _MOVE))
+    leading = await leaders_of(reader, _ids(done, "team_id", _JOIN))
+    return _named(done) | above | leading | await _paid(reader, done)
 
 
 def _ids(done: Sequence[Document], field: str, *actions: str) -> set[int]:
@@ -83,7 +130,17 @@ async def _paid(reader: Reader, done: Sequence[Document]) -> set[int]:
     }
     found = await reader.find(ORDERS, {"_id": {"$in": sorted(keys)}}, fields=("upline", "team"))
     teams = (order["team"] for order in found if order.get("team"))
-    return {up["distributor_id"] for order in found for up in order["upline"]} | {team["leader_id"] for team in teams}
+    paid = {up["distributor_id"] for order in found for up in order["upline"]} | {team["leader_id"] for team in teams}
+    # An order that is not accepted yet: those above its seller now.
+    coming = keys - {order["_id"] for order in found}
+    sellers = _ids(
+        [entry for entry in done if entry["target"].removeprefix("order/") in coming], "distributor_id", *_ORDER
+    )
+    if not sellers:
+        return paid
+    teams_of = await reader.find(DISTRIBUTORS, {"_id": {"$in": sorted(sellers)}}, fields=("teams",))
+    team_ids = {entry["team_id"] for one in teams_of for entry in one.get("teams", ()) if entry["team_id"] is not None}
+    return paid | await with_upline(reader, sellers) | await leaders_of(reader, team_ids)
 
 
 def _brings_money(after: dict[str, Any]) -> bool:

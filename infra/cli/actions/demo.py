@@ -145,7 +145,7 @@ async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextMa
             found.stock = await world.stock()
         finally:
             store.close()
-        steps = (await timeline(settings, outcome.sample_order)).steps
+        steps = list((await timeline(settings, outcome.sample_order)).steps)
     verified = outcome.report.breach_count == 0 and report.accounted(outcome)
     return _Played(outcome, found, report.as_object(outcome, found, verified=verified), steps)
 
