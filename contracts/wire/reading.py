@@ -34,6 +34,7 @@ TOO_LARGE = "too_large"
 TOO_MANY = "too_many_messages"
 _BARE_KEYS = f"{BARE_SOURCE}/"
 _PROBLEMS_MAX = 3
+_PROBLEMS_READ_MAX = 1_000
 _UNREADABLE_MAX = 20
 """Unreadable messages of one body that are answered and kept each by itself."""
 _BOM = b"\xef\xbb\xbf"
@@ -155,8 +156,15 @@ class Reader:
 
 def _is_too_long(error: ValidationError) -> bool:
     """Whether it is the batch itself that is too long; then there is no other problem."""
-    problem = error.errors(include_url=False, include_input=False, include_context=False)[0]
-    return problem["type"] == "too_long" and not problem["loc"]
+    [problem, *others] = _problems(error)
+    return not others and problem["type"] == "too_long" and not problem["loc"]
+
+
+def _problems(error: ValidationError) -> Sequence[Any]:
+    """What is wrong with a body. Of very many problems only their number is told: each would become a dictionary."""
+    if (count := error.error_count()) > _PROBLEMS_READ_MAX:
+        return [{"type": "too_many", "loc": (), "msg": f"{count} fields or values are wrong"}]
+    return error.errors(include_url=False)
 
 
 def _few(items: list[Message[Any] | Unreadable], routing_key: str) -> list[Message[Any] | Unreadable]:
@@ -313,7 +321,7 @@ def unhandled_message(message: Message[Any], reason: str, detail: str) -> Unread
 def _unreadable(
     body: bytes, error: ValidationError, content_type: str | None, routing_key: str, *, bare: bool = False
 ) -> Unreadable:
-    problems = error.errors(include_url=False)
+    problems = _problems(error)
     reason = _REASONS.get(problems[0]["type"], "invalid_value")
     parsed = _parsed(body) if reason != "malformed_json" else None
     envelope = parsed if isinstance(parsed, dict) and not bare else {}

@@ -267,7 +267,7 @@ class BatchLoop:
         works, rivals = with_conflicts(works, known)
         if conflicts := conflict_keys(works, rivals):
             known |= self._journal.known(await self._journal.mentions(conflicts).run(tx), conflicts)
-        folded = Folded(self._worker.name, self._queue, self._time.now())
+        folded = Folded(self._worker.name, self._queue, self._time.now(), announced=self._announced)
         arrived = Arrived(known)
         fold(self._handler, state, arrived.fresh_of(works), policy=self._policy, folded=folded)
         if rivals:
@@ -333,8 +333,7 @@ class BatchLoop:
             for unhandled in folded.dead:
                 self._log.error("dead_lettered", **_fields(unhandled))
             for message in folded.emissions:
-                if message.type in self._announced:
-                    self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
+                self._log.warning(message.type, correlation_id=message.correlationid, **message.data.model_dump())
 
 
 def _fields(unhandled: Unhandled) -> dict[str, object]:

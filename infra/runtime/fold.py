@@ -21,6 +21,13 @@ from infra.runtime.worker import Handler
 
 S = TypeVar("S")
 
+EMITTED_BYTES_MAX = 8 * 2**20
+"""Of the messages of one batch: half of the largest document, since one journal record keeps them all."""
+
+
+class EmitsTooMuch(Exception):
+    """The batch is to be committed in parts."""
+
 
 @dataclass(frozen=True, slots=True)
 class Work:
@@ -53,7 +60,10 @@ class Retry:
 
 @dataclass(slots=True)
 class Folded:
-    """The result of one batch, ready for the journal and the broker. `emissions` are for the log."""
+    """The result of one batch, ready for the journal and the broker.
+
+    `emissions` are those of the announced types, for the log; others are kept as bytes alone, which take a tenth.
+    """
 
     worker: str
     queue: str
@@ -63,6 +73,8 @@ class Folded:
     dead: list[Unhandled] = field(default_factory=list)
     emitted: list[Emitted] = field(default_factory=list)
     retries: list[Retry] = field(default_factory=list)
+    emitted_bytes: int = 0
+    announced: frozenset[str] = frozenset()
     emissions: list[Emission[Payload]] = field(default_factory=list)
     failures: dict[str, Failure] = field(default_factory=dict)
     """Why a message was not handled, by its key."""
@@ -85,8 +97,11 @@ class Folded:
         if isinstance(cause, Message) and isinstance(payload, Refusal):
             payload = in_words_of(cause.sent_as, payload)
         message = emit(payload, cause=cause, source=self.worker, index=index, at=self.at, began=began)
-        self.emissions.append(message)
-        self.emitted.append(Emitted(cause.key, message.id, message.type, message.to_bytes()))
+        if message.type in self.announced:
+            self.emissions.append(message)
+        body = message.to_bytes()
+        self.emitted_bytes += len(body)
+        self.emitted.append(Emitted(cause.key, message.id, message.type, body))
 
 
 def fold(
@@ -95,8 +110,11 @@ def fold(
     """Run the rule for every message in turn; `state` collects the changes, `folded` the results.
 
     A rule that raises affects its own message only: the state it read is immutable, and its changes are not kept.
+    Raises EmitsTooMuch, if there is more than one message.
     """
     for work in works:
+        if folded.emitted_bytes > EMITTED_BYTES_MAX and len(works) > 1:
+            raise EmitsTooMuch(f"more than {EMITTED_BYTES_MAX >> 20} MB, of {len(works)} messages")
         if isinstance(work.item, NotYours):
             item, about = work.item, f"shop/{work.item.shop}"
             folded.handled.append(Handled(item.key, item.type, about, item.correlation, NOT_YOUR_SHOP))

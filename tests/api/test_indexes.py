@@ -254,7 +254,7 @@ async def test_a_match_is_found_behind_many_documents_that_do_not_match(crowd: S
 
 
 @pytest.mark.parametrize("who", ["distributor", "shop"])
-async def test_no_page_ends_at_an_order_of_somebody_else(crowd: Stage, who: str) -> None:
+async def test_no_page_ends_at_an_order_beyond_reach(crowd: Stage, who: str) -> None:
     ends = 0
     for chosen in filter_choices("/api/orders"):
         client, wanted = crowd.people[who], {name: crowd.known[name] for name in chosen}

@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+import infra.runtime.fold as fold_module
 from contracts.catalog.v1 import DefineProduct, ProductDefined, ProductRefused
 from contracts.operations.v1 import MessageDeadLettered
+from contracts.wire.catalogue import ALL
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Refusal
 from contracts.wire.refusal import Conflict, Refused, Unreadable
 from infra.runtime.failure_policy import Failure, FailurePolicy
-from infra.runtime.fold import Folded, Retry, Work, fold
+from infra.runtime.fold import EmitsTooMuch, Folded, Retry, Work, fold
 from infra.runtime.journal import Emitted, Handled, Record, Unhandled, to_document
 from infra.runtime.worker import Handler, on
 from tests.builders import NOW, TEA, message
@@ -82,7 +84,7 @@ HANDLER = on(DefineProduct, decide=decide, refuse=refuse)
 
 
 def fold_all(*works: Work, handler: Handler = HANDLER, into: OneState | None = None) -> Folded:
-    folded = Folded("catalog", QUEUE, NOW)
+    folded = Folded("catalog", QUEUE, NOW, announced=frozenset(ALL))
     state: Any = into or OneState()
     return fold(handler, state, works, policy=POLICY, folded=folded)
 
@@ -98,6 +100,23 @@ class TestAnswers:
         fold_all(Work(command("a")), Work(command("b")), Work(command("c")), into=state)
 
         assert state.state == Seen(("a", "b", "c"))
+
+    def test_messages_that_together_emit_too_much_are_not_folded_in_one_go(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        one = fold_all(Work(command("a"))).emitted_bytes
+        monkeypatch.setattr(fold_module, "EMITTED_BYTES_MAX", one)
+
+        fold_all(Work(command("a")), Work(command("b")))
+        with pytest.raises(EmitsTooMuch, match="of 3 messages"):
+            fold_all(Work(command("a")), Work(command("b")), Work(command("c")))
+        monkeypatch.setattr(fold_module, "EMITTED_BYTES_MAX", 0)
+        assert fold_all(Work(command("a"))).emitted_bytes == one
+
+    def test_only_announced_messages_are_kept_for_the_log(self) -> None:
+        folded = Folded("catalog", QUEUE, NOW)
+        fold(HANDLER, cast(Any, OneState()), [Work(command("a"))], policy=POLICY, folded=folded)
+        assert (len(folded.emitted), folded.emissions) == (2, [])
 
     def test_a_decision_is_handled_with_its_outcome_and_emits_all_its_events_in_order(self) -> None:
         folded = fold_all(Work(command("a")))

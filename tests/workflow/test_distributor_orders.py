@@ -100,7 +100,7 @@ async def test_new_logins_below_one_distributor_have_one_limit(system: System) -
         await system.publish(RegisterDistributor(distributor_id=number, sponsor_id=sponsor, tier="standard"))
         await system.run_until_idle()
 
-    # Two units each, of which one of them may hold a quarter of eight.
+    # Two units each, and one of them may hold two of the eight.
     await placed(system, "o-1", "o-1-more", source="api/distributor/a/901", together=True)
     for number in (2, 3, 4, 5):
         await placed(system, f"o-{number}", source=f"api/distributor/b/90{number}")

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from functools import cache
 
 import pytest
+import structlog
 
 from infra.auditing.audit import Report
 from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.traffic import Publication, traffic
 from infra.ports.messaging import Outgoing
+from infra.runtime import fold
 from infra.settings import Settings
 from tests.builders import NOW, place, update
 from tests.workflow.conftest import set_up
@@ -127,3 +129,14 @@ async def _order_life_with(publisher: CrashingPublisher, system: System) -> obje
             await system.run_until_idle()
     assert system.time.now() == NOW
     return system.business_state()
+
+
+async def test_a_batch_that_emits_too_much_is_committed_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = await trade(Settings())
+    monkeypatch.setattr(fold, "EMITTED_BYTES_MAX", 4_000)
+    with structlog.testing.capture_logs() as logged:
+        parts = await trade(Settings())
+
+    assert "batch_halved" in {entry["event"] for entry in logged}
+    assert parts.business_state() == whole.business_state()
+    await parts.assert_sound()
