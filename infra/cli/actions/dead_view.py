@@ -11,6 +11,9 @@ from contracts.operations.view import DeadLetter
 from infra.operators.dead_letters import Cause
 
 _WHEN = "%Y-%m-%d %H:%M:%S"
+_SHOWN_BYTES_MAX = 64 * 1024
+_DEPTH_MAX = 20
+"""An order has a depth of 4."""
 
 
 def as_object(letter: DeadLetter) -> dict[str, Any]:
@@ -51,8 +54,22 @@ def _indented(text: str) -> list[str]:
 
 
 def _readable(letter: DeadLetter) -> str:
-    """The body, indented if it is JSON; bytes that are not UTF-8 are shown as escapes."""
-    try:
-        return json.dumps(json.loads(letter.raw), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return letter.raw.decode(errors="backslashreplace")
+    """The body, indented if it is JSON of a usual form; bytes that are not UTF-8 are shown as escapes."""
+    raw = letter.raw
+    if len(raw) <= _SHOWN_BYTES_MAX and _depth(raw) <= _DEPTH_MAX:
+        try:
+            return json.dumps(json.loads(raw), indent=2, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            pass
+    rest = len(raw) - _SHOWN_BYTES_MAX
+    more = f"\n… and {rest} more bytes; --json has all of them" if rest > 0 else ""
+    return raw[:_SHOWN_BYTES_MAX].decode(errors="backslashreplace") + more
+
+
+def _depth(raw: bytes) -> int:
+    """How deep brackets are nested, those in texts too: each level indents every line below it."""
+    deepest = depth = 0
+    for byte in raw:
+        depth += (byte in b"[{") - (byte in b"]}")
+        deepest = max(deepest, depth)
+    return deepest
