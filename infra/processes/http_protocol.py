@@ -18,6 +18,11 @@ HEADER_BYTES_MAX = 64 * 1024
 """The request line and all headers; an access token takes up to 8 KB."""
 
 HEADERS_MAX = 100
+CONNECTIONS_MAX = 600
+"""Beyond it the connection that has waited longest for its client's next request ends, so that others come through. The
+server itself refuses requests from 900 connections on.
+"""
+
 URL_BYTES_MAX = 16 * 1024
 HEADERS_WITHIN_S = 10.0
 BODY_WITHIN_S = 30.0
@@ -54,11 +59,16 @@ class BoundedHttp(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _unread_since: float | None = None
     _refused = False
+    _waits_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._deadline = self.loop.time() + HEADERS_WITHIN_S
+        self._waits_since = self.loop.time()
+        self._deadline = self._waits_since + HEADERS_WITHIN_S
         self._timer = self.loop.call_later(_LOOKS_EVERY_S, self._look)
+        if len(self.connections) > CONNECTIONS_MAX:
+            waiting = [one for one in self.connections if isinstance(one, BoundedHttp) and one._waits_for_client()]
+            min(waiting, key=lambda one: one._waits_since).transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._timer is not None:
@@ -116,6 +126,7 @@ class BoundedHttp(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         self._begun = False
+        self._waits_since = self.loop.time()
         self._received = 0
         self._deadline = inf
         super().on_message_complete()
@@ -123,6 +134,10 @@ class BoundedHttp(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Also for what uvicorn itself refuses: its parser failed, or one of the callbacks above."""
         self._refuse(self._status)
+
+    def _waits_for_client(self) -> bool:
+        """Whether the client is to send its next request, or the rest of one."""
+        return (self._begun or not self._is_answering()) and not self.transport.is_closing()
 
     def _end_parsing(self, status: HTTPStatus) -> None:
         self._status = status

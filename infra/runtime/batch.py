@@ -279,7 +279,8 @@ class BatchLoop:
         if not record.is_empty:
             await self._journal.write(tx, record)
         repeated = await self._journal.emitted_by(tx, (arrived.returned & known.keys()) | recalled.republish)
-        answers = await replies(tx, self._journal, works, folded, set(known), self._policy)
+        answered = {*known, *(work.item.key for work in recalled.first)}
+        answers = await replies(tx, self._journal, [*works, *recalled.first], folded, answered, self._policy)
         return Committed(folded, repeated, answers, [*recalled.returning, *returning(folded.handled)])
 
     async def _publish(self, committed: Committed) -> None:

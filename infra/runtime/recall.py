@@ -41,10 +41,13 @@ class Past:
 class Recalled:
     """`works`: redelivered bare bodies under the ids they had. The emissions of `republish` are published again.
 
+    `first` are the bodies of shops once more, under the id of the first delivery of the same content: its answer may be
+    the one that was lost, and the shop knows all these deliveries by one id.
     `returning` are bodies from a batch that set one subject to several values; see the function `returning`.
     """
 
     works: list[Work]
+    first: list[Work] = field(default_factory=list)
     republish: set[str] = field(default_factory=set)
     returning: list[str] = field(default_factory=list)
 
@@ -71,15 +74,22 @@ def recall(works: Sequence[Work], records: Sequence[Document], subjects: set[str
             same = [past for past in history if past.content == content]
             recalled.republish.update(past.key for past in same if past.handled)
             past = _recognised(work, history, taken, superseded=decided.get(subject, content) != content)
+            first = next((each.key for each in same if each.handled), None)
+            if work.sender is not None and first is not None and (past is None or past.key != first):
+                recalled.first.append(_under(work, item, first))
             if past is not None:
                 taken.add(past.key)
                 if past.handled and _is_returning(past, history):
                     recalled.returning.append(past.key)
-                recalled.works.append(replace(work, item=item.model_copy(update={"id": past.key[_ID:]})))
+                recalled.works.append(_under(work, item, past.key))
                 continue
         decided[subject] = content
         recalled.works.append(work)
     return recalled
+
+
+def _under(work: Work, item: Message[Any], key: str) -> Work:
+    return replace(work, item=item.model_copy(update={"id": key[_ID:]}))
 
 
 def returning(handled: Iterable[Handled]) -> list[str]:

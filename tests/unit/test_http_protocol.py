@@ -87,6 +87,52 @@ async def server(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Server]:
             connection.transport.abort()
 
 
+async def has_ended(reader: asyncio.StreamReader) -> bool:
+    try:
+        while await asyncio.wait_for(reader.read(100), 0.05):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionResetError:
+        return True
+    return True
+
+
+class TestNumber:
+    @pytest.mark.parametrize(
+        "sent", [b"", GET, GET + b"\r\n", b"POST /x HTTP/1.1\r\nHost: a.example\r\nContent-Length: 9\r\n\r\nab"]
+    )
+    async def test_connections_that_wait_for_their_client_make_room(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch, sent: bytes
+    ) -> None:
+        monkeypatch.setattr(http_protocol, "CONNECTIONS_MAX", 5)
+        monkeypatch.setattr(http_protocol, "HEADERS_WITHIN_S", 60.0)
+        monkeypatch.setattr(http_protocol, "BODY_WITHIN_S", 60.0)
+        crowd = []
+        for _ in range(8):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(sent)
+            crowd.append((reader, writer))
+            await asyncio.sleep(0.01)
+        assert await server.status(GET + b"\r\n", keep=True) == 200
+        # The oldest four of nine connections have ended.
+        assert [await has_ended(reader) for reader, _ in crowd] == [True] * 4 + [False] * 4
+        for _, writer in crowd:
+            writer.close()
+
+    async def test_a_request_that_is_being_answered_keeps_its_connection(
+        self, server: Server, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(http_protocol, "CONNECTIONS_MAX", 2)
+        server.pause_s = 0.3
+        answer = asyncio.create_task(server.status(GET + b"\r\n", keep=True))
+        await asyncio.sleep(0.05)
+        crowd = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(6)]
+        assert await answer == 200
+        for _, writer in crowd:
+            writer.close()
+
+
 class TestSize:
     async def test_usual_requests_are_answered(self, server: Server) -> None:
         assert await server.status(GET + b"\r\n", keep=True) == 200

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.wire.reading import BARE_SOURCE
+from infra.ports.messaging import Sender
 from infra.ports.store import Document
 from infra.runtime.fold import Work
 from infra.runtime.journal import Handled
@@ -60,6 +61,16 @@ def test_a_handled_body_is_a_repeat_and_its_events_are_published_again() -> None
     found = recalled([work("open")], record("open.1"))
 
     assert (ids(found), found.republish, found.returning) == (["open.1"], {key("open.1")}, [])
+
+
+def test_a_shop_is_answered_about_the_first_delivery_too() -> None:
+    """Two deliveries of the same bytes, and a crash before the answer to the first: which of them comes again?"""
+    shops = replace(work("open"), sender=Sender(SHOP, "open", TYPE))
+    found = recalled([shops], record("open.1"), record("open.2"))
+    assert (ids(found), [each.item.id for each in found.first]) == (["open.2"], ["open.1"])
+
+    assert recalled([shops], record("open.1")).first == []
+    assert recalled([work("open")], record("open.1"), record("open.2")).first == []
 
 
 def test_after_another_command_it_is_a_new_one_and_the_earlier_events_are_published_again() -> None:
