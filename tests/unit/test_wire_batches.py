@@ -106,7 +106,7 @@ def test_the_errors_of_a_body_are_few(kind: str) -> None:
 
 @pytest.mark.parametrize("kind", [BATCH, STRUCTURED])
 def test_very_many_errors_are_only_counted(kind: str) -> None:
-    """A body of 1 MiB has room for 80,000 unknown fields, each of which would become a dictionary, three times."""
+    """A body of 1 MiB has room for 80,000 unknown fields; each would become a dictionary, three times."""
     one = json.loads(sent_with(**{f"field-{number}": 1 for number in range(1_001)}))
     item = the_only(read(json.dumps([one] if kind == BATCH else one), kind))
 
