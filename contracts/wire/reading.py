@@ -161,7 +161,7 @@ def _is_too_long(error: ValidationError) -> bool:
 
 
 def _problems(error: ValidationError) -> Sequence[Any]:
-    """What is wrong with a body. Of very many problems only their number is told: each would become a dictionary."""
+    """What is wrong with a body. Of very many problems only the number is given: each would become a dictionary."""
     if (count := error.error_count()) > _PROBLEMS_READ_MAX:
         return [{"type": "too_many", "loc": (), "msg": f"{count} fields or values are wrong"}]
     return error.errors(include_url=False)
