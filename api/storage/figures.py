@@ -133,7 +133,7 @@ class Figures:
             ORDERS,
             [
                 *newest,
-                {"$project": {"product": {"$setUnion": "$lines.product_id"}}},
+                {"$project": {"product": {"$setUnion": ["$lines.product_id", []]}}},
                 {"$unwind": "$product"},
                 {"$group": {"_id": "$product", "orders": {"$sum": 1}}},
                 {"$sort": {"orders": -1, "_id": 1}},
