@@ -94,11 +94,14 @@ class MongoReads:
         sort: Sequence[tuple[str, int]] = (),
         fields: Sequence[str] = (),
     ) -> AsyncIterator[Document]:
-        cursor = self._database[collection].find_raw_batches(
+        cursor = self._database[collection].find(
             dict(where), projection(fields), session=self._session, batch_size=_STREAMED_AT_ONCE
         )
-        async for _, document in _documents(cursor.sort(list(sort)) if sort else cursor, self._options):
-            yield document
+        try:
+            async for document in cursor.sort(list(sort)) if sort else cursor:
+                yield document
+        except PyMongoError as error:
+            raise translate(error) from error
 
 
 async def some_of(
