@@ -140,26 +140,25 @@ class Figures:
                 {"$limit": HOT_MAX},
             ],
         )
-        wanted = [one["_id"] for one in counted]
+        orders = {one["_id"]: one["orders"] for one in counted}
         summed = await self._store.summarise(
             ORDERS,
             [
                 *newest,
                 {"$project": {"lines.product_id": 1, "lines.quantity": 1}},
                 {"$unwind": "$lines"},
-                {"$match": {"lines.product_id": {"$in": wanted}}},
+                {"$match": {"lines.product_id": {"$in": list(orders)}}},
                 {"$group": {"_id": "$lines.product_id", "units": {"$sum": "$lines.quantity"}}},
             ],
         )
         units = {one["_id"]: one["units"] for one in summed}
         names = {
             product["_id"]: product["name"]
-            for product in await self._store.find(PRODUCTS, {"_id": {"$in": wanted}}, fields=("name",))
+            for product in await self._store.find(PRODUCTS, {"_id": {"$in": list(orders)}}, fields=("name",))
         }
         hot = [
-            {"product_id": key, "name": names.get(key), "orders": one["orders"], "units": units.get(key, 0)}
-            for one in counted
-            for key in (one["_id"],)
+            {"product_id": key, "name": names.get(key), "orders": count, "units": units.get(key, 0)}
+            for key, count in orders.items()
         ]
         return dict.fromkeys(keys, hot)
 

@@ -43,8 +43,15 @@ class Decoder:
         delivery_id = self._delivery_id(delivery)
         aside = None
         if self.is_too_large(delivery):
-            whole = {"whole_bytes": delivery.whole_bytes, "whole_id": delivery.whole_id}
-            items = [too_large(delivery.body, delivery.routing_key, self._bytes_max, **whole)]  # type: ignore[arg-type]
+            items = [
+                too_large(
+                    delivery.body,
+                    delivery.routing_key,
+                    self._bytes_max,
+                    whole_bytes=delivery.whole_bytes,
+                    whole_id=delivery.whole_id,
+                )
+            ]
         else:
             items = read(self._reader, delivery, delivery_id)
             if delivery.undecoded is not None:

@@ -164,7 +164,7 @@ async def test_a_second_count_during_the_first_shortage(ordered: System) -> None
 
 
 async def test_more_orders_are_cancelled_than_fit_one_message(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workers.order_intake.repository.UNPAID_MAX", 3)
+    monkeypatch.setattr("workers.order_intake.repository.EXAMINED_MAX", 3)
     for number in range(10):
         # Placed at the same time: the order id decides.
         await order(system, str(number), units=4)

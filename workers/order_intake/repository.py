@@ -20,7 +20,7 @@ from contracts.network.view import (
     Team,
 )
 from contracts.orders.placing import placer_of
-from contracts.orders.v1 import UNPAID_MAX, UPLINE_DEPTH_MAX, ChangeAfterSale, RefundOrder, UpdateStatus
+from contracts.orders.v1 import UPLINE_DEPTH_MAX, ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import (
     LISTS,
@@ -50,7 +50,7 @@ DUE_AT_ONCE, DUE_LINES_MAX = 50, 20_000
 """They are read some at a time, and no more than this many lines: a shop may have 500 lines in each."""
 
 UNPAID_MIN = 10
-"""Orders that each request examines if a batch has many; all together may examine `UNPAID_MAX`, and EXAMINED_MAX."""
+"""Orders that each request examines if a batch has many; all together may examine `EXAMINED_MAX`."""
 
 EXAMINED_MAX = 100
 """Fewer than a request may name: with 500 lines each, these take some 10 MB."""
@@ -150,7 +150,7 @@ class OrderRepository(Repository[State, Consumed]):
             return {"due": Find(ORDERS, where, sort=(("due_at", 1),), limit=DUE_MAX, fields=("_id",))}
         if commands := [d for d in data if isinstance(d, StockReleaseRequested)]:
             pages = {name: where for command in commands for name, where in _page(command).items()}
-            limit = max(min(UNPAID_MAX, EXAMINED_MAX) // len(pages), UNPAID_MIN)
+            limit = max(EXAMINED_MAX // len(pages), UNPAID_MIN)
             return {name: Find(ORDERS, where, sort=_NEWEST_FIRST, limit=limit) for name, where in pages.items()}
         orders = with_ids(ORDERS, (d.key for d in data if isinstance(d, OfOrder)))
         placed = [d for d in data if isinstance(d, PlaceOrder)]

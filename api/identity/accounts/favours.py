@@ -51,10 +51,12 @@ async def note_favour(tx: Transaction, user_id: str, key: str, command: Command,
 
     Raises Problem own_earnings, own_standing.
     """
-    after = command.model_dump(mode="json", exclude_none=True)
-    done = [{"action": command.message_type, "target": command.about(), "after": after}]
-    if command.message_type not in _FAVOURS or (command.message_type in _ORDER and not _brings_money(after)):
+    if command.message_type not in _FAVOURS:
         return
+    after = command.model_dump(mode="json", exclude_none=True)
+    if command.message_type in _ORDER and not _brings_money(after):
+        return
+    done = [{"action": command.message_type, "target": command.about(), "after": after}]
     acting = await _acting(tx, user_id, now)
     await tx.replace(MESSAGES.name, [{**acting, "pending": [*acting["pending"], {"key": key, "at": now}]}])
     favoured = await _favoured(tx, done)
