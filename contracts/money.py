@@ -73,12 +73,11 @@ def _whole(number: Decimal, scale: int) -> int | None:
     return None if rest else whole
 
 
-def largest_remainder(numerators: Sequence[int], denominator: int, limit: int | None = None) -> list[int]:
+def largest_remainder(numerators: Sequence[int], denominator: int) -> list[int]:
     """Round the exact shares `numerators[i] / denominator` so that they sum to their rounded total.
 
-    The total is rounded half up and never exceeds `limit`. Each share gets its floor; the units left go to the
-    largest fractions, the earlier index first if fractions are equal. Shares are never negative.
-    If even the floors exceed `limit`, units are taken back from the last shares first.
+    The total is rounded half up. Each share gets its floor; the units left go to the largest fractions, the earlier
+    index first if fractions are equal. Shares are never negative.
     """
     floors = []
     fractions = []
@@ -87,16 +86,8 @@ def largest_remainder(numerators: Sequence[int], denominator: int, limit: int | 
         floors.append(floor)
         fractions.append(fraction)
     left = (2 * sum(fractions) + denominator) // (2 * denominator)
-    if limit is not None:
-        left = min(left, limit - sum(floors))
-    if left > 0:
+    if left:
         # A stable sort keeps the earlier of equal fractions first, reversed or not.
         for index in sorted(range(len(floors)), key=fractions.__getitem__, reverse=True)[:left]:
             floors[index] += 1
-    for index in reversed(range(len(floors))):
-        if left >= 0:
-            break
-        taken = min(floors[index], -left)
-        floors[index] -= taken
-        left += taken
     return floors

@@ -31,7 +31,8 @@ class Entry:
     """One distributor's share of one line under one plan, with everything needed to recompute it by hand.
 
     Exact share = base x rate (in millionths), or unit x quantity for a fixed amount; cut to what `limited_by` left,
-    then rounded together with the other shares of the line: `rounding` is the minor unit that this added, or 0.
+    then rounded together with the other shares of the line, counting what earlier lines owe: `rounding` is the minor
+    unit that this added, or 0.
     `level` is 0 for a team's leader, who need not be in the seller's chain.
     """
 
@@ -123,7 +124,8 @@ class Commission:
 
     It is `held` from payment on. `release_at` is set from completion until it is `released`, while no after-sale is
     open; `released_at` is the `release_at` it was released by. `pool_minor` is the sum of `pools_minor`, the pools of
-    the lines. `market` is that of the rules.
+    the lines. `market` is that of the rules. `arithmetic` is what the entries were calculated with, a number that
+    `contracts.plans.calculation.ARITHMETIC` explains; commissions of earlier releases have none, and 1 is theirs.
     """
 
     key: str
@@ -147,6 +149,7 @@ class Commission:
     after_sale: AfterSale | None = None
     pools_minor: tuple[int, ...] = ()
     market: str = DEFAULT_MARKET
+    arithmetic: int = 1
 
     @property
     def shop_and_order(self) -> tuple[str, str]:

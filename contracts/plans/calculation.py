@@ -2,19 +2,28 @@
 
 Each line has a closed pool. A plan's share of it is exact. It is cut by the plan's caps and by what earlier plans left
 of the pool, and dropped if less than the plan's minimum is left. All shares of a line are then rounded together, once,
-by largest remainder.
+by largest remainder, which counts the fractions of the order's lines before it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from contracts.commissions.view import Earned, Entry, Passed, Unpaid
 from contracts.money import RATE_SCALE, largest_remainder
 from contracts.plans.plans import CompiledPlan, Grant, Skipped, Walks, compiled
 from contracts.plans.sale import Earner, Sale, SaleLine
 from contracts.rules.view import Limit, Reason, Terms
+
+ARITHMETIC = 2
+"""What new commissions are calculated with; each stores its number, so that it can be recomputed later.
+
+1 cut the shares of a line to its pool in whole minor units, and rounded each line by itself.
+2 cuts them to the exact pool; of the whole minor units of the pool, those left over go to who is owed most by all lines
+so far. Small lines no longer move money from one earner to another (decision 0056).
+"""
 
 __all__ = ["Earner", "Needs", "Outcome", "Sale", "SaleLine", "calculate", "needs"]
 
@@ -50,7 +59,7 @@ def needs(terms: Terms) -> Needs:
     )
 
 
-def calculate(terms: Terms, sale: Sale, earned: Earned) -> Outcome:
+def calculate(terms: Terms, sale: Sale, earned: Earned, arithmetic: int = ARITHMETIC) -> Outcome:
     """Return who gets what from a sale, and who gets nothing and why.
 
     Each earner that a plan considers (the chain, or the team's leader) has an entry or an Unpaid for each line.
@@ -59,9 +68,16 @@ def calculate(terms: Terms, sale: Sale, earned: Earned) -> Outcome:
     pools: list[int] = []
     entries: list[Entry] = []
     for line in sale.lines:
-        pool_minor = line.net_minor * terms.pool_rate_ppm // RATE_SCALE
+        pool = line.net_minor * terms.pool_rate_ppm
+        pool_minor = pool // RATE_SCALE
         pools.append(pool_minor)
-        entries += _rounded(line, _exact_shares(line, pool_minor, drawings), pool_minor)
+        if arithmetic == 1:
+            shares = _exact_shares(line, pool_minor * RATE_SCALE, drawings)
+            amounts = largest_remainder([numerator for _, _, numerator, _ in shares], RATE_SCALE)
+        else:
+            shares = _exact_shares(line, pool, drawings)
+            amounts = _rounded_together(shares, pool_minor)
+        entries += _entries(line, shares, amounts)
     unpaid = tuple(unpaid for drawing in drawings for unpaid in drawing.unpaid())
     return Outcome(tuple(pools), tuple(entries), unpaid)
 
@@ -70,11 +86,11 @@ _Share = tuple["_Drawing", Grant, int, "Limit | None"]
 """A grant before rounding: its exact amount in minor units / RATE_SCALE, and the limit that cut it."""
 
 
-def _exact_shares(line: SaleLine, pool_minor: int, drawings: Iterable[_Drawing]) -> list[_Share]:
-    """Each earner's share of a line from each plan, within the plan's limits and the pool."""
+def _exact_shares(line: SaleLine, pool: int, drawings: Iterable[_Drawing]) -> list[_Share]:
+    """Each earner's share of a line from each plan, within the plan's limits and the pool, in units of a `_Share`."""
     shares: list[_Share] = []
     net_minor = line.net_minor
-    left = pool_minor * RATE_SCALE
+    left = pool
     for drawing in drawings:
         walk, lines = drawing.walks.on(line)
         grants = walk.grants
@@ -106,9 +122,39 @@ def _exact_shares(line: SaleLine, pool_minor: int, drawings: Iterable[_Drawing])
     return shares
 
 
-def _rounded(line: SaleLine, shares: Sequence[_Share], pool_minor: int) -> Iterator[Entry]:
-    """The entries of a line: its shares rounded together; a share rounded to nothing gets no entry."""
-    amounts = largest_remainder([numerator for _, _, numerator, _ in shares], RATE_SCALE, limit=pool_minor)
+def _rounded_together(shares: Sequence[_Share], pool_minor: int) -> list[int]:
+    """Round the shares of a line down, and give the units left over to those that are owed most, the earlier of equals.
+
+    A share is owed its fractions on the lines so far, less the units that it got for them. The units are what this adds
+    up to, half up, as far as the pool has room. A share without a fraction gets none, so no cap is exceeded; nor does
+    one that is owed nothing: over the lines of an order it never gets a whole unit more than its exact shares.
+    """
+    amounts: list[int] = []
+    due: list[tuple[int, int, dict[int, int], int]] = []
+    all_due = 0
+    for drawing, grant, numerator, _ in shares:
+        whole, fraction = divmod(numerator, RATE_SCALE)
+        if fraction:
+            distributor_id = grant.distributor_id
+            owed = fraction + drawing.owed.get(distributor_id, 0)
+            all_due += owed
+            due.append((owed, len(amounts), drawing.owed, distributor_id))
+        amounts.append(whole)
+    if due:
+        left = min((2 * all_due + RATE_SCALE) // (2 * RATE_SCALE), pool_minor - sum(amounts))
+        # A stable sort keeps the earlier of equals first, reversed or not.
+        due.sort(key=itemgetter(0), reverse=True)
+        for owed, index, carried, distributor_id in due:
+            if left > 0 and owed > 0:
+                amounts[index] += 1
+                left -= 1
+                owed -= RATE_SCALE
+            carried[distributor_id] = owed
+    return amounts
+
+
+def _entries(line: SaleLine, shares: Iterable[_Share], amounts: Iterable[int]) -> Iterator[Entry]:
+    """The entries of a line; a share rounded to nothing gets none."""
     for (drawing, grant, numerator, limited_by), amount_minor in zip(shares, amounts, strict=True):
         if amount_minor == 0:
             drawing.pass_over(grant, "rounded_to_nothing", line)
@@ -136,10 +182,11 @@ def _rounded(line: SaleLine, shares: Sequence[_Share], pool_minor: int) -> Itera
 class _Drawing:
     """One plan drawing on the lines of one sale, one after the other.
 
-    `drawn` is what the sale has given each distributor from the plan so far, in whole minor units.
+    `drawn` is what the sale has given each distributor from the plan so far, in whole minor units; `owed` what rounding
+    has kept back from each (negative: given in advance), in minor units / RATE_SCALE.
     """
 
-    __slots__ = ("_line_count", "_skipped", "_without_team", "caps", "drawn", "minimum", "name", "walks")
+    __slots__ = ("_line_count", "_skipped", "_without_team", "caps", "drawn", "minimum", "name", "owed", "walks")
 
     def __init__(self, compiled: CompiledPlan, sale: Sale, earned: Earned) -> None:
         self.name = compiled.plan.name
@@ -151,6 +198,7 @@ class _Drawing:
         }
         self.caps = [(limit, cap_minor, before.get(limit, {})) for limit, cap_minor in compiled.caps_minor]
         self.drawn: dict[int, int] = {}
+        self.owed: dict[int, int] = {}
         self._skipped: dict[Skipped, list[int]] = {}
         self._line_count = len(sale.lines)
         self._without_team = compiled.plan.plan == "team_bonus" and sale.leader is None

@@ -1,6 +1,7 @@
 """What an order pays, calculated as an accountant would by hand: one order, one line, one person at a time.
 
-Every share is an exact fraction until the line is rounded. Nothing here is fast, and nothing is taken from the engine.
+Every share is an exact fraction until the line is rounded, and what rounding kept back counts on the next line. Nothing
+here is fast, and nothing is taken from the engine.
 
 An order is a dict: `currency`, `lines` (each `line`, `product_id`, `category_id`, `quantity`, `net_minor`), `chain`
 (the seller first; each `distributor_id`, `tier`, `active`) and `leader` (of the seller's team, the same shape, or
@@ -58,10 +59,11 @@ def recalculate(rules: Rules, order: Order, books: Books) -> Answer:
     """Lines in their order; on each line the plans in theirs; in each plan the chain from the seller upwards."""
     answer = Answer()
     from_this_order: dict[tuple[str, int], int] = {}
+    kept_back: dict[tuple[str, int], Fraction] = {}
     for line in order["lines"]:
         pool = floor(line["net_minor"] * rules["pool_rate"])
         answer.pools[line["line"]] = pool
-        left_in_pool = Fraction(pool)
+        left_in_pool = line["net_minor"] * rules["pool_rate"]
         shares: dict[Key, Fraction] = {}
         for plan in rules["plans"]:
             # The levels that were paid on this line: the next claim of a differential plan depends on them.
@@ -91,7 +93,7 @@ def recalculate(rules: Rules, order: Order, books: Books) -> Answer:
                 answer.exact[key] = claim.share
                 answer.basis[key] = claim.basis
                 answer.limited_by[key] = limit
-        for key, amount in rounded_together(shares, pool).items():
+        for key, amount in rounded_with_earlier_lines(shares, pool, kept_back).items():
             if amount == 0:
                 answer.unpaid[key] = "rounded_to_nothing"
                 for notes in (answer.exact, answer.basis, answer.limited_by):
@@ -268,15 +270,37 @@ def limited(
     return share, limit, ""
 
 
-def rounded_together(shares: dict[Key, Fraction], pool: int | None = None) -> dict[Key, int]:
+def rounded_with_earlier_lines(
+    shares: dict[Key, Fraction], pool: int, kept_back: dict[tuple[str, int], Fraction]
+) -> dict[Key, int]:
+    """Each share is rounded down; the missing units go where this and the earlier lines have kept back most.
+
+    Those are the units that the fractions kept back add up to, rounded half up; never beyond the pool, never more than
+    one for a share, and only for a share with a fraction from whom more was kept back than given in advance. Equals are
+    served in the order of `shares`. `kept_back`, by plan and distributor, goes on to the next line.
+    """
+    amounts = {key: floor(share) for key, share in shares.items()}
+    waiting: dict[Key, Fraction] = {}
+    for key, share in shares.items():
+        if share != amounts[key]:
+            waiting[key] = kept_back.get((key[1], key[3]), NOTHING) + share - amounts[key]
+    total = floor(sum(waiting.values(), Fraction(1, 2)))
+    for key in sorted(waiting, key=lambda key: -waiting[key]):
+        if total > 0 and waiting[key] > 0 and sum(amounts.values()) < pool:
+            amounts[key] += 1
+            waiting[key] -= 1
+            total -= 1
+        kept_back[key[1], key[3]] = waiting[key]
+    return amounts
+
+
+def rounded_together(shares: dict[Key, Fraction]) -> dict[Key, int]:
     """Each share is rounded down; the units missing to the sum, rounded half up, go to the largest fractions.
 
-    Equal fractions are served in the order of `shares`. The sum is never above `pool`.
+    Equal fractions are served in the order of `shares`.
     """
     amounts = {key: floor(share) for key, share in shares.items()}
     total = floor(sum(shares.values(), Fraction(1, 2)))
-    if pool is not None:
-        total = min(total, pool)
     rests = sorted(shares, key=lambda key: amounts[key] - shares[key])
     for key in rests[: total - sum(amounts.values())]:
         amounts[key] += 1

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.oracle import Answer, Key, recalculate, rounded_together, taken_back
+from tests.oracle.oracle import Answer, Key, recalculate, rounded_together, rounded_with_earlier_lines, taken_back
 from tests.oracle.reading import read
 
 SELLER, SPONSOR, GRAND, TOP = 11, 22, 33, 44
@@ -78,10 +78,10 @@ def test_the_remainder_goes_to_the_largest_fraction_then_to_the_first() -> None:
 
 def test_half_a_cent_in_the_sum_is_rounded_up_but_never_above_the_pool() -> None:
     assert by_level(recalculated({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50))).entries) == {1: 3}
-    # Pool: 5 % of 0.50 = 2.5, so 2 whole cents; the share is cut to them.
+    # Pool: 5 % of 0.50 = 2.5, so 2 whole cents; the share is not cut, but it cannot be rounded up.
     cut = recalculated({"plan": "unilevel", "rates": ["0.05"]}, an_order(a_line(50)), pool="0.05")
     assert by_level(cut.entries) == {1: 2}
-    assert by_level(cut.limited_by) == {1: "pool"}
+    assert by_level(cut.limited_by) == {1: ""}
 
 
 def test_the_narrowest_override_wins() -> None:
@@ -320,8 +320,24 @@ def test_a_gift_is_taken_back_by_its_units() -> None:
     assert taken_back(rules, entries, a_line(0, quantity=3), 0, 1) == {(1, "units", 1, SELLER): 3}
 
 
-def test_rounding_together_stays_within_the_pool() -> None:
+def test_equal_shares_are_rounded_in_their_order() -> None:
     shares = {(1, "p", level, level): Fraction(5, 2) for level in (1, 2, 3)}
     assert list(rounded_together(shares).values()) == [3, 3, 2]
-    assert list(rounded_together(shares, 7).values()) == [3, 2, 2]
     assert rounded_together({}) == {}
+
+
+def test_what_rounding_kept_back_counts_on_the_next_line() -> None:
+    shares = {(1, "p", level, level): Fraction(5, 2) for level in (1, 2, 3)}
+    kept_back: dict[tuple[str, int], Fraction] = {}
+    assert list(rounded_with_earlier_lines(shares, 7, kept_back).values()) == [3, 2, 2]
+    assert list(kept_back.values()) == [Fraction(-1, 2), Fraction(1, 2), Fraction(1, 2)]
+    # 0 + 1 + 1: two units, to those whose last unit was kept back.
+    assert list(rounded_with_earlier_lines(shares, 8, kept_back).values()) == [2, 3, 3]
+    assert not any(kept_back.values())
+    # Without a fraction there is no unit to get.
+    kept_back = dict.fromkeys(kept_back, Fraction(9, 10))
+    assert list(rounded_with_earlier_lines(dict.fromkeys(shares, Fraction(2)), 9, kept_back).values()) == [2, 2, 2]
+    # More than two units are due, but the third has had one in advance.
+    kept_back["p", 3] = Fraction(-3, 4)
+    kept_back["p", 2] = kept_back["p", 1] = Fraction(5, 2)
+    assert list(rounded_with_earlier_lines(shares, 9, kept_back).values()) == [3, 3, 2]

@@ -326,8 +326,9 @@ def test_plans_draw_on_the_pool_in_their_order(pool: str, first_results: str, se
     assert calculated.pools_minor == (9_000 * rate(pool) // 1_000_000,)
 
 
-def test_the_pool_is_floored_to_whole_units_and_draws_are_exact() -> None:
-    # 20 % of 0.58 is 11.6, so 11. Half of 58 x 15 % is 8.7; 2.3 are left of 5.8; 8.7 + 2.3 = 11: the unit goes to .7.
+def test_draws_are_exact_and_their_sum_stays_within_the_whole_units_of_the_pool() -> None:
+    # 20 % of 0.58 is 11.6. 15 % are 8.7, and 2.9 of 5.8 are left; 11 whole cents are in the pool: 8 + 2, and one more
+    # for the .9; the seller's .7 is rounded off.
     sale = a_sale(a_line("0.58"), tiers="standard, standard")
     plan = unilevel("15% 10%")
 
@@ -335,8 +336,8 @@ def test_the_pool_is_floored_to_whole_units_and_draws_are_exact() -> None:
 
     assert calculated.pools_minor == (11,)
     assert [(entry.amount_minor, entry.rounding, entry.limited_by) for entry in calculated.entries] == [
-        (9, 1, None),
-        (2, 0, "pool"),
+        (8, 0, None),
+        (3, 1, "pool"),
     ]
 
 

@@ -43,8 +43,8 @@ UNILEVEL = {
     "a tie": ("0.10", "standard, standard", "5% 5%", "0.01, rounded_to_nothing"),
     "less than half a cent": ("0.09", "standard", "5%", "rounded_to_nothing"),
     "half a cent": ("0.10", "standard", "5%", "0.01"),
-    # 20 % of 4 cents is less than a cent, so there is no pool.
-    "no pool at all": ("0.04", "standard", "10%", "pool_exhausted"),
+    # 20 % of 4 cents is less than a cent: the pool has no whole one.
+    "a pool of less than a cent": ("0.04", "standard", "15%", "rounded_to_nothing"),
     "an inactive upline": ("90.00", "standard, (standard), standard", "10% 5% 3%", "9.00, inactive, 2.70"),
     "an inactive seller": ("90.00", "(standard), standard", "10% 5% 3%", "inactive, 4.50"),
     "beyond the last level": ("90.00", "standard, standard, standard", "10% 5%", "9.00, 4.50, beyond_last_level"),

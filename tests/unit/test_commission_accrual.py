@@ -17,6 +17,7 @@ from contracts.commissions.v1 import Passed as PassedMessage
 from contracts.commissions.v1 import Unpaid as UnpaidMessage
 from contracts.commissions.view import AfterSale, Commission, Earned, Entry, Leg, LineRefund, Passed, Posting, Unpaid
 from contracts.orders.v1 import AfterSaleChanged, Team
+from contracts.plans.calculation import ARITHMETIC
 from contracts.rules.view import Caps, Conditions, Fixed, Plan, RuleSet, TeamBonus, Unilevel
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import emit, message_of
@@ -101,6 +102,7 @@ THE_COMMISSION = Commission(
     lines=(LineRefund(1, 9_000, 2),),
     hold_days=7,
     pools_minor=(1_800,),
+    arithmetic=ARITHMETIC,
 )
 THE_POSTING = Posting(
     "m-paid",

@@ -166,9 +166,9 @@ async def _audit_chunk(
 
 
 def _audit_accrual(report: Report, about: str, sale: Sale, commission: Commission, terms: Terms) -> tuple[Entry, ...]:
-    """Recompute the order from its own document, and compare every entry and every unpaid upline."""
+    """Recompute the order from its own document, by its own arithmetic, and compare every entry and unpaid upline."""
     report.add("I2", "entries", len(commission.entries))
-    expected = calculate(terms, sale, commission.earned)
+    expected = calculate(terms, sale, commission.earned, commission.arithmetic)
     stored = Outcome(commission.pools_minor, commission.entries, commission.unpaid)
     for name in ("pools_minor", "entries", "unpaid"):
         actual, due = getattr(stored, name), getattr(expected, name)

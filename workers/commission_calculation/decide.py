@@ -24,7 +24,7 @@ from contracts.commissions.v1 import (
 from contracts.commissions.view import Account, AfterSale, Commission, Entry, Leg, LineRefund, Posting, Reversal
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
-from contracts.plans.calculation import Earner, Sale, SaleLine, calculate, needs
+from contracts.plans.calculation import ARITHMETIC, Earner, Sale, SaleLine, calculate, needs
 from contracts.plans.reversal import pool_taken_back, taken_back
 from contracts.times import plus
 from contracts.wire.decision import Decision, NotYet
@@ -66,6 +66,7 @@ def accrue(state: State, message: Message[OrderPaid]) -> Answer:
         earned=earned,
         pools_minor=outcome.pools_minor,
         market=rules.terms.market,
+        arithmetic=ARITHMETIC,
     )
     postings: tuple[Posting, ...] = (_accrual(message.id, commission),)
     events: tuple[Payload, ...] = (_accrued(commission),)
