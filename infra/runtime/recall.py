@@ -28,13 +28,52 @@ class Past:
     """A command in a journal record: an earlier delivery of the same content, or of other content."""
 
     key: str
+    content: str
     record: int
     handled: bool
-    acknowledged: bool
 
-    @property
-    def content(self) -> str:
-        return content_of(self.key)
+
+class History:
+    """The commands that set one subject, added in the order in which they were handled.
+
+    A sender may have set it thousands of times, and have as many redelivered: nothing here walks through all of them
+    for each.
+    """
+
+    def __init__(self) -> None:
+        self.handled: defaultdict[str, list[str]] = defaultdict(list)
+        """The keys of those handled, by content."""
+        self._by_content: defaultdict[str, list[Past]] = defaultdict(list)
+        self._by_message_id: defaultdict[str, list[Past]] = defaultdict(list)
+        self._contents: defaultdict[int, set[str]] = defaultdict(set)
+        self._newest: Past | None = None
+        self._newest_other: Past | None = None
+        """The newest one handled with other content than `_newest`."""
+
+    def add(self, past: Past, *, acknowledged: bool) -> None:
+        self._by_message_id[_message_id(past.key)].append(past)
+        self._contents[past.record].add(past.content)
+        if not acknowledged:
+            self._by_content[past.content].append(past)
+        if past.handled:
+            self.handled[past.content].append(past.key)
+            if self._newest is not None and self._newest.content != past.content:
+                self._newest_other = self._newest
+            self._newest = past
+
+    def of_message_id(self, key: str, taken: set[str]) -> Past | None:
+        """The newest one of the same AMQP message id; the key has that id before the moment."""
+        return _newest_of(self._by_message_id[_message_id(key)], taken)
+
+    def of_content(self, content: str, taken: set[str]) -> Past | None:
+        """The newest one of this content that may not have been acknowledged, unless it is superseded."""
+        past = _newest_of(self._by_content[content], taken)
+        same_as_newest = self._newest is not None and self._newest.content == content
+        other = self._newest_other if same_as_newest else self._newest
+        return None if past is None or _is_superseded(past, other) else past
+
+    def is_returning(self, past: Past) -> bool:
+        return len(self._contents[past.record]) > 1
 
 
 @dataclass(slots=True)
@@ -63,6 +102,7 @@ def recall(works: Sequence[Work], records: Sequence[Document], subjects: set[str
     recalled = Recalled([])
     taken: set[str] = set()
     decided: dict[str, str] = {}
+    republished: set[tuple[str, str]] = set()
     for work in works:
         item = work.item
         if not isinstance(item, Message):
@@ -71,15 +111,20 @@ def recall(works: Sequence[Work], records: Sequence[Document], subjects: set[str
         subject, content = item.data.sets(), content_of(item.key)
         if work.recalled_by is not None:
             history = pasts[subject]
-            same = [past for past in history if past.content == content]
-            recalled.republish.update(past.key for past in same if past.handled)
-            past = _recognised(work, history, taken, superseded=decided.get(subject, content) != content)
-            first = next((each.key for each in same if each.handled), None)
-            if work.sender is not None and first is not None and (past is None or past.key != first):
-                recalled.first.append(_under(work, item, first))
+            handled = history.handled[content]
+            if (subject, content) not in republished:
+                republished.add((subject, content))
+                recalled.republish.update(handled)
+            past = None
+            if work.recalled_by == "message_id":
+                past = history.of_message_id(item.key, taken)
+            elif decided.get(subject, content) == content:
+                past = history.of_content(content, taken)
+            if work.sender is not None and handled and (past is None or past.key != handled[0]):
+                recalled.first.append(_under(work, item, handled[0]))
             if past is not None:
                 taken.add(past.key)
-                if past.handled and _is_returning(past, history):
+                if past.handled and history.is_returning(past):
                     recalled.returning.append(past.key)
                 recalled.works.append(_under(work, item, past.key))
                 continue
@@ -109,48 +154,34 @@ def returning(handled: Iterable[Handled]) -> list[str]:
     ]
 
 
-def _recognised(work: Work, history: Sequence[Past], taken: set[str], *, superseded: bool) -> Past | None:
-    """The newest earlier delivery of the same content, if this one may be its redelivery.
-
-    With an AMQP message id, it is the one of the same id; the key has that id before the moment.
-    """
-    content = content_of(work.item.key)
-    if work.recalled_by == "message_id":
-        prefix = work.item.key.rpartition("-")[0]
-        same = (past for past in reversed(history) if past.key.rpartition("-")[0] == prefix and past.key not in taken)
-        return next(same, None)
-    for at in range(len(history) - 1, -1, -1):
-        past = history[at]
-        if (
-            past.content == content
-            and past.key not in taken
-            and not past.acknowledged
-            and not superseded
-            and not _is_superseded(past, history[at + 1 :])
-        ):
-            return past
-    return None
+def _message_id(key: str) -> str:
+    return key.rpartition("-")[0]
 
 
-def _is_superseded(past: Past, later: Iterable[Past]) -> bool:
+def _newest_of(pasts: list[Past], taken: set[str]) -> Past | None:
+    """The last one that is not taken; those taken are dropped."""
+    while pasts and pasts[-1].key in taken:
+        pasts.pop()
+    return pasts[-1] if pasts else None
+
+
+def _is_superseded(past: Past, other: Past | None) -> bool:
     """Whether a later batch set another value; one batch is acknowledged, or redelivered, as a whole."""
-    return any(other.handled and other.content != past.content and other.record != past.record for other in later)
+    return other is not None and other.record > past.record
 
 
-def _is_returning(past: Past, history: Iterable[Past]) -> bool:
-    return any(other.record == past.record and other.content != past.content for other in history)
-
-
-def _pasts(records: Sequence[Document], subjects: set[str]) -> Mapping[str, list[Past]]:
-    """The commands that set each subject, in the order in which they were handled."""
-    pasts: defaultdict[str, list[Past]] = defaultdict(list)
+def _pasts(records: Sequence[Document], subjects: set[str]) -> Mapping[str, History]:
+    """The commands that set each subject."""
+    pasts: defaultdict[str, History] = defaultdict(History)
     for number, record in enumerate(records):
-        acknowledged = record.get("acknowledged", ())
+        acknowledged = set(record.get("acknowledged", ()))
         for kind in ("retried", "dead", "handled"):
             for item in record.get(kind, ()):
                 subject = item.get("sets") or item["about"]
                 if subject in subjects and _is_command(item):
-                    pasts[subject].append(Past(item["id"], number, kind == "handled", item["id"] in acknowledged))
+                    key = item["id"]
+                    past = Past(key, content_of(key), number, kind == "handled")
+                    pasts[subject].add(past, acknowledged=key in acknowledged)
     return pasts
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from time import process_time
 from typing import Any
 
 import pytest
@@ -142,3 +143,19 @@ def test_bodies_of_a_batch_that_set_two_values_are_returned() -> None:
     assert returning([handled(one), handled(same)]) == []
     assert returning([handled(one), handled(other, "order/else")]) == []
     assert returning([handled(one, "a", "team"), handled(other, "b", "team")]) == [one, other]
+
+
+@pytest.mark.parametrize("contents", [("open", "closed"), ("closed", "closed")], ids=["both", "another"])
+@pytest.mark.parametrize("way", ["content", "message_id"])
+def test_many_redelivered_bodies_about_one_subject_are_compared_in_linear_time(
+    contents: tuple[str, str], way: Any
+) -> None:
+    """10,000 statuses of one order in its journal, and a whole batch of them comes again."""
+    records = [record(*(f"{contents[n % 2]}.{at:x}-{n:x}" for n in range(500))) for at in range(20)]
+    works = [work("open", way=way, moment=AGAIN + number) for number in range(500)]
+
+    began = process_time()
+    found = recalled(works, *records)
+
+    assert process_time() - began < 5
+    assert len(found.works) == 500
