@@ -223,7 +223,9 @@ async def explain_rules(
     ports: Here,
     principal: Reads,
 ) -> DraftView:
-    """Its terms in sentences, in the language of Accept-Language, and where it exceeds its market's limits."""
+    """Its terms in sentences, in the language of Accept-Language, and where it exceeds its market's limits. The command
+    line explains drafts of more than 32 KB.
+    """
     terms = _terms(body.rules)
     language = language_of(request)
     response.headers["Content-Language"] = language

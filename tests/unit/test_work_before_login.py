@@ -18,7 +18,15 @@ from api.http.bodies import PARTS_MAX, Body, read_json
 from api.http.limits import Limits, needs_login
 from api.http.openapi import operations
 from api.http.problems import field_errors
-from api.http.requests import _OWN_COOKIE, SMALL_BODY_BYTES_MAX, BodyLimited, EachRequest, TooLarge, login_cookie
+from api.http.requests import (
+    _OWN_COOKIE,
+    DRAFT_BYTES_MAX,
+    SMALL_BODY_BYTES_MAX,
+    BodyLimited,
+    EachRequest,
+    TooLarge,
+    login_cookie,
+)
 from api.identity.opaque import new_secret
 from api.identity.principal import InvalidToken
 from infra.ports.cache import CacheUnavailable, Taken
@@ -134,9 +142,19 @@ class TestBodies:
                 small = limited._bytes_max(path) == SMALL_BODY_BYTES_MAX
                 assert small or operation.get("security"), f"{method} {path}"
 
+    async def test_a_draft_to_explain_has_a_limit_of_its_own(self) -> None:
+        """Every login may have drafts explained, and the process does nothing else meanwhile."""
+        with capture_logs():
+            refused = await _ask("POST", "/api/rules/explain", content=b"%" * (DRAFT_BYTES_MAX + 1))
+            within = await _ask("POST", "/api/rules/explain", content=b"%" * DRAFT_BYTES_MAX)
+
+        assert (refused.status_code, refused.json()["reason"]) == (413, "body_too_large")
+        assert str(DRAFT_BYTES_MAX) in refused.json()["detail"]
+        assert within.status_code != 413
+
     def test_a_smaller_limit_of_the_operator_stands(self) -> None:
         limited = BodyLimited(_no_ports, body_bytes_max=100)  # type: ignore[arg-type]
-        assert limited._bytes_max("/oauth/token") == 100
+        assert [limited._bytes_max(path) for path in ("/oauth/token", "/api/rules/explain", "/api/rules")] == [100] * 3
 
     async def test_nothing_is_read_before_the_login_is_verified(self) -> None:
         async def receive() -> Any:
