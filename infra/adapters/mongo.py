@@ -19,8 +19,9 @@ from pymongo.read_concern import ReadConcern
 from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
-from infra.adapters.mongo_errors import AnswersTooLarge, short, to_refused, translate
+from infra.adapters.mongo_errors import AnswersTooLarge, SumTooLarge, short, to_refused, translate
 from infra.adapters.mongo_reads import SOME_PER_ANSWER, MongoReads, projection, resolved, some_of
+from infra.adapters.mongo_sums import OPTIONS
 from infra.adapters.mongo_transaction import MongoTransaction
 from infra.adapters.mongo_watch import PrimaryChanged, PrimaryWatch
 from infra.ports.store import Collection, Document, Index, StoreUnavailable, Transaction
@@ -35,6 +36,9 @@ _SERVER_SELECTION_TIMEOUT_MS = 3000
 _SEPARATE_S = 60.0
 """What was too large together once is likely to come again soon; in the end it was one sender's."""
 
+_DECIMALS_S = 60.0
+"""Long enough for the retries of what the sum was for; fields that became decimals stay so."""
+
 _SOME_AT_ONCE = 4
 """Bounded reads at a time: each may hold one answer of the server, of up to 16 MB."""
 
@@ -48,8 +52,7 @@ class MongoStore(MongoReads):
 
     def __init__(self, client: Any, database: str) -> None:
         self._client = client
-        # Times are read with their zone: everything in this system is UTC.
-        super().__init__(client.get_database(database, codec_options=CodecOptions(tz_aware=True)))
+        super().__init__(client.get_database(database, codec_options=OPTIONS))
         self._write_concern = WriteConcern("majority", j=True)
         self._watch: PrimaryWatch | None = None
         self._some = asyncio.Semaphore(_SOME_AT_ONCE)
@@ -57,6 +60,8 @@ class MongoStore(MongoReads):
         """Idle sessions for the next transactions: to start and end a session are two trips to Motor's threads."""
         self._combines_after = 0.0
         """Later, each time that the combined results were too large."""
+        self._adds_decimals_until = 0.0
+        """Later, each time that a sum was too large."""
 
     @classmethod
     def connect(
@@ -130,13 +135,21 @@ class MongoStore(MongoReads):
         session = self._sessions.pop() if self._sessions else await self._start_session()
         try:
             await resolved(session.start_transaction(ReadConcern("snapshot"), self._write_concern))
-            transaction = MongoTransaction(self._database, session, together=monotonic() >= self._combines_after)
+            now = monotonic()
+            transaction = MongoTransaction(
+                self._database,
+                session,
+                together=now >= self._combines_after,
+                decimals=now < self._adds_decimals_until,
+            )
             result = await work(transaction)
             await transaction.commit()
         except BaseException as error:
             await session.end_session()
             if isinstance(error, AnswersTooLarge):
                 self._combines_after = monotonic() + _SEPARATE_S
+            if isinstance(error, SumTooLarge):
+                self._adds_decimals_until = monotonic() + _DECIMALS_S
             if isinstance(error, PyMongoError):
                 raise translate(error) from error
             raise

@@ -12,6 +12,10 @@ _DUPLICATE_KEY = 11000
 _TOO_LARGE = frozenset({4568, 10334, 17419, 17420})
 """A document grew beyond 16 MB: by one result, by several, or in a later stage."""
 
+_BAD_VALUE = 2
+_NO_SUM = "Failed to apply $inc"
+"""How the server begins its message where 64 bits do not hold a sum; the code alone says less."""
+
 _NOT_KEPT = frozenset({239, 246})
 """SnapshotTooOld, and SnapshotUnavailable, which a restarted server returns."""
 
@@ -41,6 +45,10 @@ class StoreRefused(Exception):
     """The store refuses this command: the user may not run it, or it does not apply."""
 
 
+class SumTooLarge(StoreConflict):
+    """A sum exceeds 64 bits; retry, as amounts are added as decimals for a while."""
+
+
 class AnswersTooLarge(StoreConflict):
     """The combined results do not fit into one document; retry, as queries are sent separately for a while."""
 
@@ -53,6 +61,8 @@ def translate(error: PyMongoError) -> Exception:
     if isinstance(error, DuplicateKeyError) or _DUPLICATE_KEY in codes:
         # Two replicas inserted the same document: the loser reads the winner's on its next try.
         return StoreConflict(short(error))
+    if _BAD_VALUE in codes and _NO_SUM in str(error):
+        return SumTooLarge(short(error))
     if codes & _TOO_LARGE:
         return AnswersTooLarge(short(error))
     if isinstance(error, ConnectionFailure) or codes & _UNAVAILABLE_CODES:

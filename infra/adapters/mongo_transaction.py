@@ -12,9 +12,12 @@ from pymongo.errors import BulkWriteError, PyMongoError
 
 from infra.adapters.mongo_errors import translate
 from infra.adapters.mongo_reads import MongoReads, lookup, projection, some_of
+from infra.adapters.mongo_sums import as_decimal
 from infra.ports.store import Change, Document, Increment, Query, StateTooLarge, one_by_one
 
 _UTC: CodecOptions[Document] = CodecOptions(tz_aware=True)
+"""Of the answers to commands. Combined queries read no sums, so they do without the slower `OPTIONS`."""
+
 _STATEMENTS: Mapping[Literal["insert", "update"], str] = {"insert": "documents", "update": "updates"}
 """The field of a write command that holds the list of writes."""
 
@@ -33,12 +36,14 @@ class MongoTransaction(MongoReads):
 
     Motor runs each command in another thread, and that switch costs more than a small command itself; so here one
     switch passes several commands to the client that Motor wraps. They are raw server commands, because the driver's
-    bulk write helpers would double the cost. `together`: whether several queries may be sent in one command.
+    bulk write helpers would double the cost. `together`: whether several queries may be sent in one command;
+    `decimals`: whether amounts are added as decimals, which hold sums beyond 64 bits.
     """
 
-    def __init__(self, database: Any, session: Any, *, together: bool) -> None:
+    def __init__(self, database: Any, session: Any, *, together: bool, decimals: bool) -> None:
         super().__init__(database, session)
         self._together = together
+        self._decimals = decimals
         self._unwritten: list[Document] = []
         """Commands, in the order of the calls."""
 
@@ -101,7 +106,7 @@ class MongoTransaction(MongoReads):
         self._add_writes(
             "update",
             collection,
-            [{"q": {"_id": i.id}, "u": _increase(i), "upsert": True} for i in increments],
+            [{"q": {"_id": i.id}, "u": _increase(i, decimals=self._decimals), "upsert": True} for i in increments],
         )
 
     async def commit(self) -> None:
@@ -156,8 +161,11 @@ def _checked(answer: Document) -> Document:
     return answer
 
 
-def _increase(increment: Increment) -> Document:
-    operators: Document = {"$inc": dict(increment.amounts)}
+def _increase(increment: Increment, *, decimals: bool) -> Document:
+    amounts: Mapping[str, Any] = increment.amounts
+    if decimals:
+        amounts = {name: as_decimal(amount) for name, amount in amounts.items()}
+    operators: Document = {"$inc": dict(amounts)}
     if increment.fixed:
         operators["$setOnInsert"] = dict(increment.fixed)
     return operators

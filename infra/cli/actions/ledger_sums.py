@@ -34,6 +34,7 @@ from contracts.commissions.view import (
 from contracts.rules.view import RULES
 from infra.adapters.mongo import MongoStore
 from infra.adapters.mongo_reads import MongoReads
+from infra.adapters.mongo_sums import storable
 from infra.ports.store import Document
 from infra.runtime.repository import Codec
 
@@ -87,7 +88,7 @@ async def compare(store: MongoStore, *, snapshot: bool, repair: bool) -> Compare
         for number in range(parts):
             async with _reading(store, snapshot=snapshot) as read:
                 replaced = await compare_part(read, _Part(number, parts), found)
-            for chunk in _chunks(replaced if repair else ()):
+            for chunk in _chunks(map(storable, replaced) if repair else ()):
                 await store.transact(lambda tx, collection=collection, chunk=chunk: tx.replace(collection, chunk))  # type: ignore[misc]
     found.differing.sort()
     found.months.sort()
@@ -138,10 +139,9 @@ async def _posted(read: MongoReads, part: _Part) -> Counter[AccountKey]:
     """The sum of the postings of each account: `balances_of`, computed by the server."""
     of_part = {"$match": part.condition("legs.distributor_id")}
     account = {"distributor_id": "$legs.distributor_id", "currency": "$currency", "account": "$legs.account"}
-    sums = await read.summarise(
-        LEDGER,
-        [of_part, {"$unwind": "$legs"}, of_part, {"$group": {"_id": account, "minor": {"$sum": "$legs.amount_minor"}}}],
-    )
+    # As whole numbers, the server would round a sum beyond 64 bits.
+    group = {"_id": account, "minor": {"$sum": {"$toDecimal": "$legs.amount_minor"}}}
+    sums = await read.summarise(LEDGER, [of_part, {"$unwind": "$legs"}, of_part, {"$group": group}])
     return Counter(
         {(one["_id"]["distributor_id"], one["_id"]["currency"], one["_id"]["account"]): one["minor"] for one in sums}
     )
