@@ -1,6 +1,7 @@
 """Money is integer minor units with a currency; decimals exist only on the wire.
 
-The one rounding rule of the system is `largest_remainder`: exact shares, rounded once, together.
+The one rounding rule of the system is `largest_remainder`: exact shares, rounded once, together. The lines of an order
+carry its fractions on (`contracts.plans.calculation`).
 """
 
 from __future__ import annotations
