@@ -97,7 +97,7 @@ def write_outside_transactions() -> None:
             return [self._database.delegate.command(command, codec_options=utc) for command in commands]
 
     async def loose(store: MongoStore, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        return await work(Loose(store._database, None, together=True))
+        return await work(Loose(store._database, None, together=True, decimals=False))
 
     _put(MongoStore, "transact", loose)
 
