@@ -202,3 +202,16 @@ async def invite(
     return CreatedInvite(
         code=code, sponsor_id=created.sponsor_id, uses_max=created.uses_max, expires_at=created.expires_at
     )
+
+
+@login_router.delete(
+    "/invites",
+    summary="End your invites",
+    status_code=204,
+    responses=documented("not_a_distributor"),
+)
+async def end_invites(request: Request, ports: Here, principal: Annotated[Principal, needs("invites:write")]) -> None:
+    """All codes that you have made until now; later ones are good. They also end with your logins: when these are all
+    ended, or you are switched off.
+    """
+    await ports.identity.invites.end_all(principal, correlation_of(request))
