@@ -295,7 +295,7 @@ async def _rules(call: Generated, second: Generated, world: World) -> None:
     proposed = await call("proposeRules", {"rules": rules})
     version = proposed.rule_version
     await second("approveRules", {"digest": proposed.digest}, version=version)
-    await second("activateRules", {}, version=version)
+    await second("activateRules", {"effective_from": "2099-01-01T00:00:00Z"}, version=version)
     retired = await second("retireRules", {"effective_from": "2100-01-01T00:00:00Z"}, version=version)
     assert retired.stage.value == "active"
 
