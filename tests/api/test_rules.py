@@ -65,7 +65,7 @@ async def test_two_persons_activate_rules(world: World) -> None:
 
 
 async def test_no_one_brings_earlier_rules_back_alone(world: World) -> None:
-    """Whoever retires chooses among all sets that were ever in force otherwise."""
+    """The person who retires would choose among all sets that were ever in force."""
     async with world.as_admin() as ann, world.as_admin() as bob:
         urls = []
         for title in ("Better", "Planned"):

@@ -1,4 +1,4 @@
-"""A shop with a login numbers its orders itself: whoever takes its next number has their order reported as paid."""
+"""A shop with a login numbers its orders itself: under its next number another order would be reported as paid."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ async def refused(kind: Literal["admin", "shop"], order_id: str | None, shop_id:
         ("admin", "web-1", "s1", True),
         ("admin", None, "s1", False),
         ("shop", "web-1", "s1", False),
-        # Without a login, or with one that was ended, nobody else numbers its orders.
+        # Without a login, or with one that was ended, the shop numbers nothing.
         ("admin", "web-1", "s2", False),
         ("admin", "web-1", "s3", False),
     ],
