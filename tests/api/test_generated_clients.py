@@ -231,6 +231,7 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _people(call, second, world)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
+        await Generated(session, http, described, call.used)("endInvites")
 
     changes = {operation["operationId"] for _, method, operation in operations(described) if method != "get"}
     elsewhere = {"adjustStock", "backtestRules", "discardLetter", "grant", "placeOrder", "register", "replayLetter"}

@@ -89,8 +89,8 @@ class Invites:
         await self._audit.transact(work)
         return code, invite
 
-    async def end_all(self, principal: Principal, correlation: str) -> None:
-        """End every invite that the user has made until now. Raises Problem not_a_distributor."""
+    async def end_all(self, principal: Principal, correlation: str) -> datetime:
+        """End every invite that the user has made until now, the returned time. Raises Problem not_a_distributor."""
         if principal.distributor_id is None:
             raise Problem("not_a_distributor")
         entry = Entry(
@@ -100,13 +100,14 @@ class Invites:
             correlation=correlation,
         )
 
-        async def work(tx: Transaction) -> None:
-            user = await USERS.get(tx, principal.subject)
+        async def work(tx: Transaction) -> datetime:
+            user, now = await USERS.get(tx, principal.subject), self._time.now()
             if user is not None:
-                await USERS.replace(tx, replace(user, no_invites_before=self._time.now()))
+                await USERS.replace(tx, replace(user, no_invites_before=now))
                 await self._audit.append_in(tx, entry)
+            return now
 
-        await self._audit.transact(work)
+        return await self._audit.transact(work)
 
 
 class Registrations:
