@@ -48,9 +48,9 @@ REASONS = {
     "shop_unknown": Reason(422, "The shop is not registered.", "店铺未注册。"),
     "order_id_reserved": Reason(
         422,
-        "Order ids that begin with o- are made by the server, and a shop with a login numbers its own orders; "
-        "choose another, or leave it out.",
-        "以 o- 开头的订单号由系统生成，拥有登录账号的店铺自行编号；请更换或不填。",
+        "A shop's order ids never begin with o-; in a shop that has a login, everyone else's do. Choose another, or "
+        "leave it out.",
+        "店铺的订单号不得以 o- 开头；在拥有登录账号的店铺中，他人的订单号须以 o- 开头。请更换或不填。",
     ),
     "distributors_not_accepted": Reason(
         403,

@@ -43,7 +43,7 @@ class _NewOrder(BaseModel):
         OrderId | None,
         Field(
             description="Absent: one is generated, always for a distributor's order. A shop's never begins with o-. "
-            "Only the shop itself names the orders of a shop that has a login."
+            "In a shop that has a login, everyone else's does."
         ),
     ] = None
     distributor_id: DistributorId
@@ -130,12 +130,13 @@ async def require_no_number_of_a_shop(
     reader: Reader, principal: Principal, body: SimpleOrder | OrderOfLines, shop_id: str, *, all_shops: bool
 ) -> None:
     """A shop with a login numbers its orders itself: under the number that it uses next, another order would be the
-    one that it reports as paid. `all_shops`: whose logins are not known here. Raises Problem order_id_reserved.
+    one that it reports as paid. A number that no shop may choose is no such one. `all_shops`: whose logins are not
+    known here. Raises Problem order_id_reserved.
     """
-    if body.order_id is None or principal.kind == "shop":
+    if body.order_id is None or body.order_id.startswith(MADE) or principal.kind == "shop":
         return
     if all_shops or await CLIENTS.one(reader, {"shop_id": shop_id, "active": True}):
-        detail = f"order_id: shop {shop_id} numbers its orders itself; leave it out."
+        detail = f"order_id: shop {shop_id} numbers its orders itself; begin it with {MADE}, or leave it out."
         raise Problem("order_id_reserved", detail=detail)
 
 

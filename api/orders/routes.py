@@ -99,8 +99,8 @@ async def place_order(
     else `shop_id`, else the default shop of the settings. An absent `order_id` is generated.
 
     A distributor orders only in shops that allow it, and chooses neither `order_id` nor `placed_at`. Each line costs
-    something, and the shop limits what unpaid orders hold. Nor does an administrator choose `order_id` in a shop that
-    has a login: it numbers its orders itself.
+    something, and the shop limits what unpaid orders hold. A shop that has a login numbers its orders itself:
+    there an administrator's `order_id` begins with `o-`.
 
     A repeat of the same order changes nothing; the same `order_id` with different content is refused. The answer shows
     the accepted order; its stock is reserved right after.

@@ -64,8 +64,9 @@ async def test_two_persons_activate_rules(world: World) -> None:
         assert entries[1]["before"]["stage"] == "proposed"
 
 
-async def test_no_one_brings_earlier_rules_back_alone(world: World) -> None:
+async def test_no_one_brings_earlier_rules_back_alone(front: Front) -> None:
     """The person who retires would choose among all sets that were ever in force."""
+    world = await a_world(front)
     async with world.as_admin() as ann, world.as_admin() as bob:
         urls = []
         for title in ("Better", "Planned"):

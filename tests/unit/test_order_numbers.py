@@ -44,6 +44,8 @@ async def refused(kind: Literal["admin", "shop"], order_id: str | None, shop_id:
     [
         ("admin", "web-1", "s1", True),
         ("admin", None, "s1", False),
+        # No shop chooses such a number.
+        ("admin", "o-desk-1", "s1", False),
         ("shop", "web-1", "s1", False),
         # Without a login, or with one that was ended, the shop numbers nothing.
         ("admin", "web-1", "s2", False),
