@@ -48,8 +48,9 @@ REASONS = {
     "shop_unknown": Reason(422, "The shop is not registered.", "店铺未注册。"),
     "order_id_reserved": Reason(
         422,
-        "Order ids that begin with o- are made by the server; choose another, or leave it out.",
-        "以 o- 开头的订单号由系统生成，请更换或不填。",
+        "A shop's order ids never begin with o-; in a shop that has a login, everyone else's do. Choose another, or "
+        "leave it out.",
+        "店铺的订单号不得以 o- 开头；在拥有登录账号的店铺中，他人的订单号须以 o- 开头。请更换或不填。",
     ),
     "distributors_not_accepted": Reason(
         403,
@@ -117,6 +118,16 @@ REASONS = {
     "retroactive": Reason(422, "Changes cannot be retroactive; give a later time.", "不可追溯更改，请指定更晚的时间。"),
     "ends_before_it_begins": Reason(
         422, "The rules would end before they begin; give a later time.", "终止时间早于生效时间，请指定更晚的时间。"
+    ),
+    "earlier_rules_return": Reason(
+        409,
+        "Earlier rules would hold again, which takes two persons; propose and activate other rules instead.",
+        "此前的规则将重新生效，须由两人决定；请改为提交并启用新的规则。",
+    ),
+    "proposal_expired": Reason(
+        409,
+        "The rules were proposed too long ago; propose and approve them again.",
+        "规则提案已过期，请重新提交并批准。",
     ),
     "market_unknown": Reason(422, "The market is not defined.", "市场未定义。"),
     "market_limit": Reason(409, "The rules exceed the limits of their market.", "规则超出所在市场的法规限制。"),

@@ -102,6 +102,12 @@ class CreatedInvite(BaseModel):
     expires_at: datetime
 
 
+class EndedInvites(BaseModel):
+    ended_at: datetime = Field(
+        description="Codes that you made before are refused.", examples=["2026-11-29T12:00:00.000000Z"]
+    )
+
+
 _LOGIN_PROBLEMS = documented(
     "wrong_credentials", "too_many_attempts", "password_change_required", "weak_password", "busy"
 )
@@ -202,3 +208,13 @@ async def invite(
     return CreatedInvite(
         code=code, sponsor_id=created.sponsor_id, uses_max=created.uses_max, expires_at=created.expires_at
     )
+
+
+@login_router.delete("/invites", summary="End your invites", responses=documented("not_a_distributor"))
+async def end_invites(
+    request: Request, ports: Here, principal: Annotated[Principal, needs("invites:write")]
+) -> EndedInvites:
+    """All codes that you have made until now; later ones are good. They also end with your logins: when these are all
+    ended, or you are switched off.
+    """
+    return EndedInvites(ended_at=await ports.identity.invites.end_all(principal, correlation_of(request)))

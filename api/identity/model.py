@@ -39,8 +39,8 @@ class Pending:
 class User:
     """A person. `granted` and `withheld` are an administrator's changes to the permissions of the roles.
 
-    `touched` are the changes of the last days, so that no one is their own second person. Access tokens from before
-    `not_before` are refused.
+    `touched` are the changes of the last days, so that no one is their own second person. Access tokens and invites
+    from before `not_before` are refused, invites from before `no_invites_before` too.
     """
 
     id: str
@@ -59,6 +59,7 @@ class User:
     touched: tuple[Touch, ...] = ()
     pending: Pending | None = None
     not_before: datetime | None = None
+    no_invites_before: datetime | None = None
 
     @property
     def permissions(self) -> frozenset[str]:
@@ -168,7 +169,9 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Invite:
-    """A sponsor's invitation, stored by the hash of its code."""
+    """A sponsor's invitation, stored by the hash of its code. It is as good as the access token of its maker, whose
+    time is `token_at`, without its expiry.
+    """
 
     hash: str
     sponsor_id: int
@@ -177,6 +180,17 @@ class Invite:
     expires_at: datetime
     uses_max: int = 1
     uses: int = 0
+    token_at: datetime | None = None
+
+    def is_good(self, maker: User | None, now: datetime) -> bool:
+        """Whether someone may join with it now: its maker is active, and has ended neither that login nor the invites
+        since.
+        """
+        if maker is None or not maker.active or self.expires_at <= now or self.uses >= self.uses_max:
+            return False
+        if maker.not_before is not None and (self.token_at or self.created_at) < maker.not_before:
+            return False
+        return maker.no_invites_before is None or self.created_at > maker.no_invites_before
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,15 +37,22 @@ class NewShop(ShopTerms, Body):
     responses=written("not_found", "conflict", shown=ShopView, created=True),
 )
 async def register_shop(body: NewShop, ports: Here, principal: Writes, writing: Writing) -> Response:
-    """For administrators. A repeat changes everything but the currency; an absent field gets its default again. With
-    `history_from` the shop may enter past orders, placed since then. With `distributor_orders` distributors may place
-    orders in it, within the limits for unpaid orders.
+    """For administrators. A repeat changes everything but the currency and the market, whose rules decide what the
+    shop's orders pay; an absent field gets its default again. With `history_from` the shop may enter past orders,
+    placed since then. With `distributor_orders` distributors may place orders in it, within the limits for unpaid
+    orders.
 
     Its client id and secret are created on the command line, by `tributary identity create-shop`.
     """
     if principal.kind != "admin":
         raise Problem("not_found")
     known = await known_shop(ports.store, principal, body.shop_id)
+    if known is not None and known.market != body.market:
+        detail = (
+            f"market: shop {body.shop_id} is in market {known.market}, whose rules its orders follow; what they pay "
+            "takes two persons, so ask an operator to send shop.register.v1 on the command line."
+        )
+        raise Problem("conflict", detail=detail)
     return await writing.write(
         RegisterShop(**body.model_dump()),
         lambda: find_shop(ports.store, principal, body.shop_id),

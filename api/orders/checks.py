@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 from api.access.scope import acts_for, may_earn_from, reaches
 from api.http.problems import Problem, Reason
 from api.identity.principal import Principal
+from api.identity.repository import CLIENTS
 from contracts.catalog.view import PRODUCTS
 from contracts.fields import LINES_MAX, Amount, Currency, DistributorId, OrderId, ProductId, Quantity, ShopId
 from contracts.network.view import DISTRIBUTORS, SHOPS
@@ -40,7 +41,10 @@ class _NewOrder(BaseModel):
     shop_id: Annotated[ShopId | None, Field(description="Absent: the shop of the token, or the default one.")] = None
     order_id: Annotated[
         OrderId | None,
-        Field(description="Absent: one is generated, always for a distributor's order. A shop's never begins with o-."),
+        Field(
+            description="Absent: one is generated, always for a distributor's order. A shop's never begins with o-. "
+            "In a shop that has a login, everyone else's does."
+        ),
     ] = None
     distributor_id: DistributorId
 
@@ -120,6 +124,20 @@ def require_own_choices(body: SimpleOrder | OrderOfLines, principal: Principal) 
             raise Problem("not_for_distributors", detail=f"{', '.join(named)}: leave it out.")
     if principal.kind == "shop" and body.order_id is not None and body.order_id.startswith(MADE):
         raise Problem("order_id_reserved", detail=f"order_id: {body.order_id} begins with {MADE}.")
+
+
+async def require_no_number_of_a_shop(
+    reader: Reader, principal: Principal, body: SimpleOrder | OrderOfLines, shop_id: str, *, all_shops: bool
+) -> None:
+    """A shop with a login numbers its orders itself: under the number that it uses next, another order would be the
+    one that it reports as paid. A number that no shop may choose is no such one. `all_shops`: whose logins are not
+    known here. Raises Problem order_id_reserved.
+    """
+    if body.order_id is None or body.order_id.startswith(MADE) or principal.kind == "shop":
+        return
+    if all_shops or await CLIENTS.one(reader, {"shop_id": shop_id, "active": True}):
+        detail = f"order_id: shop {shop_id} numbers its orders itself; begin it with {MADE}, or leave it out."
+        raise Problem("order_id_reserved", detail=detail)
 
 
 def require_open(shop: Document, principal: Principal, default: str | None) -> None:

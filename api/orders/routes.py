@@ -31,6 +31,7 @@ from api.orders.checks import (
     known_shop,
     order_command,
     require_no_earnings,
+    require_no_number_of_a_shop,
     require_no_own_prepaid,
     require_open,
     require_own_choices,
@@ -98,7 +99,8 @@ async def place_order(
     else `shop_id`, else the default shop of the settings. An absent `order_id` is generated.
 
     A distributor orders only in shops that allow it, and chooses neither `order_id` nor `placed_at`. Each line costs
-    something, and the shop limits what unpaid orders hold.
+    something, and the shop limits what unpaid orders hold. A shop that has a login numbers its orders itself:
+    there an administrator's `order_id` begins with `o-`.
 
     A repeat of the same order changes nothing; the same `order_id` with different content is refused. The answer shows
     the accepted order; its stock is reserved right after.
@@ -107,10 +109,11 @@ async def place_order(
     require_own_choices(body, principal)
     order_id = body.order_id or f"{MADE}{writing.derived('order')}"
     command = order_command(body, shop_id, order_id)
-    _, shop, _ = await asyncio.gather(
+    _, shop, _, _ = await asyncio.gather(
         seller_of(ports.store, principal, body.distributor_id),
         known_shop(ports.store, command),
         require_no_own_prepaid(ports.store, principal, body, ports.time.now()),
+        require_no_number_of_a_shop(ports.store, principal, body, shop_id, all_shops=not ports.identity.issues),
     )
     require_open(shop, principal, ports.settings.default_shop_id)
 

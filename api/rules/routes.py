@@ -156,7 +156,9 @@ async def propose_rules(
     "/{version}/approve",
     summary="Approve a rule set",
     response_model=RulesView,
-    responses=written("not_found", "digest_mismatch", "same_person", "not_independent", shown=RulesView),
+    responses=written(
+        *("not_found", "digest_mismatch", "same_person", "not_independent", "proposal_expired"), shown=RulesView
+    ),
 )
 async def approve_rules(
     version: Version, body: Approval, ports: Here, principal: Approves, writing: Writing
@@ -177,14 +179,17 @@ async def approve_rules(
     summary="Activate a rule set",
     response_model=RulesView,
     responses=written(
-        *("not_found", "not_approved", "market_unknown", "market_limit", "retroactive", "conflict"),
+        *("not_found", "not_approved", "proposal_expired", "market_unknown", "market_limit", "retroactive"),
+        "conflict",
         shown=RulesView,
     ),
 )
 async def activate_rules(
     version: Version, body: FromWhen, ports: Here, principal: Approves, writing: Writing
 ) -> Response:
-    """Orders placed from `effective_from` on follow it. It must respect the limits of its market."""
+    """Orders placed from `effective_from` on follow it. It must respect the limits of its market, and have been
+    proposed within 30 days.
+    """
     before = await _rules(ports, principal, version)
     if before.stage == "proposed":
         raise Problem("not_approved")
@@ -198,12 +203,18 @@ async def activate_rules(
     "/{version}/retire",
     summary="Retire a rule set",
     response_model=RulesView,
-    responses=written("not_found", "not_active", "already_retired", "retroactive", shown=RulesView),
+    responses=written(
+        *("not_found", "not_active", "already_retired", "retroactive", "ends_before_it_begins"),
+        "earlier_rules_return",
+        shown=RulesView,
+    ),
 )
 async def retire_rules(
     version: Version, body: FromWhen, ports: Here, principal: Approves, writing: Writing
 ) -> Response:
-    """Earlier rule sets apply again, unless they are retired as well."""
+    """No earlier rule set applies again by this: where it would, two persons put other rules in force instead. A set
+    that has not begun is withdrawn by giving the time when it begins; the one that applies now goes on.
+    """
     before = await _rules(ports, principal, version)
     if before.stage != "active":
         raise Problem("not_active")

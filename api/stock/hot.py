@@ -13,7 +13,7 @@ from api.access.ports import Here
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.ids import ShownId
 from api.http.parameters import AS_IN_JSON
-from api.http.problems import documented
+from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from api.storage.figures import HOT_MAX
 
@@ -42,7 +42,7 @@ class HotProducts(BaseModel):
     "/api/inventory/hot",
     summary="Show the best-selling products with their stock",
     response_model=HotProducts,
-    responses={**NOT_MODIFIED, **documented()},
+    responses={**NOT_MODIFIED, **documented("not_found")},
 )
 async def hot_products(
     request: Request,
@@ -51,7 +51,9 @@ async def hot_products(
     limit: Annotated[int, Query(ge=1, le=HOT_MAX, description="How many.", examples=[20]), AS_IN_JSON] = 20,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """The products with the most orders among the newest ones. May lag by seconds."""
+    """The products with the most orders among the newest ones, of all shops: so not for a shop. May lag by seconds."""
+    if principal.kind == "shop":
+        raise Problem("not_found")
     hot = (await ports.figures.hot())[:limit]
     stock = await ports.figures.stock([one["product_id"] for one in hot])
     nothing = {"on_hand": 0, "available": 0}

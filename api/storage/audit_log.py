@@ -2,7 +2,8 @@
 
 Entries are numbered without a gap and never changed. Each has the hash of its predecessor, and a code (HMAC) by a key
 that the database does not have: a writer of the database alone can neither rewrite the log nor cut its end
-unseen (`tributary audit verify`). Each new head is also a line of the JSON log, which is kept elsewhere.
+unseen (`tributary audit verify`). Each new head is also a line of the JSON log, which is kept elsewhere; that of the
+command line is its standard error.
 """
 
 from __future__ import annotations
@@ -72,12 +73,10 @@ class Head:
 
 
 class AuditLog:
-    def __init__(self, store: Documents, time: Time, key: AuditKey | None = None, *, states_heads: bool = True) -> None:
-        """`states_heads` is whether this process writes each new head to its log."""
+    def __init__(self, store: Documents, time: Time, key: AuditKey | None = None) -> None:
         self._store = store
         self._time = time
         self._key = key
-        self._states_heads = states_heads
         self._known = Head()
         self._pending: list[tuple[Entry, asyncio.Future[None]]] = []
         self._late: list[Entry] = []
@@ -143,8 +142,6 @@ class AuditLog:
         """Write the head to the JSON log, if it is new; so the log kept elsewhere shows what was cut off here, and an
         entry says so at once.
         """
-        if not self._states_heads:
-            return
         known = known or self._known
         try:
             head = await self._store.transact(head_of)
@@ -158,8 +155,6 @@ class AuditLog:
         """Whether `head` may follow `known`, which was known before it was read: an older one since then is no
         mistake. What this process knows never goes back, so that the next entry is not written as if nothing was.
         """
-        if not self._states_heads:
-            return True
         if head.number < known.number or (head.number == known.number and head.hash != known.hash):
             log.error("the audit log was cut off", known=known.number, found=head.number, hash=head.hash)
             return False

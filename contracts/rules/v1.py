@@ -86,7 +86,7 @@ class ApproveRules(OfRules, Command, type="rules.approve.v1"):
 
 
 class ActivateRules(OfRules, Command, type="rules.activate.v1"):
-    """Put approved rules in force: they apply to orders of the market's shops placed from then on."""
+    """Put approved rules in force, within 30 days of their proposal: for orders of the market's shops from then on."""
 
     rule_version: NewVersion
     activated_by: Person
@@ -95,7 +95,7 @@ class ActivateRules(OfRules, Command, type="rules.activate.v1"):
 
 
 class RetireRules(OfRules, Command, type="rules.retire.v1"):
-    """End active rules; the rules that began before them hold again, unless they have ended too."""
+    """End active rules. It brings no earlier rules back; those that hold now go on where a planned set ends."""
 
     rule_version: NewVersion
     retired_by: Person

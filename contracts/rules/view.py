@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -177,6 +177,9 @@ class Tenure:
 
 
 Stage = Literal["proposed", "approved", "active"]
+
+PROPOSAL_LIFE = timedelta(days=30)
+"""How long a proposal may be approved and put in force; then it takes two persons again."""
 
 
 @dataclass(frozen=True, slots=True)

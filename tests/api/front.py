@@ -106,7 +106,7 @@ class Front:
             confirmed = Entry(who, "user.change-confirmed", f"user/{user_id}", user_id, after=for_audit(after))
             await audit.append_in(tx, confirmed)
 
-        audit = AuditLog(self.site.store, RealTime(), AuditKey(SECRET), states_heads=False)
+        audit = AuditLog(self.site.store, RealTime(), AuditKey(SECRET))
         await audit.transact(work)
 
     async def send(self, *payloads: Payload) -> None:

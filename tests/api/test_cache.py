@@ -218,6 +218,9 @@ async def test_the_hot_list_has_the_current_stock(world: World) -> None:
         await until(lambda: shows(42), what="the next reservation shows, long before the value's time is over")
         first = await admin.get("/api/inventory/hot")
         again = await admin.get("/api/inventory/hot", headers={"If-None-Match": first.headers["etag"]})
+        async with world.as_shop() as shop:
+            # The figures are those of all shops.
+            assert (await shop.get("/api/inventory/hot")).status_code == 404
         assert again.status_code in (200, 304)
 
 

@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from contracts.network.v1 import RegisterShop
-from tests.api.front import PASSWORD, Front, an_email, bearer, serving, unique
+from tests.api.front import PASSWORD, Front, an_email, bearer, pkce, serving, unique
+from tests.api.test_oauth import REDIRECT, code_for, exchange
 from tests.api.world import World, a_world
 from tests.connected.running import Site, until
 
@@ -282,3 +283,73 @@ async def test_an_administrator_does_not_pay_a_distributor_whose_login_they_made
         # It is another administrator's to decide.
         assert (await bob.patch(url, json={"status": "paid"})).status_code == 200
         assert (await bob.patch(f"/api/distributors/{puppet}", json={"tier": "silver"})).status_code == 200
+
+
+async def test_nor_with_a_token_of_fewer_permissions(world: World) -> None:
+    """A person may ask for one without users:write: they have the puppet's login all the same."""
+    front, scope = world.front, "orders:read orders:write orders:fulfil orders:refund distributors:write teams:write"
+    puppet, member = await front.distributor(), await front.distributor()
+    async with front.client() as ann, front.client() as narrow, world.as_admin() as bob:
+        email, one_time = await front.administrator()
+        body = {"email": email, "password": one_time, "new_password": PASSWORD}
+        ann.headers.update(
+            bearer(front.remember((await ann.post("/api/auth/login", json=body)).json())["access_token"])
+        )
+        user = {"email": an_email(), "roles": ["ROLE_DISTRIBUTOR"], "distributor_id": puppet, "password": PASSWORD}
+        assert (await ann.post("/api/users", json=user)).status_code == 201
+        order = await world.placed(bob, distributor_id=puppet)
+        led = await bob.post("/api/teams", json={"name": "Led", "leader_id": puppet})
+        other = await bob.post("/api/teams", json={"name": "Other", "leader_id": world.top})
+        assert (led.status_code, other.status_code) == (201, 201)
+        await world.reserved(order["order_id"])
+
+        app = unique("app")
+        await front.operations.create_client(app, "Desk", [REDIRECT])
+        verifier, challenge = pkce()
+        code = (await code_for(front, app, email, challenge, scope=scope))["code"]
+        tokens = front.remember((await exchange(narrow, app, code, code_verifier=verifier)).json())
+        assert set(tokens["scope"].split()) == set(scope.split())
+        narrow.headers.update(bearer(tokens["access_token"]))
+
+        url, number = f"/api/orders/{world.shop_id}/{order['order_id']}", order["order_id"]
+        for answer in (
+            await narrow.post("/api/orders", json=of_lines(world, distributor_id=puppet, prepaid=True)),
+            await narrow.patch(url, json={"status": "paid"}),
+            await narrow.patch(f"/api/orders/{number}", json={"status": "paid"}),
+            await narrow.put(f"/api/orders/{number}/status", json={"status": "completed"}),
+            await narrow.put(f"{url}/after-sale", json={"open": False}),
+            await narrow.put(f"/api/orders/{number}/after-sale", json={"open": False}),
+        ):
+            assert refusal(answer) == (403, "own_earnings"), answer.text
+        for answer in (
+            await narrow.patch(f"/api/distributors/{puppet}", json={"tier": "gold"}),
+            await narrow.post(f"/api/distributors/{puppet}/move", json={"sponsor_id": world.top}),
+            await narrow.post(f"/api/distributors/{world.top}/move", json={"sponsor_id": puppet}),
+            await narrow.post("/api/teams", json={"name": "Puppets", "leader_id": puppet}),
+            await narrow.put(f"{other.headers['location']}/leader", json={"leader_id": puppet}),
+            await narrow.post(f"{led.headers['location']}/members", json={"distributor_id": member}),
+        ):
+            assert refusal(answer) == (403, "own_standing"), answer.text
+        # The other order of steps: what the narrow token has done counts for a login that the other one makes.
+        assert (await narrow.patch(f"/api/distributors/{member}", json={"tier": "gold"})).status_code == 200
+        later = {**user, "email": an_email(), "distributor_id": member}
+        assert refusal(await ann.post("/api/users", json=later)) == (409, "not_independent")
+
+
+async def test_no_one_else_takes_the_next_number_of_a_shop_with_a_login(world: World) -> None:
+    """The shop's own order would be refused, and its `paid` would pay for the other one."""
+    shop_id, number = await a_shop(world), unique("web")
+    async with world.as_admin() as admin:
+        # Without a login it is the administrators who enter its orders.
+        first = await admin.post("/api/orders", json=world.order(shop_id=shop_id, order_id=unique("till")))
+        assert first.status_code == 201, first.text
+        async with world.as_shop(shop_id) as shop:
+            for body in (
+                world.order(shop_id=shop_id, order_id=number),
+                of_lines(world, shop_id=shop_id, order_id=number),
+            ):
+                assert refusal(await admin.post("/api/orders", json=body)) == (422, "order_id_reserved")
+            assert (await admin.post("/api/orders", json=world.order(shop_id=shop_id))).status_code == 201
+            assert (
+                await shop.post("/api/orders", json=world.order(shop_id=shop_id, order_id=number))
+            ).status_code == 201

@@ -231,6 +231,7 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _people(call, second, world)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
+        await Generated(session, http, described, call.used)("endInvites")
 
     changes = {operation["operationId"] for _, method, operation in operations(described) if method != "get"}
     elsewhere = {"adjustStock", "backtestRules", "discardLetter", "grant", "placeOrder", "register", "replayLetter"}
@@ -295,7 +296,7 @@ async def _rules(call: Generated, second: Generated, world: World) -> None:
     proposed = await call("proposeRules", {"rules": rules})
     version = proposed.rule_version
     await second("approveRules", {"digest": proposed.digest}, version=version)
-    await second("activateRules", {}, version=version)
+    await second("activateRules", {"effective_from": "2099-01-01T00:00:00Z"}, version=version)
     retired = await second("retireRules", {"effective_from": "2100-01-01T00:00:00Z"}, version=version)
     assert retired.stage.value == "active"
 

@@ -264,6 +264,41 @@ async def test_only_a_distributor_can_invite(front: Front, client: httpx.AsyncCl
     assert (answer.status_code, answer.json()["reason"]) == (403, "insufficient_scope")
 
 
+async def test_an_invite_ends_with_the_login_that_made_it(front: Front, client: httpx.AsyncClient) -> None:
+    """Who knew the password for an hour would keep a way in for a year."""
+    email, tokens = await front.log_in_as(client, await front.distributor())
+    mine = bearer(tokens["access_token"])
+
+    async def invite() -> str:
+        answer = await client.post("/api/auth/invites", json={"uses_max": 9}, headers=mine)
+        assert answer.status_code == 201, answer.text
+        front.secrets_seen.append(answer.json()["code"])
+        return str(answer.json()["code"])
+
+    async def reason(code: str) -> str | None:
+        async with front.client() as stranger:
+            answer = await join(stranger, code, an_email())
+        return None if answer.status_code == 201 else str(answer.json()["reason"])
+
+    first = await invite()
+    assert await reason(first) is None
+    ended = await client.delete("/api/auth/invites", headers=mine)
+    assert ended.status_code == 200, ended.text
+    second = await invite()
+    assert [await reason(code) for code in (first, second)] == ["invalid_invite", None]
+    body = {"email": email, "password": PASSWORD, "new_password": "eleven purple kettles"}
+    tokens = front.remember((await client.post("/api/auth/login", json=body)).json())
+    mine = bearer(tokens["access_token"])
+    third = await invite()
+    assert [await reason(code) for code in (second, third)] == ["invalid_invite", None]
+    user_id = (await client.get("/api/me", headers=mine)).json()["subject"]
+    boss = bearer(await front.admin(client))
+    for active in (False, True):
+        changed = await client.patch(f"/api/users/{user_id}", json={"active": active}, headers=boss)
+        assert changed.status_code == 200, changed.text
+        assert await reason(third) == "invalid_invite"
+
+
 async def test_codes_are_stored_as_hashes(front: Front, client: httpx.AsyncClient) -> None:
     _, code = await front.invite(client, uses_max=2)
     for email in (an_email(), an_email()):

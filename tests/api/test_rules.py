@@ -64,6 +64,27 @@ async def test_two_persons_activate_rules(world: World) -> None:
         assert entries[1]["before"]["stage"] == "proposed"
 
 
+async def test_no_one_brings_earlier_rules_back_alone(front: Front) -> None:
+    """The person who retires would choose among all sets that were ever in force."""
+    world = await a_world(front)
+    async with world.as_admin() as ann, world.as_admin() as bob:
+        urls = []
+        for title in ("Better", "Planned"):
+            draft = a_draft(market=world.market, title=title, targets=[])
+            proposed = (await ann.post("/api/rules", json={"rules": draft})).json()
+            urls.append(f"/api/rules/{proposed['rule_version']}")
+            assert (await bob.post(f"{urls[-1]}/approve", json={"digest": proposed["digest"]})).status_code == 200
+        better, planned = urls
+        active = await bob.post(f"{better}/activate", json={})
+        assert active.status_code == 200, active.text
+        for end in ({}, {"effective_from": "2099-01-01T00:00:00Z"}):
+            alone = await bob.post(f"{better}/retire", json=end)
+            assert (alone.status_code, alone.json()["reason"]) == (409, "earlier_rules_return"), alone.text
+        when = {"effective_from": "2098-01-01T00:00:00Z"}
+        assert (await bob.post(f"{planned}/activate", json=when)).status_code == 200
+        assert (await bob.post(f"{planned}/retire", json=when)).status_code == 200
+
+
 async def test_rules_beyond_their_market_are_refused(world: World) -> None:
     plans = [{"plan": "unilevel", "name": "deep", "rates": ["0.05", "0.04", "0.03", "0.02"]}]
     async with world.as_admin() as ann, world.as_admin() as bob:

@@ -43,6 +43,10 @@ async def test_a_shop_is_registered_and_sells(world: World) -> None:
         other = await admin.post("/api/shops", json={**body, "currency": "JPY"}, headers={"Accept-Language": "zh-CN"})
         assert (other.status_code, other.json()["reason"]) == (409, "conflict")
         assert body["shop_id"] in other.json()["detail"]
+        # Whose market pays better would be one person's choice of what all its orders pay.
+        moved = await admin.post("/api/shops", json={**body, "market": "default"})
+        assert (moved.status_code, moved.json()["reason"]) == (409, "conflict"), moved.text
+        assert f"is in market {body['market']}" in moved.json()["detail"]
         shown = await admin.get(url)
         assert shown.json() == changed.json()
         same = await admin.get(url, headers={"If-None-Match": shown.headers["etag"]})

@@ -156,7 +156,7 @@ def test_the_payment_deadline_ends_with_the_first_tick_at_or_after_it() -> None:
 def test_history_is_activated_newest_first() -> None:
     rows = table("activated in this order")
     drafts = {
-        number: replace(rules(number), stage="approved", effective_from=None, approved_by="wei")
+        number: replace(rules(number), stage="approved", effective_from=None, approved_by="wei", proposed_at=NOW)
         for number in range(1, 5)
     }
     book = RuleState(drafts, {"default": Market("default", 3)})

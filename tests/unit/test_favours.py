@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from api.access.scope import acts_for
+from api.access.writing import Writer
+from api.http.preferences import Preferences
 from api.http.problems import Problem
 from api.identity.accounts.favours import note_favour
 from api.identity.accounts.two_persons import Author
 from api.identity.accounts.users import Users
 from api.identity.model import User
+from api.identity.principal import Principal
 from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
 from api.identity.repository import USERS
 from api.storage.audit_log import AuditLog, Entry
@@ -138,6 +143,19 @@ async def test_who_did_more_than_is_looked_at_makes_no_login(monkeypatch: pytest
     assert (await house.makes_a_login("bob")).distributor_id == PUPPET
 
 
+@pytest.mark.parametrize("permissions", [frozenset(), frozenset({"orders:read"}), frozenset({"users:write"})])
+async def test_what_a_token_permits_says_nothing_about_who_made_a_login(permissions: frozenset[str]) -> None:
+    """A person asks for a token of fewer permissions, or has lost some since."""
+    house = House()
+    await house.makes_a_login("ann")
+
+    for kind in ("admin", "distributor"):
+        ann, bob = (Principal(kind, who, permissions) for who in ("ann", "bob"))
+        assert await acts_for(house.store, ann, [TOP, PUPPET], NOW) == {PUPPET}
+        assert await acts_for(house.store, bob, [TOP, PUPPET], NOW) == set()
+        assert await acts_for(house.store, ann, [PUPPET], NOW + timedelta(days=7)) == set()
+
+
 class TestAtTheSameMoment:
     """An entry comes after the answer of the workers, and the checks of a command before it is sent."""
 
@@ -188,6 +206,21 @@ class TestAtTheSameMoment:
         with pytest.raises(Problem) as refused:
             await self.noted(house, "ann", command)
         assert refused.value.reason == reason
+
+    @pytest.mark.parametrize(("kind", "refused"), [("admin", True), ("distributor", True), ("shop", False)])
+    async def test_what_a_person_sends_is_noted_whatever_the_token_permits(self, kind: Any, *, refused: bool) -> None:
+        """Who asked for a token without users:write has another one for the login."""
+        house = House()
+        ports: Any = SimpleNamespace(store=house.store, time=house.time)
+        ann = Principal(kind, "ann", frozenset({"orders:write", "orders:fulfil"}), shop_id="s")
+        writer = Writer(None, ports, ann, Preferences(), "k-1")  # type: ignore[arg-type]
+        await writer._record("k-1", self.prepaid(), "r1", None)
+
+        if refused:
+            with pytest.raises(Problem, match="not_independent"):
+                await house.makes_a_login("ann")
+        else:
+            await house.makes_a_login("ann")
 
     async def test_what_favours_no_one_is_not_noted(self) -> None:
         house = House()

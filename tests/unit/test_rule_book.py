@@ -20,7 +20,7 @@ from contracts.rules.v1 import (
     RulesRefused,
     RulesRetired,
 )
-from contracts.rules.view import Market, RuleSet, in_force
+from contracts.rules.view import PROPOSAL_LIFE, Market, RuleSet, in_force
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.refusal import Unreadable
 from tests.builders import NOW, message
@@ -97,6 +97,31 @@ class TestPropose:
         detail = "rules.targets.0.target: 0.5 has more decimals than JPY allows (0)."
 
         assert propose(a_book(), a_document(targets=[target])) == refused(a_book(), "amount_precision", detail)
+
+
+class TestAnOldProposal:
+    OLD = replace(a_draft(), proposed_at=NOW - PROPOSAL_LIFE - MINUTE)
+    DETAIL = "rule_version: rules 1 were proposed more than 30 days ago; propose and approve them again."
+
+    @pytest.mark.parametrize("known", [OLD, replace(OLD, proposed_at=None)])
+    def test_is_neither_approved_nor_put_in_force(self, known: RuleSet) -> None:
+        state = a_book(known)
+        assert approve(state, known.digest) == refused(state, "proposal_expired", self.DETAIL)
+
+        state = a_book(approved(known))
+        assert activate(state) == refused(state, "proposal_expired", self.DETAIL)
+
+    def test_takes_two_persons_again(self) -> None:
+        state = a_book(approved(self.OLD))
+        proposed = propose(state, a_document(), by="wei")
+        assert proposed.state == a_book(replace(a_draft(), proposed_by="wei"))
+        assert approve(proposed.state, self.OLD.digest, by="wei").publish[0].reason == "same_person"
+        again = approve(proposed.state, self.OLD.digest, by="li.na").state
+        assert activate(again).outcome == "activated"
+
+    def test_of_active_rules_makes_no_difference(self) -> None:
+        state = a_book(active(self.OLD))
+        assert propose(state, a_document()) == approve(state, self.OLD.digest) == Decision(state, outcome="duplicate")
 
 
 class TestApprove:
@@ -241,7 +266,8 @@ class TestRetire:
         event = RulesRetired(rule_version=1, market="default", effective_from=NOW + DAY, retired_by="wei")
         ended = active(a_draft(), retired_from=NOW + DAY, retired_by="wei")
 
-        assert retire(state, effective_from=NOW + DAY) == Decision(a_book(ended), (event,), "retired")
+        after = a_book(ended).with_turn_of("default")
+        assert retire(state, effective_from=NOW + DAY) == Decision(after, (event,), "retired")
         assert retire(state).state.rules[1].retired_from == NOW
         assert in_force(NOW + DAY, "default", a_book(ended).tenures) is None
 
@@ -272,6 +298,56 @@ class TestRetire:
         detail = "effective_from: rules never change retroactively; give a time from 2026-11-02T09:30:00+00:00 on."
 
         assert retire(state, effective_from=NOW - HOUR) == refused(state, "retroactive", detail)
+
+    @pytest.mark.parametrize("when", [NOW, NOW + DAY])
+    def test_no_one_brings_earlier_rules_back_alone(self, when: datetime) -> None:
+        generous, now = active(a_draft(2), effective_from=NOW - DAY), active(a_draft(1, "0.02"))
+        state = a_book(generous, now)
+        detail = (
+            "rule_version: rules 2 would hold again after rules 1; what is paid takes two persons, so propose, approve "
+            "and activate other rules instead, the earlier terms under a new number."
+        )
+
+        assert retire(state, effective_from=when) == refused(state, "earlier_rules_return", detail)
+        # Of another market, or ended, they would not hold.
+        for other in (active(a_draft(2, market="cn")), replace(generous, retired_from=NOW)):
+            assert retire(a_book(other, now), effective_from=when).outcome == "retired"
+
+    def test_nor_by_withdrawing_what_was_to_follow(self) -> None:
+        """Rules 3 hold until rules 1 begin, which was no one's decision to go back to rules 2."""
+        earlier = active(a_draft(2), effective_from=NOW - 2 * DAY)
+        ending = active(a_draft(3), effective_from=NOW - DAY, retired_from=NOW + DAY)
+        state = a_book(earlier, ending, active(a_draft(), effective_from=NOW + DAY))
+
+        assert retire(state, effective_from=NOW + DAY).publish[0].reason == "earlier_rules_return"
+        assert retire(a_book(*list(state.rules.values())[1:]), effective_from=NOW + DAY).outcome == "retired"
+
+    @pytest.mark.parametrize(
+        ("others", "begin", "end"),
+        [
+            # Planned rules are withdrawn, or get an end: those of today go on.
+            ([active(a_draft(2), effective_from=NOW - DAY)], NOW + DAY, NOW + DAY),
+            ([active(a_draft(2), effective_from=NOW - DAY)], NOW + DAY, NOW + 9 * DAY),
+            # Replaced rules hold no more, whether or not they have an end.
+            ([active(a_draft(2), effective_from=NOW)], NOW - DAY, NOW),
+            # Others follow.
+            (
+                [active(a_draft(2), effective_from=NOW - 9 * DAY), active(a_draft(3), effective_from=NOW + DAY)],
+                NOW - DAY,
+                NOW + DAY,
+            ),
+        ],
+    )
+    def test_an_end_that_brings_none_back_takes_one_person(
+        self, others: list[RuleSet], begin: datetime, end: datetime
+    ) -> None:
+        state = a_book(*others, active(a_draft(), effective_from=begin))
+
+        assert retire(state, effective_from=end).outcome == "retired"
+
+    def test_two_decisions_at_once_do_not_miss_each_other(self) -> None:
+        """One ends rules that planned ones replace, one withdraws the planned ones: both take the market's turn."""
+        assert retire(a_book(active(a_draft()))).state.turns["default"] == Turn("default", 1)
 
     def test_the_end_of_inactive_rules_is_retried(self) -> None:
         state = a_book(approved(a_draft()))

@@ -163,7 +163,7 @@ class TestWhenAnOrderWasPlaced:
 
 class TestRules:
     HELD = rules()
-    NEXT = replace(rules(2), stage="approved", activated_by=None, effective_from=None)
+    NEXT = replace(rules(2), stage="approved", activated_by=None, effective_from=None, proposed_at=NOW)
     LATER = rules(effective_from=NOW + timedelta(days=1))
 
     def book(self, *known: RuleSet) -> RuleState:

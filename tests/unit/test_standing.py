@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from api.identity.accounts.operations import Operations
 from api.identity.accounts.two_persons import Author
@@ -19,7 +20,7 @@ from api.identity.repository import CLIENTS, USERS
 from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
 from api.storage.audit_key import AuditKey
 from api.storage.audit_log import AuditLog
-from api.storage.repository import COLLECTIONS
+from api.storage.repository import AUDIT, AUDIT_HEAD, COLLECTIONS
 from contracts.network.view import DISTRIBUTORS, TEAMS
 from contracts.orders.view import ORDERS
 from infra.ports.store import Collection
@@ -100,7 +101,7 @@ async def test_an_administrator_whom_another_hand_made_is_found() -> None:
     ann, _ = await house.administrators()
     house.put(replace(ann, id="f" * 32, email="eve@example.com"))
 
-    assert await house.breaches() == [f"user {'f' * 32} is privileged and has no entry: another hand made it"]
+    assert await house.breaches() == [f"user {'f' * 32} has rights and no entry: another hand made it"]
 
 
 @pytest.mark.parametrize(
@@ -122,13 +123,14 @@ async def test_an_administrator_whom_another_hand_changed_is_found(changes: dict
     assert breach.endswith(f" in {names}: another hand changed it")
 
 
-async def test_a_distributor_whom_another_hand_raised_is_found() -> None:
+@pytest.mark.parametrize("granted", [("rules:approve",), ("orders:fulfil",), ("distributors:write", "products:write")])
+async def test_a_distributor_whom_another_hand_raised_is_found(granted: tuple[str, ...]) -> None:
     house = House()
     ann, _ = await house.administrators()
     house.store.table(DISTRIBUTORS).put({"_id": 7, "sponsor_id": None})
     made, _ = await house.users.create("d@example.com", ("ROLE_DISTRIBUTOR",), author(ann), distributor_id=7)
     assert await house.breaches() == []
-    house.put(made, granted=("rules:approve",))
+    house.put(made, granted=granted)
 
     assert len(await house.breaches()) == 1
 
@@ -164,6 +166,21 @@ async def test_who_confirms_an_administrator_gets_the_password_and_the_makers_is
     assert confirmed.must_change_password
     assert not await house.passwords.verify(confirmed.password_hash, PASSWORD)
     assert await house.passwords.verify(confirmed.password_hash, one_time)
+
+
+async def test_the_command_line_states_the_head_of_its_entry() -> None:
+    """It has ended when another hand cuts the entry off: only what it stated is left of it."""
+    house = House()
+    operations = Operations(house.store, Settings(identity_secret=SecretStr(SECRET)), "root")  # type: ignore[arg-type]
+    with capture_logs() as lines:
+        await operations.note("ledger.rebuilt", "ledger", {})
+    [stated] = [(line["number"], line["hash"]) for line in lines if line["event"] == "audit_head"]
+    for table in (AUDIT, AUDIT_HEAD):
+        [kept] = house.store.table(table.name).find({})
+        house.store.table(table.name).remove(kept["_id"])
+
+    breaches = (await operations.verify_audit([stated])).breaches
+    assert f"entry 1 with hash {stated[1]} is not in the log" in breaches
 
 
 async def test_a_further_right_of_an_administrator_keeps_their_password() -> None:

@@ -23,7 +23,7 @@ from contracts.rules.v1 import (
     RulesRefused,
     RulesRetired,
 )
-from contracts.rules.view import RuleSet, in_force
+from contracts.rules.view import PROPOSAL_LIFE, RuleSet, in_force
 from contracts.times import CLOCK_SKEW_MAX, plus
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
@@ -39,7 +39,9 @@ Answer = Decision[State] | NotYet[State]
 
 
 def propose(state: State, message: Message[ProposeRules]) -> Answer:
-    """Store a draft. Until it is active, other terms replace it and void its approval; then it never changes."""
+    """Store a draft. Until it is active, other terms replace it and void its approval; then it never changes. So does
+    the same draft, once its proposal has expired.
+    """
     command = message.data
     version = command.rule_version
     try:
@@ -48,7 +50,8 @@ def propose(state: State, message: Message[ProposeRules]) -> Answer:
         return _refuse(state, version, "amount_precision", f"rules.{error}.")
     digest = digest_of(terms)
     known = state.rules.get(version)
-    if known is not None and known.digest == digest:
+    is_current = known is not None and (known.stage == "active" or not _has_expired(known, message.received_at))
+    if known is not None and known.digest == digest and is_current:
         return Decision(state, outcome="duplicate")
     if known is not None and known.stage == "active":
         detail = f"rule_version: {version} is active and never changes; take the next number."
@@ -82,6 +85,8 @@ def approve(state: State, message: Message[ApproveRules]) -> Answer:
         return _refuse(state, rules.rule_version, "same_person", detail)
     if rules.stage != "proposed":
         return Decision(state, outcome="duplicate")
+    if _has_expired(rules, message.received_at):
+        return _expired(state, rules)
     approved = replace(rules, stage="approved", approved_by=command.approved_by, approved_os_user=command.os_user)
     event = RulesApproved(
         rule_version=rules.rule_version,
@@ -108,6 +113,8 @@ def activate(state: State, message: Message[ActivateRules]) -> Answer:
     if rules.stage == "proposed":
         detail = f"rule_version: {rules.rule_version} is not approved; let another person than the proposer approve it."
         return NotYet("not_approved", _refuse(state, rules.rule_version, "not_approved", detail))
+    if _has_expired(rules, message.received_at):
+        return _expired(state, rules)
     market = state.market(rules.terms.market)
     if market is None:
         detail = f"rules.market: market {rules.terms.market} is not defined; define its legal limits."
@@ -142,7 +149,9 @@ def activate(state: State, message: Message[ActivateRules]) -> Answer:
 
 
 def retire(state: State, message: Message[RetireRules]) -> Answer:
-    """Set the end of active rules, once, never before now and never before they begin."""
+    """Set the end of active rules, once, never before now and never before they begin. One person retires, so no
+    earlier rules hold again by it: only those that hold now go on where a planned set ends.
+    """
     command = message.data
     rules = state.rules.get(command.rule_version)
     if rules is None:
@@ -166,6 +175,12 @@ def retire(state: State, message: Message[RetireRules]) -> Answer:
         since = rules.effective_from.isoformat()
         detail = f"effective_from: rules {rules.rule_version} begin at {since}; to withdraw them, give that time."
         return _refuse(state, rules.rule_version, "ends_before_it_begins", detail)
+    if earlier := _brought_back(state, rules, at, now):
+        detail = (
+            f"rule_version: rules {earlier} would hold again after rules {rules.rule_version}; what is paid takes two "
+            "persons, so propose, approve and activate other rules instead, the earlier terms under a new number."
+        )
+        return _refuse(state, rules.rule_version, "earlier_rules_return", detail)
     retired = replace(rules, retired_from=at, retired_by=command.retired_by, retired_os_user=command.os_user)
     event = RulesRetired(
         rule_version=rules.rule_version,
@@ -174,7 +189,32 @@ def retire(state: State, message: Message[RetireRules]) -> Answer:
         retired_by=command.retired_by,
         os_user=command.os_user,
     )
-    return Decision(state.with_rules(retired), (event,), "retired")
+    return Decision(state.with_rules(retired).with_turn_of(rules.terms.market), (event,), "retired")
+
+
+def _brought_back(state: State, ending: RuleSet, at: datetime, now: datetime) -> int | None:
+    """The rules that this end would put in force at some time, although they do neither hold now nor then."""
+    market, before = ending.terms.market, state.tenures
+    after = [replace(one, retired_from=at) if one.rule_version == ending.rule_version else one for one in before]
+    moments = {at, *(end for one in after for end in (one.effective_from, one.retired_from) if end is not None)}
+    for moment in sorted(moment for moment in moments if moment >= at):
+        held = in_force(moment, market, after)
+        if held not in (None, in_force(moment, market, before), in_force(now, market, before)):
+            return held
+    return None
+
+
+def _has_expired(rules: RuleSet, now: datetime) -> bool:
+    """Whether the proposal is too old to be approved or put in force: its proposer may no longer stand by it."""
+    return rules.proposed_at is None or plus(rules.proposed_at, PROPOSAL_LIFE) < now
+
+
+def _expired(state: State, rules: RuleSet) -> Decision[State]:
+    detail = (
+        f"rule_version: rules {rules.rule_version} were proposed more than {PROPOSAL_LIFE.days} days ago; propose and "
+        "approve them again."
+    )
+    return _refuse(state, rules.rule_version, "proposal_expired", detail)
 
 
 def _is_repeat(requested: datetime | None, kept: datetime, now: datetime) -> bool:

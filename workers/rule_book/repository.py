@@ -55,7 +55,7 @@ class RuleBookRepository(Repository[State, Consumed]):
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
-        """Activations and markets are checked against all rules; other messages load their own rules only."""
+        """Activations, ends and markets are checked against all rules; other messages load their own rules only."""
         if _needs_all(messages):
             return {"rules": Find(RULES, {})}
         return {"rules": with_ids(RULES, _versions_named(messages))}
@@ -91,4 +91,4 @@ def _versions_named(messages: Sequence[Message[Consumed]]) -> list[int]:
 
 
 def _needs_all(messages: Sequence[Message[Consumed]]) -> bool:
-    return any(isinstance(message.data, ActivateRules | DefineMarket) for message in messages)
+    return any(isinstance(message.data, ActivateRules | RetireRules | DefineMarket) for message in messages)

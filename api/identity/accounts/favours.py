@@ -45,9 +45,10 @@ _PENDING_MAX = 1_000
 
 
 async def note_favour(tx: Transaction, user_id: str, key: str, command: Command, now: datetime) -> None:
-    """Before a command of someone who may make logins is sent: note it, if it may favour a distributor. Its entry in
-    the audit log comes after the answer, so a login that is made meanwhile would not see it; one made just before was
-    not seen by the checks of the command. Both write one document, so that of two at the same time one is repeated.
+    """Before a command of a person is sent: note it, if it may favour a distributor. Its entry in the audit log comes
+    after the answer, so a login that is made meanwhile would not see it; one made just before was not seen by the
+    checks of the command. Both write one document, so that of two at the same time one is repeated. A token without
+    `users:write` is no exception: its holder may have another one.
 
     Raises Problem own_earnings, own_standing.
     """

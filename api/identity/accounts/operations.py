@@ -117,7 +117,7 @@ class Operations:
         self._store = store
         self._time = time = RealTime()
         self._key = AuditKey.of(settings)
-        self._audit = AuditLog(store, time, self._key, states_heads=False)
+        self._audit = AuditLog(store, time, self._key)
         self._keys = KeyRing(store, time, settings)
         grants = Grants(store, OwnTokens(self._keys, settings, time), settings, time)
         self._users = Users(store, Passwords(settings.password_threads), grants, self._audit, time)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import structlog
@@ -72,6 +72,7 @@ class Invites:
             created_at=now,
             expires_at=now + timedelta(days=days),
             uses_max=uses_max,
+            token_at=datetime.fromtimestamp(principal.issued_at, UTC) if principal.issued_at is not None else None,
         )
         entry = Entry(
             who=principal.as_author,
@@ -87,6 +88,26 @@ class Invites:
 
         await self._audit.transact(work)
         return code, invite
+
+    async def end_all(self, principal: Principal, correlation: str) -> datetime:
+        """End every invite that the user has made until now, the returned time. Raises Problem not_a_distributor."""
+        if principal.distributor_id is None:
+            raise Problem("not_a_distributor")
+        entry = Entry(
+            who=principal.as_author,
+            action="invites.ended",
+            target=f"distributor/{principal.distributor_id}",
+            correlation=correlation,
+        )
+
+        async def work(tx: Transaction) -> datetime:
+            user, now = await USERS.get(tx, principal.subject), self._time.now()
+            if user is not None:
+                await USERS.replace(tx, replace(user, no_invites_before=now))
+                await self._audit.append_in(tx, entry)
+            return now
+
+        return await self._audit.transact(work)
 
 
 class Registrations:
@@ -162,7 +183,7 @@ class Registrations:
         before = await REGISTRATIONS.get(tx, hash_of(email))
         user = await USERS.one(tx, {"email": email})
         invite = await INVITES.get(tx, _hash_of_code(joining))
-        if invite is None or invite.expires_at <= now or invite.uses >= invite.uses_max:
+        if invite is None or not invite.is_good(await USERS.get(tx, invite.created_by), now):
             raise Problem("invalid_invite")
         await self._count(tx, invite.sponsor_id)
         await INVITES.replace(tx, replace(invite, uses=invite.uses + 1))

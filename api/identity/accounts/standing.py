@@ -1,4 +1,5 @@
-"""Whether privileged users and clients are as the audit log left them: a writer of the database makes neither unseen.
+"""Whether clients, and users who may do more than a distributor, are as the audit log left them: a writer of the
+database makes neither unseen.
 
 The log itself is verified before. What has no entry of its own is not compared: passwords, and who touched an account.
 """
@@ -10,7 +11,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from api.identity.accounts.users import for_audit
+from api.identity.model import User
 from api.identity.oauth.clients import SECRETS_KEPT
+from api.identity.permissions import DEFAULTS
 from api.identity.repository import CLIENTS, USERS
 from api.storage.protocols import Documents
 from api.storage.repository import AUDIT
@@ -24,14 +27,18 @@ _LOOKS, _PAUSE_S = 3, 0.2
 
 
 async def breaches_of_accounts(store: Documents, time: Time) -> list[str]:
-    """A sentence for each privileged user, and each client, that differs from its newest entry or has none."""
+    """A sentence for each such user, and each client, that differs from its newest entry or has none."""
     found: list[str] = []
     async for document in store.stream(USERS.name, {}):
-        if USERS.entity_of(document).is_privileged:
+        if _has_more_rights(USERS.entity_of(document)):
             found += await _lasting(time, lambda key=document["_id"]: _of_user(store, key))  # type: ignore[misc]
     async for document in store.stream(CLIENTS.name, {}):
         found += await _lasting(time, lambda key=document["_id"]: _of_client(store, key))  # type: ignore[misc]
     return found[:BREACHES_MAX]
+
+
+def _has_more_rights(user: User) -> bool:
+    return user.is_privileged or bool(user.permissions - DEFAULTS["ROLE_DISTRIBUTOR"])
 
 
 async def _lasting(time: Time, look: Callable[[], Awaitable[list[str]]]) -> list[str]:
@@ -50,7 +57,7 @@ async def _of_user(store: Documents, user_id: str) -> list[str]:
     newest = await store.find(AUDIT.name, {"target": f"user/{user_id}"}, sort=(("_id", -1),), limit=1)
     stated = (newest[0].get("after") if newest else None) or {}
     if not stated:
-        return [f"user {user_id} is privileged and has no entry: another hand made it"]
+        return [f"user {user_id} has rights and no entry: another hand made it"]
     actual = json.loads(json.dumps(for_audit(user), default=str))
     # A later version may derive other permissions from the same roles.
     names = sorted(name for name in {*stated, *actual} - {"permissions"} if not _is_same(name, stated, actual))

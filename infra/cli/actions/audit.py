@@ -96,7 +96,7 @@ def _stated_in(file: Path) -> list[tuple[int, str]]:
 
 
 def _heads_of(lines: Any) -> Iterator[tuple[int, str]]:
-    """The heads that the log lines of the API state; other lines do not matter."""
+    """The heads that log lines state; other lines do not matter."""
     for line in lines:
         if _HEAD_LINE not in line:
             continue

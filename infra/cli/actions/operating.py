@@ -30,6 +30,7 @@ def with_operations(stack: str, act: Callable[[Any], Awaitable[Any]]) -> Any:
 
 async def note_change(settings: Settings, action: str, target: str, after: Mapping[str, object]) -> None:
     """Record in the audit log a change that this command makes by itself. Ends with one sentence if it cannot."""
+    logs.configure(settings.log_level)
     try:
         async with api_entry.operations(settings) as operations:
             await operations.note(action, target, after)

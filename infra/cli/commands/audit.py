@@ -15,7 +15,7 @@ def verify(
         str | None, typer.Option("--expect", metavar="NUMBER:HASH", help="A head that was recorded earlier.")
     ] = None,
     heads: Annotated[
-        Path | None, typer.Option("--heads", metavar="FILE", help="The API's JSON log, kept elsewhere: its heads.")
+        Path | None, typer.Option("--heads", metavar="FILE", help="JSON log lines, kept elsewhere: their heads.")
     ] = None,
     stack: Stack = "default",
     as_json: AsJson = False,

@@ -148,7 +148,7 @@ def retire(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Retire an active rule set. The one before it applies again, unless that is retired too."""
+    """Retire an active rule set that no longer applies, is only planned, or is the last one: none before it returns."""
     from infra.cli.actions.rules_changes import retire as run
 
     run(version, effective_from, by, wait, stack, as_json=as_json)
