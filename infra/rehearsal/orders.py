@@ -15,8 +15,8 @@ from contracts.plans.sale import Earner, Sale, SaleLine
 from infra.auditing.audit import Read
 from infra.ports.store import Document
 
-SLICE_ORDERS = 500
-"""Orders in memory at a time, with their commissions."""
+SLICE_ORDERS, SLICE_LINES = 500, 10_000
+"""Orders in memory at a time, with their commissions; fewer of those with many lines."""
 
 _ORDER_FIELDS = ("status", "currency", "placed_at", "lines", "upline", "team", "rule_version")
 _COMMISSION_FIELDS = (
@@ -59,13 +59,15 @@ async def past_orders(
     """Yield the paid orders placed from `begin` to before `end`, oldest first, in slices that are never empty."""
     period = {**where, "placed_at": {"$gte": begin, "$lt": end}}
     waiting: list[Document] = []
+    lines = 0
     async for document in read.stream(ORDERS, period, sort=(("placed_at", 1),), fields=_ORDER_FIELDS):
         if document["status"] in MAYBE_PAID:
             waiting.append(document)
-        if len(waiting) == SLICE_ORDERS:
+            lines += len(document["lines"])
+        if len(waiting) == SLICE_ORDERS or lines >= SLICE_LINES:
             if orders := await _slice(read, waiting):
                 yield orders
-            waiting = []
+            waiting, lines = [], 0
     if orders := await _slice(read, waiting):
         yield orders
 
@@ -73,8 +75,8 @@ async def past_orders(
 async def _slice(read: Read, documents: Sequence[Document]) -> list[PastOrder]:
     """The paid orders of these documents; a cancelled order was paid if it has a commission."""
     keys = [document["_id"] for document in documents]
-    found = await read.find(COMMISSIONS, {"_id": {"$in": keys}}, fields=_COMMISSION_FIELDS)
-    booked = {commission["_id"]: paid_of(commission) for commission in found}
+    found = read.stream(COMMISSIONS, {"_id": {"$in": keys}}, fields=_COMMISSION_FIELDS)
+    booked = {commission["_id"]: paid_of(commission) async for commission in found}
     return [
         past_order(document, booked.get(document["_id"]))
         for document in documents

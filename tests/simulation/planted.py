@@ -293,7 +293,7 @@ def _answers_by_name() -> Iterator[None]:
 @contextmanager
 def _repeats_not_answered() -> Iterator[None]:
     async def only_new(
-        tx: Transaction, journal: Journal, works: list[Work], folded: Any, known: set[str], policy: Any
+        tx: Transaction, journal: Journal, works: list[Work], folded: Any, known: Any, policy: Any
     ) -> list[Outgoing]:
         new = [work for work in works if work.item.key not in known]
         return await replies(tx, journal, new, folded, known, policy)
