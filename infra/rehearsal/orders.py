@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from contracts.commissions.view import COMMISSIONS, LineRefund
 from contracts.orders.view import MAYBE_PAID, ORDERS
 from contracts.plans.sale import Earner, Sale, SaleLine
-from infra.auditing.audit import Read
+from infra.auditing.audit import Read, lines_of_order, together
 from infra.ports.store import Document
 
-SLICE_ORDERS, SLICE_LINES = 500, 10_000
+SLICE_ORDERS = 500
 """Orders in memory at a time, with their commissions; fewer of those with many lines."""
 
 _ORDER_FIELDS = ("status", "currency", "placed_at", "lines", "upline", "team", "rule_version")
@@ -58,18 +58,11 @@ async def past_orders(
 ) -> AsyncIterator[list[PastOrder]]:
     """Yield the paid orders placed from `begin` to before `end`, oldest first, in slices that are never empty."""
     period = {**where, "placed_at": {"$gte": begin, "$lt": end}}
-    waiting: list[Document] = []
-    lines = 0
-    async for document in read.stream(ORDERS, period, sort=(("placed_at", 1),), fields=_ORDER_FIELDS):
-        if document["status"] in MAYBE_PAID:
-            waiting.append(document)
-            lines += len(document["lines"])
-        if len(waiting) == SLICE_ORDERS or lines >= SLICE_LINES:
-            if orders := await _slice(read, waiting):
-                yield orders
-            waiting, lines = [], 0
-    if orders := await _slice(read, waiting):
-        yield orders
+    stored = read.stream(ORDERS, period, sort=(("placed_at", 1),), fields=_ORDER_FIELDS)
+    maybe_paid = (document async for document in stored if document["status"] in MAYBE_PAID)
+    async for documents in together(maybe_paid, SLICE_ORDERS, lines_of=lines_of_order):
+        if orders := await _slice(read, documents):
+            yield orders
 
 
 async def _slice(read: Read, documents: Sequence[Document]) -> list[PastOrder]:
