@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Self
 
 from contracts.catalog.view import Product
@@ -198,8 +198,8 @@ class Order(view.Order):
 
 
 def place_of(received_at: datetime, key: str) -> str:
-    """The place of an order among those that we received: as texts, places sort by time, then by key."""
-    return f"{received_at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f} {key}"
+    """The place of an order among those that we received, in UTC: as texts, places sort by time, then by key."""
+    return f"{received_at.isoformat(timespec='milliseconds')} {key}"
 
 
 @dataclass(frozen=True, slots=True)
