@@ -33,7 +33,7 @@ UNREADABLE_PROPERTY = "unreadable_property"
 TOO_LARGE = "too_large"
 TOO_MANY = "too_many_messages"
 SENDER_UNKNOWN = "sender_unknown"
-"""A shop's message that does not name its login, so that nobody can be answered or named."""
+"""A shop's message that does not name its login, so that no one can be answered or named."""
 _BARE_KEYS = f"{BARE_SOURCE}/"
 _PROBLEMS_MAX = 3
 _PROBLEMS_READ_MAX = 1_000

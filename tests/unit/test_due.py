@@ -94,7 +94,7 @@ async def test_of_usual_size_a_whole_page_is_handled_the_longest_due_first(
 
 
 @pytest.mark.parametrize("kind", MADE)
-async def test_of_large_ones_only_so_many_bytes_are(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_of_large_ones_a_number_of_bytes_is_handled(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     module, repository, collection, make = MADE[kind]
     documents = [make(place, 200) for place in range(10)]
     monkeypatch.setattr(module, "DUE_BYTES_MAX", 4 * len(bson.encode(documents[-1])) + 100)

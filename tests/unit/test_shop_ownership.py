@@ -222,7 +222,7 @@ class TestDelivery:
 
     @pytest.mark.parametrize("content", [b'{"i": "' + "\u8336".encode() * 400 + b'"}', b"[" + b"1," * 20_000 + b"1]"])
     def test_without_a_user_id_only_the_beginning_is_kept_of_any_body(self, content: bytes) -> None:
-        """Nobody can be made to send less of it, and it cannot be replayed."""
+        """No login can be ended for it, and it cannot be replayed."""
         [work] = works_of(delivered(content, content_type=None, sender=Sender("")))
 
         assert isinstance(work.item, Unreadable)
