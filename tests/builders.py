@@ -219,6 +219,7 @@ def an_order(order_id: str = ORDER, **fields: Any) -> order_intake.Order:
         ),
         rule_version=1,
         payment_deadline_s=1800,
+        received_at=None if fields.get("prepaid") else NOW,
     )
     return replace(order, **fields)
 

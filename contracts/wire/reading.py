@@ -32,6 +32,8 @@ BARE_SOURCE = "urn:tributary:bare"
 UNREADABLE_PROPERTY = "unreadable_property"
 TOO_LARGE = "too_large"
 TOO_MANY = "too_many_messages"
+SENDER_UNKNOWN = "sender_unknown"
+"""A shop's message that does not name its login, so that no one can be answered or named."""
 _BARE_KEYS = f"{BARE_SOURCE}/"
 _PROBLEMS_MAX = 3
 _PROBLEMS_READ_MAX = 1_000

@@ -20,7 +20,7 @@ from pymongo.read_preferences import ReadPreference
 from pymongo.write_concern import WriteConcern
 
 from infra.adapters.mongo_errors import AnswersTooLarge, SumTooLarge, short, to_refused, translate
-from infra.adapters.mongo_reads import SOME_PER_ANSWER, MongoReads, projection, resolved, some_of
+from infra.adapters.mongo_reads import SOME_PER_ANSWER, MongoReads, resolved, some_of
 from infra.adapters.mongo_sums import OPTIONS
 from infra.adapters.mongo_transaction import MongoTransaction
 from infra.adapters.mongo_watch import PrimaryChanged, PrimaryWatch
@@ -185,10 +185,9 @@ class MongoStore(MongoReads):
         bytes_max: int,
     ) -> tuple[list[Document], bool]:
         async with self._some:
-            cursor = self._database[collection].find_raw_batches(
-                dict(where), projection(fields), limit=limit + 1, batch_size=min(limit + 1, SOME_PER_ANSWER)
+            return await super().find_some(
+                collection, where, sort=sort, limit=limit, fields=fields, bytes_max=bytes_max
             )
-            return await some_of(cursor.sort(list(sort)) if sort else cursor, self._options, limit, bytes_max)
 
     async def summarise_some(
         self, collection: str, stages: Sequence[Mapping[str, Any]], *, limit: int, bytes_max: int

@@ -56,12 +56,30 @@ class MongoReads:
         values: Sequence[Any],
         limit: int,
         bytes_max: int,
-    ) -> list[Document]:
+    ) -> tuple[list[Document], bool]:
         wanted = {"$in": [f"$$this.{field}", {"$literal": list(values)}]}
         parts = {array: {"$filter": {"input": f"${array}", "cond": wanted}}}
         cursor = self._database[collection].find_raw_batches(dict(where), parts, session=self._session)
-        found, _ = await some_of(cursor, self._options, limit, bytes_max)
-        return found
+        return await some_of(cursor, self._options, limit, bytes_max)
+
+    async def find_some(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int,
+        fields: Sequence[str] = (),
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        cursor = self._database[collection].find_raw_batches(
+            dict(where),
+            projection(fields),
+            session=self._session,
+            limit=limit + 1,
+            batch_size=min(limit + 1, SOME_PER_ANSWER),
+        )
+        return await some_of(cursor.sort(list(sort)) if sort else cursor, self._options, limit, bytes_max)
 
     async def summarise(self, collection: str, stages: Sequence[Mapping[str, Any]]) -> list[Document]:
         """The result of an aggregation over a collection."""
@@ -105,7 +123,7 @@ class MongoReads:
 
 
 async def some_of(
-    cursor: Any, options: CodecOptions[Document], limit: int, bytes_max: int
+    cursor: Any, options: CodecOptions[Document], limit: int | None, bytes_max: int
 ) -> tuple[list[Document], bool]:
     """The first documents of a cursor of raw batches; see `Bounded`. Further answers of the server are not read."""
     found: list[Document] = []

@@ -58,17 +58,46 @@ class MongoTransaction(MongoReads):
     ) -> list[Document]:
         """Raises StateTooLarge where many ids lead to more than STATE_BYTES_MAX."""
         await self._write()
-        ids = where.get("_id")
-        if limit or not isinstance(ids, dict) or len(ids.get("$in", ())) < 2:
+        ids = next((len(each["$in"]) for each in where.values() if isinstance(each, dict) and "$in" in each), 0)
+        if limit or ids < 2:
             return await super().find(collection, where, sort=sort, limit=limit, fields=fields)
         cursor = self._database[collection].find_raw_batches(
-            dict(where), projection(fields), session=self._session, batch_size=len(ids["$in"])
+            dict(where), projection(fields), session=self._session, batch_size=ids
         )
         cursor = cursor.sort(list(sort)) if sort else cursor
-        found, more = await some_of(cursor, self._options, len(ids["$in"]), STATE_BYTES_MAX)
+        found, more = await some_of(cursor, self._options, None, STATE_BYTES_MAX)
         if more:
-            raise StateTooLarge(f"{collection}: {len(ids['$in'])} documents have more than {STATE_BYTES_MAX} bytes")
+            raise StateTooLarge(f"{collection}: what {ids} ids lead to has more than {STATE_BYTES_MAX} bytes")
         return found
+
+    async def find_parts(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        array: str,
+        field: str,
+        values: Sequence[Any],
+        limit: int,
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        await self._write()
+        return await super().find_parts(
+            collection, where, array=array, field=field, values=values, limit=limit, bytes_max=bytes_max
+        )
+
+    async def find_some(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        sort: Sequence[tuple[str, int]] = (),
+        limit: int,
+        fields: Sequence[str] = (),
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        await self._write()
+        return await super().find_some(collection, where, sort=sort, limit=limit, fields=fields, bytes_max=bytes_max)
 
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
-from infra.ports.store import JOURNALS, Reader, Streams
+from infra.ports.store import JOURNALS, Document, Reader, Streams
 
 BREACHES_SHOWN_MAX = 20
 SUBJECTS_MAX = 10_000
@@ -16,6 +16,9 @@ SUBJECTS_MAX = 10_000
 
 TOGETHER = 2_000
 """How many ids an audit looks up at once: a query for each would take some sixty times as long."""
+
+LINES_TOGETHER = 10_000
+"""Lines of the orders that are read at once, with what was paid for them: a shop may make 500 of each order."""
 
 IN_HAND_MAX = timedelta(days=1)
 """How long a process may hold a message between receipt and commit: as long as its store is away."""
@@ -115,16 +118,26 @@ class Report:
 Audit = Callable[[Read, Report], Awaitable[None]]
 
 
-async def together(items: AsyncIterable[T], most: int = TOGETHER) -> AsyncIterator[list[T]]:
-    """The items in lists of at most `most`, none of them empty, so that an audit asks about each list in one query."""
+async def together(
+    items: AsyncIterable[T], most: int = TOGETHER, *, lines_of: Callable[[T], int] = lambda item: 0
+) -> AsyncIterator[list[T]]:
+    """The items in lists of at most `most`, none of them empty, so that an audit asks about each list in one query. A
+    list ends earlier where its items have LINES_TOGETHER lines.
+    """
     taken: list[T] = []
+    lines = 0
     async for item in items:
         taken.append(item)
-        if len(taken) == most:
+        lines += lines_of(item)
+        if len(taken) == most or lines >= LINES_TOGETHER:
             yield taken
-            taken = []
+            taken, lines = [], 0
     if taken:
         yield taken
+
+
+def lines_of_order(order: Document) -> int:
+    return len(order["lines"])
 
 
 async def outcome_times(

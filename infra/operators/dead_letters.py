@@ -15,12 +15,12 @@ from uuid import uuid4
 from contracts.operations.v1 import SettleDeadLetter, Settlement
 from contracts.operations.view import DEAD_LETTERS, DeadLetter, DeadLetterState
 from contracts.wire.envelope import COMMANDS_EXCHANGE, PAYLOADS, STRUCTURED, message_of
+from contracts.wire.reading import SENDER_UNKNOWN
 from infra.auditing.audit import Read
 from infra.operators.operator import source
 from infra.ports.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, ROUTING_KEY_HEADER, SENDER_HEADER, Outgoing
 from infra.runtime import roster
 from infra.runtime.repository import Codec
-from infra.shops.ownership import SENDER_UNKNOWN
 
 _AT_ONCE = 100
 _BYTES_AT_ONCE = 8 * 1024 * 1024

@@ -177,7 +177,7 @@ async def _emitted(
         )
     )
     emitted: defaultdict[tuple[Any, str], list[dict[str, Any]]] = defaultdict(list)
-    for record in chain.from_iterable(answers):
+    for record in chain.from_iterable(found for found, _ in answers):
         for item in record.get("emitted") or ():
             emitted[record["_id"], item["cause"]].append(json.loads(item["body"]))
     return {key: tuple(messages) for key, messages in emitted.items()}

@@ -148,9 +148,10 @@ class Parts(Protocol):
         values: Sequence[Any],
         limit: int,
         bytes_max: int,
-    ) -> list[Document]:
+    ) -> tuple[list[Document], bool]:
         """The `_id` of each document, and the items of its array whose field has one of these values; of the first
-        `limit` documents, as far as the items take `bytes_max`, but of one at least.
+        `limit` documents, as far as the items take `bytes_max`, but of one at least. The second value is whether more
+        documents follow.
         """
         ...
 
@@ -168,6 +169,10 @@ class Bounded(Protocol):
         fields: Sequence[str] = (),
         bytes_max: int,
     ) -> tuple[list[Document], bool]: ...
+
+
+class Summaries(Protocol):
+    """Bounded in the same way."""
 
     async def summarise_some(
         self, collection: str, stages: Sequence[Mapping[str, Any]], *, limit: int, bytes_max: int
@@ -189,7 +194,7 @@ class Streams(Protocol):
         ...
 
 
-class Transaction(Reader, Protocol):
+class Transaction(Reader, Parts, Bounded, Protocol):
     """One transaction with snapshot isolation: all of it happens, or none."""
 
     async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 from contracts.commissions.view import COMMISSIONS, LineRefund
 from contracts.orders.view import MAYBE_PAID, ORDERS
 from contracts.plans.sale import Earner, Sale, SaleLine
-from infra.auditing.audit import Read
+from infra.auditing.audit import Read, lines_of_order, together
 from infra.ports.store import Document
 
 SLICE_ORDERS = 500
-"""Orders in memory at a time, with their commissions."""
+"""Orders in memory at a time, with their commissions; fewer of those with many lines."""
 
 _ORDER_FIELDS = ("status", "currency", "placed_at", "lines", "upline", "team", "rule_version")
 _COMMISSION_FIELDS = (
@@ -58,23 +58,18 @@ async def past_orders(
 ) -> AsyncIterator[list[PastOrder]]:
     """Yield the paid orders placed from `begin` to before `end`, oldest first, in slices that are never empty."""
     period = {**where, "placed_at": {"$gte": begin, "$lt": end}}
-    waiting: list[Document] = []
-    async for document in read.stream(ORDERS, period, sort=(("placed_at", 1),), fields=_ORDER_FIELDS):
-        if document["status"] in MAYBE_PAID:
-            waiting.append(document)
-        if len(waiting) == SLICE_ORDERS:
-            if orders := await _slice(read, waiting):
-                yield orders
-            waiting = []
-    if orders := await _slice(read, waiting):
-        yield orders
+    stored = read.stream(ORDERS, period, sort=(("placed_at", 1),), fields=_ORDER_FIELDS)
+    maybe_paid = (document async for document in stored if document["status"] in MAYBE_PAID)
+    async for documents in together(maybe_paid, SLICE_ORDERS, lines_of=lines_of_order):
+        if orders := await _slice(read, documents):
+            yield orders
 
 
 async def _slice(read: Read, documents: Sequence[Document]) -> list[PastOrder]:
     """The paid orders of these documents; a cancelled order was paid if it has a commission."""
     keys = [document["_id"] for document in documents]
-    found = await read.find(COMMISSIONS, {"_id": {"$in": keys}}, fields=_COMMISSION_FIELDS)
-    booked = {commission["_id"]: paid_of(commission) for commission in found}
+    found = read.stream(COMMISSIONS, {"_id": {"$in": keys}}, fields=_COMMISSION_FIELDS)
+    booked = {commission["_id"]: paid_of(commission) async for commission in found}
     return [
         past_order(document, booked.get(document["_id"]))
         for document in documents

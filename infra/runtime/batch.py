@@ -258,7 +258,7 @@ class BatchLoop:
         if subjects := subjects_of(works):
             recalled = recall(works, await self._journal.about(tx, subjects), subjects)
             works = recalled.works
-        keys = {work.item.key for work in works}
+        keys = {work.item.key for work in (*works, *recalled.first)}
         messages = [work.item for work in works if isinstance(work.item, Message)]
         repository = self._worker.repository
         found = await run_queries(tx, {_JOURNAL: self._journal.mentions(keys), **repository.queries(messages)})
@@ -279,8 +279,7 @@ class BatchLoop:
         if not record.is_empty:
             await self._journal.write(tx, record)
         repeated = await self._journal.emitted_by(tx, (arrived.returned & known.keys()) | recalled.republish)
-        answered = {*known, *(work.item.key for work in recalled.first)}
-        answers = await replies(tx, self._journal, [*works, *recalled.first], folded, answered, self._policy)
+        answers = await replies(tx, self._journal, [*works, *recalled.first], folded, known, self._policy)
         return Committed(folded, repeated, answers, [*recalled.returning, *returning(folded.handled)])
 
     async def _publish(self, committed: Committed) -> None:

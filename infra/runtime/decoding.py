@@ -9,7 +9,7 @@ from typing import Any, Literal
 from contracts.wire.envelope import Message, Payload, derived_id
 from contracts.wire.reading import (
     BARE_SOURCE,
-    TOO_LARGE,
+    SENDER_UNKNOWN,
     UNREADABLE_PROPERTY,
     Reader,
     is_enveloped,
@@ -22,7 +22,7 @@ from infra.ports.messaging import Delivery, Sender
 from infra.ports.time import Time
 from infra.runtime.failure_policy import Failure
 from infra.runtime.fold import Work
-from infra.shops.ownership import SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, owned
+from infra.shops.ownership import SENDER_UNKNOWN_BYTES_MAX, SENDER_UNKNOWN_DETAIL, owned
 
 
 class Decoder:
@@ -119,10 +119,10 @@ def of_shop(
     if not sender.shop:
         if not items and aside is None:
             return []
-        if any(isinstance(item, Unreadable) and item.reason == TOO_LARGE for item in items):
-            return [(item, None) for item in items]
+        size_bytes = delivery.whole_bytes or len(delivery.body)
+        whole = unhandled(delivery, SENDER_UNKNOWN, f"{SENDER_UNKNOWN_DETAIL} The body has {size_bytes} bytes.", items)
         # Without its subject: that may be the order of another shop than the sender.
-        return [(replace(unhandled(delivery, SENDER_UNKNOWN, SENDER_UNKNOWN_DETAIL, items), concerns=None), None)]
+        return [(replace(whole, body=_beginning(whole.body, SENDER_UNKNOWN_BYTES_MAX), concerns=None), None)]
     # What comes back to be tried again has been checked, and is in an envelope by now.
     may_be_bare = bool(sender.sent_as) or not is_enveloped(delivery.body, delivery.content_type)
     found: list[tuple[Message[Any] | Unreadable | NotYours, Sender | None]] = []
@@ -139,6 +139,14 @@ def of_shop(
             )
         found.append((checked, Sender(sender.shop, sent_as, sender.message_id or _id_given(item, delivery))))
     return found
+
+
+def _beginning(body: bytes, bytes_max: int) -> bytes:
+    """The first bytes of a body; a text ends before the character that does not fit."""
+    end = min(bytes_max, len(body))
+    while 0 < end < len(body) and body[end] & 0xC0 == 0x80:
+        end -= 1
+    return body[:end]
 
 
 def _id_given(item: Message[Any] | Unreadable, delivery: Delivery) -> str:

@@ -13,7 +13,10 @@ from datetime import datetime
 from typing import Any
 
 from contracts.wire.envelope import Event, Message
-from infra.ports.store import JOURNALS, Change, Collection, Document, Find, Index, Transaction
+from infra.ports.store import JOURNALS, Change, Collection, Document, Find, Index, StateTooLarge, Transaction
+
+_EMITTED_BYTES_MAX = 16 * 2**20
+"""Of what repeats emitted the first time; beyond it, a batch is handled by halves."""
 
 _RECALLED_MAX = 200
 """How many records are searched for the ids of redelivered bare bodies: unacknowledged ones are among the newest."""
@@ -129,19 +132,23 @@ class Journal:
         }
 
     async def emitted_by(self, tx: Transaction, keys: Set[str]) -> list[Emitted]:
-        """What these messages emitted when they were handled, in the original order."""
+        """What these messages emitted when they were handled, in the original order; nothing else of their records is
+        read, which may be large. Raises StateTooLarge where it is more than _EMITTED_BYTES_MAX.
+        """
         if not keys:
             return []
-        found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("emitted",))
-        return [Emitted(**item) for record in found for item in record.get("emitted", ()) if item["cause"] in keys]
-
-    async def outcomes(self, tx: Transaction, keys: Set[str]) -> dict[str, str]:
-        """The outcomes of these messages, if they were handled."""
-        if not keys:
-            return {}
-        found = await tx.find(self.collection.name, {"handled.id": {"$in": list(keys)}}, fields=("handled",))
-        items = (item for record in found for item in record["handled"])
-        return {item["id"]: item["outcome"] for item in items if item["id"] in keys}
+        found, more = await tx.find_parts(
+            self.collection.name,
+            {"handled.id": {"$in": list(keys)}},
+            array="emitted",
+            field="cause",
+            values=list(keys),
+            limit=len(keys),
+            bytes_max=_EMITTED_BYTES_MAX,
+        )
+        if more:
+            raise StateTooLarge(f"{len(keys)} messages emitted more than {_EMITTED_BYTES_MAX} bytes")
+        return [Emitted(**item) for record in found for item in record.get("emitted") or ()]
 
     async def about(self, tx: Transaction, subjects: Set[str]) -> list[Document]:
         """The newest records about these subjects, oldest first, without what they emitted."""

@@ -112,7 +112,8 @@ class Codec(Generic[V]):
         fields = self._adapter.dump_python(entity)
         document: Document = {name: value for name, value in fields.items() if value is not None}
         document["_id"] = document.pop(self._key)
-        return document | self._derived(entity)
+        document.update((name, value) for name, value in self._derived(entity).items() if value is not None)
+        return document
 
     def to_change(self, stored: V, entity: V) -> Change | None:
         """The change to the stored document; None if nothing changed."""
@@ -121,10 +122,10 @@ class Codec(Generic[V]):
             return None
         fields = self._adapter.dump_python(entity, include=names)
         derived_before = self._derived(stored)
-        derived = {name: now for name, now in self._derived(entity).items() if now != derived_before[name]}
+        fields |= {name: now for name, now in self._derived(entity).items() if now != derived_before[name]}
         return Change(
             getattr(entity, self._key),
-            {name: value for name, value in fields.items() if value is not None} | derived,
+            {name: value for name, value in fields.items() if value is not None},
             tuple(name for name, value in fields.items() if value is None),
         )
 

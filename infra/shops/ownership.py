@@ -13,11 +13,12 @@ from contracts.wire.reading import BARE_SOURCE
 from contracts.wire.refusal import NotYours, Unreadable
 from infra.ports.messaging import SHOP_LOGIN
 
-SENDER_UNKNOWN = "sender_unknown"
 SENDER_UNKNOWN_DETAIL = (
     f"user_id: the message does not name its login; set the AMQP property user_id to the login, which is "
     f"{SHOP_LOGIN!r} and the shop's id."
 )
+SENDER_UNKNOWN_BYTES_MAX = 1024
+"""What is kept of such a body: it cannot be replayed, and shows at most whose it may be."""
 
 
 def owned(item: Message[Any] | Unreadable, shop: str, *, may_be_bare: bool) -> Message[Any] | Unreadable | NotYours:

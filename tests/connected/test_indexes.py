@@ -45,6 +45,16 @@ class RecordingReader:
         found: list[Document] = await self.inner.find(collection, where, sort=sort, limit=limit, fields=fields)
         return found
 
+    async def find_parts(self, collection: str, where: Mapping[str, Any], **parts: Any) -> Any:
+        self.queries.append(Find(collection, where))
+        return await self.inner.find_parts(collection, where, **parts)
+
+    async def find_some(
+        self, collection: str, where: Mapping[str, Any], *, sort: Sequence[tuple[str, int]] = (), **some: Any
+    ) -> Any:
+        self.queries.append(Find(collection, where, sort, some["limit"]))
+        return await self.inner.find_some(collection, where, sort=sort, **some)
+
     async def find_all(self, queries: Sequence[Query]) -> list[list[Document]]:
         return await one_by_one(self, queries)
 

@@ -21,7 +21,6 @@ from infra.ports.store import (
     Increment,
     Index,
     Query,
-    StateTooLarge,
     Store,
     StoreConflict,
     StoreUnavailable,
@@ -361,38 +360,3 @@ async def test_concurrent_changes_of_different_fields_are_a_conflict(mongodb: Mo
     with pytest.raises(StoreConflict):
         await mongodb.transact(paint)
     assert await find(mongodb, {}) == [{"_id": 1, "size": 2, "color": "red"}]
-
-
-async def test_some_documents_end_with_a_number_or_with_their_bytes(mongodb: MongoStore) -> None:
-    await insert(mongodb, *({"_id": number, "text": "x" * 1_000} for number in range(9)))
-
-    async def some(limit: int, bytes_max: int) -> list[tuple[list[int], bool]]:
-        newest = (("_id", -1),)
-        read = await mongodb.find_some(THINGS.name, {}, sort=newest, limit=limit, bytes_max=bytes_max)
-        stages = [{"$sort": dict(newest)}]
-        summed = await mongodb.summarise_some(THINGS.name, stages, limit=limit, bytes_max=bytes_max)
-        return [([document["_id"] for document in found], more) for found, more in (read, summed)]
-
-    assert await some(3, 1_000_000) == [([8, 7, 6], True)] * 2
-    assert await some(9, 1_000_000) == await some(200, 1_000_000) == [([8, 7, 6, 5, 4, 3, 2, 1, 0], False)] * 2
-    assert await some(9, 2_500) == [([8, 7], True)] * 2
-    assert await some(9, 10) == [([8], True)] * 2
-    found, _ = await mongodb.find_some(THINGS.name, {"_id": 3}, limit=1, fields=("_id",), bytes_max=10)
-    assert found == [{"_id": 3}]
-
-
-async def test_the_documents_of_many_ids_must_not_take_too_much(
-    mongodb: MongoStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Then the messages that lead to them are handled by halves; one document is always read."""
-    monkeypatch.setattr("infra.adapters.mongo_transaction.STATE_BYTES_MAX", 3_000)
-    await insert(mongodb, *({"_id": number, "at": NOON, "text": "x" * 1_000} for number in range(5)))
-
-    async def read(tx: Transaction, *ids: int) -> list[Document]:
-        return await tx.find(THINGS.name, {"_id": {"$in": list(ids)}})
-
-    with pytest.raises(StateTooLarge):
-        await mongodb.transact(lambda tx: read(tx, 0, 1, 2, 3))
-    found = await mongodb.transact(lambda tx: read(tx, 0, 1, 99))
-    assert [(document["_id"], document["at"]) for document in found] == [(0, NOON), (1, NOON)]
-    assert len(await mongodb.transact(lambda tx: read(tx, 4))) == 1

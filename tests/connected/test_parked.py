@@ -16,13 +16,12 @@ import aio_pika
 import pytest
 
 from contracts.operations.view import DEAD_LETTERS
-from contracts.wire.reading import EXCERPT_BYTES_MAX
+from contracts.wire.reading import EXCERPT_BYTES_MAX, SENDER_UNKNOWN
 from infra.adapters.rabbitmq import RabbitConsumer
 from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.operators.dead_letters import CannotReplay, named, replay
 from infra.runtime import roster
 from infra.runtime.topology import PARKED
-from infra.shops.ownership import SENDER_UNKNOWN
 from tests.builders import SHOP, message, place
 from tests.connected.running import Site, until
 from tests.connected.shops import PLACE, Shop, an_order, connected, enveloped, logins_at

@@ -138,6 +138,16 @@ class CountedTransaction:
         self._effects.record(f"found {collection}")
         return found
 
+    async def find_parts(self, collection: str, where: Mapping[str, Any], **parts: Any) -> tuple[list[Document], bool]:
+        found = await self._tx.find_parts(collection, where, **parts)
+        self._effects.record(f"found {collection}")
+        return found
+
+    async def find_some(self, collection: str, where: Mapping[str, Any], **some: Any) -> tuple[list[Document], bool]:
+        found = await self._tx.find_some(collection, where, **some)
+        self._effects.record(f"found {collection}")
+        return found
+
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
     ) -> list[Document]:

@@ -283,7 +283,9 @@ def _person(distributor_id: int) -> dict[str, Any]:
 
 
 def _low_on_time(store: SimulatedStore, broker: SimulatedBroker) -> Iterator[str]:
-    """A product is low or not by its units on the clock's last day, even if no message mentions it."""
+    """A product is low or not by its units on the clock's last day, even if no message mentions it; and its dates were
+    checked on every day on which they had to be.
+    """
     published = (outgoing for outgoing in broker.published if outgoing.exchange == EVENTS_EXCHANGE)
     events = (event for outgoing in published for event in Publication(outgoing).events)
     days = [datetime.fromisoformat(event["data"]["at"]).date() for event in events if event["source"] == clock.SOURCE]
@@ -298,6 +300,8 @@ def _low_on_time(store: SimulatedStore, broker: SimulatedBroker) -> Iterator[str
         left -= sum(max(lot["reserved"] - lot["on_hand"], 0) for lot in item["lots"])
         if left <= item["low_at"] < item["recovered_at"] and not item["low"]:
             yield f"product/{product_id} had {left} units left on {max(days)} and is not low"
+        if (due := item.get("next_check_on")) is not None and due <= max(days).isoformat():
+            yield f"product/{product_id} was to be checked on {due}, and the clock has passed {max(days)}"
 
 
 def _paid_keep_their_stock(emitted: Iterable[Document]) -> Iterator[str]:

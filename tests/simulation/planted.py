@@ -11,16 +11,15 @@ from typing import Any
 from unittest.mock import patch
 from uuid import UUID
 
-from contracts.clock.v1 import ClockTicked
 from contracts.commissions.earnings import earnings_key, tallies_of
 from contracts.commissions.view import Entry, LineRefund, Posting
-from contracts.orders.view import GivenBack, Line, status_list
+from contracts.orders.view import GivenBack, Line
 from contracts.plans.reversal import taken_back
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS, StockItem
 from contracts.wire.envelope import SHOP_EVENTS_EXCHANGE, Emission, Message, emit
 from infra.ports.messaging import REPLY_TO_HEADER, Delivery, Outgoing, Sender
-from infra.ports.store import Document, Query, Transaction
+from infra.ports.store import Document, Transaction
 from infra.runtime import outbox
 from infra.runtime.batch import BatchLoop, Committed
 from infra.runtime.decoding import Decoder, of_shop
@@ -31,10 +30,9 @@ from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
-from workers.order_intake.model import Order, State
+from workers.order_intake.model import Order, State, place_of
 from workers.order_intake.refunds import Requested, give_back
 from workers.reward_checks.model import progress_key
-from workers.stock_reservation.repository import StockRepository
 
 
 class AcknowledgesFirst(BatchLoop):
@@ -231,12 +229,11 @@ def _fixed_amounts_that_outlive_the_money() -> Iterator[None]:
 @contextmanager
 def _days_not_checked() -> Iterator[None]:
     """The worker reads every tick, but loads no item for it."""
-    queries = StockRepository.queries
 
-    def queries_without_ticks(messages: Sequence[Message[Any]]) -> dict[str, Query]:
-        return {} if isinstance(messages[0].data, ClockTicked) else queries(messages)
+    async def nothing(*_: Any) -> dict[int, StockItem]:
+        return {}
 
-    with patch.object(StockRepository, "queries", queries_without_ticks):
+    with patch("workers.stock_reservation.repository._due", nothing):
         yield
 
 
@@ -258,10 +255,14 @@ def _newest_of_all(state: State, product_id: int, units: int) -> tuple[list[Orde
     return [order for order in standing if order.units_of(product_id)], standing[-1] if standing else None
 
 
+def _place_when_paid(order: Order) -> str | None:
+    return place_of(order.received_at, order.key) if order.status == "paid" and order.received_at else None
+
+
 @contextmanager
 def _paid_orders_that_give_way() -> Iterator[None]:
     with (
-        patch("workers.order_intake.repository.PENDING", status_list("paid")),
+        patch.object(Order, "place_among_unpaid", property(_place_when_paid)),
         patch.object(State, "newest_unpaid", _newest_of_all),
     ):
         yield
@@ -293,7 +294,7 @@ def _answers_by_name() -> Iterator[None]:
 @contextmanager
 def _repeats_not_answered() -> Iterator[None]:
     async def only_new(
-        tx: Transaction, journal: Journal, works: list[Work], folded: Any, known: set[str], policy: Any
+        tx: Transaction, journal: Journal, works: list[Work], folded: Any, known: Any, policy: Any
     ) -> list[Outgoing]:
         new = [work for work in works if work.item.key not in known]
         return await replies(tx, journal, new, folded, known, policy)

@@ -193,6 +193,28 @@ class TestUnreadableMessagesOfAShop:
         assert "l-3" in state.letters
         assert [event.alert for event in events] == [self.OF_SHOP]
 
+    def test_those_that_name_no_login_share_one_limit_and_the_alert_says_how_to_find_who_sends_them(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A shop that leaves `user_id` out is in no share of its own, and would have no limit."""
+        monkeypatch.setattr("workers.alerting.decide.LETTERS_OF_SHOP_MAX", 3)
+        unnamed = {"reason": "sender_unknown", "sender": None}
+
+        state, events, outcomes = self.kept(State(), *range(6), **unnamed)
+
+        assert list(state.letters) == ["l-0", "l-1", "l-2"]
+        assert outcomes == ["raised", "counted", "raised", "counted", "counted", "counted"]
+        share = f"dead-letters/{QUEUE}/sender_unknown/?"
+        assert [event.alert for event in events] == [f"dead-letters/{QUEUE}/sender_unknown", share]
+        assert "rabbitmqctl list_connections user recv_oct" in events[1].detail
+        assert "tributary identity disable-shop ID" in events[1].detail
+        assert (state.alerts[share].waiting, state.alerts[share].not_kept) == (3, 3)
+
+        reason = {"reason": "sender_unknown", "sender": None, "traceback": None}
+        state = replace(state, letters={"l-0": a_letter("l-0", **reason)})
+        decision: Any = settle_dead_letter(state, message(close("l-0", "discarded"), time=LATER))
+        assert [event.alert for event in decision.publish[1:]] == [share]
+
     @pytest.mark.parametrize(
         "fields",
         [{"reason": "handler_error"}, {"reason": "ends_its_process"}, {"sender": None}, {"sender": "store-b x m"}],

@@ -37,8 +37,8 @@ class Journals:
                 self.read += 1
                 yield record
 
-    async def find_parts(self, *_: Any, **__: Any) -> list[Document]:
-        return []
+    async def find_parts(self, *_: Any, **__: Any) -> tuple[list[Document], bool]:
+        return [], False
 
     async def find(self, *_: Any, **__: Any) -> list[Document]:
         return []

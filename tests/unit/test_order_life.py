@@ -104,12 +104,12 @@ class TestPayment:
 
     def test_a_payment_before_the_reservation_is_noted_until_the_reservation(self) -> None:
         state = order_state(an_order())
-        noted = an_order(version=2, prepaid=True, paid_at=NOW)
+        noted = an_order(version=2, prepaid=True, paid_at=NOW, received_at=NOW)
 
         first = decide.update_status(state, message(update("paid")))
         assert first == Decision(state.with_orders(noted), outcome="payment_noted")
 
-        order = an_order(prepaid=True, **PAID)
+        order = an_order(prepaid=True, received_at=NOW, **PAID)
         assert decide.note_reserved(first.state, message(reserved(), time=LATER)) == Decision(
             state.with_orders(order), (paid(version=3, prepaid=True),), "paid"
         )

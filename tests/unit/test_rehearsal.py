@@ -14,9 +14,10 @@ from contracts.rules.view import (
     Market,
     TeamBonus,
 )
+from infra.auditing.audit import LINES_TOGETHER
 from infra.rehearsal.backtest import backtest
 from infra.rehearsal.comparison import THIN_LINES_SHOWN_MAX, Comparison, gains_and_losses
-from infra.rehearsal.orders import SLICE_ORDERS, Paid, PastOrder, past_order
+from infra.rehearsal.orders import SLICE_ORDERS, Paid, PastOrder, past_order, past_orders
 from infra.rehearsal.promise import Promise
 from infra.rehearsal.view import as_object
 from tests.bench.stored_orders import CURRENCY, RULE_VERSION, TERMS
@@ -56,6 +57,18 @@ class TestPastOrders:
         assert (past.net_minor, past.kept_minor) == (10_000, 7_500)
         assert past.refunds[1].refunded_quantity == 1
         assert past.sale.lines == (SaleLine(1, 501, 7, 4, 10_000),)
+
+    async def test_a_slice_has_few_orders_with_many_lines(self) -> None:
+        """A shop may make 500 lines of each order, and two hundred times as much of each commission."""
+        large = an_order()["lines"] * 500
+        moments = [JANUARY + timedelta(seconds=number) for number in range(2 * LINES_TOGETHER // 500 + 1)]
+        orders = [an_order(f"shop-1/{at:%S}", placed_at=at, lines=large) for at in moments]
+
+        store = a_store(orders=orders, commissions=[a_commission(order["_id"], (3, 100)) for order in orders])
+        slices = [found async for found in past_orders(store, {}, JANUARY, JANUARY + timedelta(days=1))]
+
+        assert [len(found) for found in slices] == [LINES_TOGETHER // 500, LINES_TOGETHER // 500, 1]
+        assert all(order.booked for found in slices for order in found)
 
     def test_a_cancelled_order_is_refunded_completely(self) -> None:
         past = past_order(an_order(status="cancelled"))

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from contracts.wire.reading import SENDER_UNKNOWN
 from infra.operators.dead_letters import CannotReplay, objection_to_replay, replay
 from infra.ports.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, ROUTING_KEY_HEADER, SENDER_HEADER, Sender
 from infra.runtime.decoding import Decoder
 from infra.runtime.failure_policy import Failure, dead_letter
-from infra.shops.ownership import SENDER_UNKNOWN
 from tests.builders import NOW
 from tests.unit.deliveries import OTHER, PLACE_V1, SHOP, an_order, delivered, in_envelope
 from tests.unit.letters import QUEUE, a_letter

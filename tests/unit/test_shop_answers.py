@@ -16,6 +16,7 @@ from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import BATCH, SHOP_EVENTS_EXCHANGE, Message, Refusal, in_words_of
 from contracts.wire.refusal import Refusing
 from infra.ports.messaging import Outgoing
+from infra.ports.store import StateTooLarge
 from infra.runtime.decoding import Decoder
 from infra.runtime.failure_policy import FailurePolicy
 from infra.runtime.fold import Folded, fold
@@ -24,7 +25,7 @@ from infra.runtime.reply import replies
 from infra.runtime.worker import on
 from tests.builders import NOW, accepted
 from tests.unit.deliveries import OTHER, PLACE_V1, SHOP, an_order, delivered, in_envelope
-from tests.workflow.in_memory import InMemoryStore, ManualTime
+from tests.workflow.in_memory import InMemoryStore, InMemoryTransaction, ManualTime
 
 POLICY = FailurePolicy((5, 60))
 LAST_TRY = 3
@@ -82,7 +83,7 @@ class Intake:
             fold(HANDLER, state, [w for w in works if w.item.key not in known], policy=POLICY, folded=folded)
             if not (record := folded.record(())).is_empty:
                 await JOURNAL.write(tx, record)
-            return await replies(tx, JOURNAL, works, folded, set(known), POLICY)
+            return await replies(tx, JOURNAL, works, folded, known, POLICY)
 
         return await self._store.transact(handle)
 
@@ -185,6 +186,52 @@ async def test_a_repeat_is_answered_as_the_first_was(intake: Intake) -> None:
         first, again = [await intake.answers(message) for _ in range(2)]
         assert first == again
         assert len(first) == 1
+
+
+async def test_a_repeat_reads_nothing_but_why_its_message_was_refused(
+    intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record of a batch has megabytes, and 300 bytes repeat a message of each of many records."""
+    read: list[Any] = []
+    find, find_parts = InMemoryTransaction.find, InMemoryTransaction.find_parts
+
+    async def recording(self: Any, *given: Any, **more: Any) -> Any:
+        found = await find(self, *given, **more)
+        read.extend(found)
+        return found
+
+    async def parts(self: Any, *given: Any, **more: Any) -> Any:
+        with monkeypatch.context() as quiet:
+            quiet.setattr(InMemoryTransaction, "find", find)
+            found, more_follow = await find_parts(self, *given, **more)
+        read.extend(found)
+        return found, more_follow
+
+    names = ("1001", "refused", "1002", "refused")
+    batch = [in_envelope(an_order(order_id=order_id), f"m-{number}") for number, order_id in enumerate(names)]
+    await intake.answers(batch, content_type=BATCH)
+    monkeypatch.setattr(InMemoryTransaction, "find", recording)
+    monkeypatch.setattr(InMemoryTransaction, "find_parts", parts)
+
+    await intake.answers(batch[0])
+    assert [record.keys() for record in read] == [{"_id", "handled"}]
+    read.clear()
+    await intake.answers(batch[3])
+    [record, part] = read
+    assert record.keys() == {"_id", "handled"}
+    assert [emitted["type"] for emitted in part["emitted"]] == ["order.refused.v1"]
+
+
+async def test_what_repeats_emitted_is_bounded(intake: Intake, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then the loop handles the batch by halves, and a message alone is always answered."""
+    orders = [in_envelope(an_order(order_id="refused"), f"m-{number}") for number in range(2)]
+    for order in orders:
+        await intake.answers(order)
+    monkeypatch.setattr("infra.runtime.journal._EMITTED_BYTES_MAX", 100)
+
+    with pytest.raises(StateTooLarge):
+        await intake.answers(orders, content_type=BATCH)
+    assert [len(await intake.answers(order)) for order in orders] == [1, 1]
 
 
 async def test_another_shops_is_refused_without_a_word_about_it(intake: Intake) -> None:

@@ -9,12 +9,12 @@ import pytest
 from contracts.fields import DETAIL_MAX, GIVEN_MAX
 from contracts.orders import v1, v2
 from contracts.wire.envelope import BATCH, STRUCTURED, Message, derived_id
-from contracts.wire.reading import BARE_SOURCE, TOO_LARGE, UNREADABLE_PROPERTY, Reader, is_enveloped
+from contracts.wire.reading import BARE_SOURCE, SENDER_UNKNOWN, TOO_LARGE, UNREADABLE_PROPERTY, Reader, is_enveloped
 from contracts.wire.refusal import NotYours, Unreadable
 from infra.ports.messaging import Delivery, Sender
 from infra.runtime.decoding import Decoder
 from infra.runtime.fold import Work
-from infra.shops.ownership import SENDER_UNKNOWN, owned
+from infra.shops.ownership import SENDER_UNKNOWN_BYTES_MAX, owned
 from tests.builders import NOW
 from tests.unit.deliveries import OTHER, PLACE_V1, SHOP, an_order, as_bytes, delivered, in_envelope
 from tests.workflow.in_memory import ManualTime
@@ -220,19 +220,31 @@ class TestDelivery:
         assert (work.item.reason, work.item.body, work.sender) == (SENDER_UNKNOWN, as_bytes(content), None)
         assert "user_id" in work.item.detail
 
+    @pytest.mark.parametrize("content", [b'{"i": "' + "\u8336".encode() * 400 + b'"}', b"[" + b"1," * 20_000 + b"1]"])
+    def test_without_a_user_id_only_the_beginning_is_kept_of_any_body(self, content: bytes) -> None:
+        """No login can be ended for it, and it cannot be replayed."""
+        [work] = works_of(delivered(content, content_type=None, sender=Sender("")))
+
+        assert isinstance(work.item, Unreadable)
+        assert (work.item.reason, work.sender) == (SENDER_UNKNOWN, None)
+        assert SENDER_UNKNOWN_BYTES_MAX - 3 < len(work.item.body) <= SENDER_UNKNOWN_BYTES_MAX
+        assert content.startswith(work.item.body)
+        assert work.item.body.decode()
+        assert f"{len(content)} bytes" in work.item.detail
+
     @pytest.mark.parametrize("shop", ["", SHOP])
     def test_an_empty_batch_is_nothing(self, shop: str) -> None:
         """Without a user_id it ended the loop, and every loop after it."""
         assert works_of(delivered(b"[]", content_type=BATCH, sender=Sender(shop))) == []
 
-    @pytest.mark.parametrize("shop", ["", SHOP])
-    def test_of_a_body_that_is_too_large_only_the_beginning_is_kept(self, shop: str) -> None:
-        [work] = works_of(delivered(b"[" + b"1," * 20_000 + b"1]", sender=Sender(shop)))
+    def test_of_a_body_that_is_too_large_only_the_beginning_is_kept(self) -> None:
+        [work] = works_of(delivered(b"[" + b"1," * 20_000 + b"1]", sender=Sender(SHOP)))
 
         assert isinstance(work.item, Unreadable)
         assert work.item.reason == TOO_LARGE
         assert len(work.item.body) < 20_000
-        assert (work.sender.shop if work.sender else "") == shop
+        assert work.sender is not None
+        assert work.sender.shop == SHOP
 
     def test_what_cannot_be_decoded_is_set_aside_with_its_sender(self) -> None:
         [work] = works_of(delivered(in_envelope(an_order()), undecoded="timestamp (80)"))

@@ -7,6 +7,8 @@ from copy import deepcopy
 from operator import ge, gt, le, lt
 from typing import Any
 
+import bson
+
 from infra.ports.store import Change, Document, Increment
 
 Where = Mapping[str, Any]
@@ -135,3 +137,24 @@ def _part(value: Any, tree: Mapping[str, Any]) -> Any:
             if not part or isinstance(value[name], dict | list)
         }
     return value
+
+
+def some_of(found: Sequence[Document], limit: int, bytes_max: int) -> tuple[list[Document], bool]:
+    """The first documents, at most `limit` of them and `bytes_max` together, but one at least; whether more follow."""
+    taken: list[Document] = []
+    read_bytes = 0
+    for document in found:
+        read_bytes += len(bson.encode(document))
+        if len(taken) == limit or (taken and read_bytes > bytes_max):
+            return taken, True
+        taken.append(document)
+    return taken, False
+
+
+def parts_of(documents: Iterable[Document], array: str, field: str, values: Iterable[Any]) -> list[Document]:
+    """The `_id` of each document, and the items of its array whose field has one of these values."""
+    wanted = set(values)
+    return [
+        {"_id": each["_id"], array: [item for item in each[array] if item[field] in wanted] if array in each else None}
+        for each in documents
+    ]

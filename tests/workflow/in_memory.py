@@ -32,7 +32,19 @@ from infra.ports.store import Change, Collection, Document, Increment, Query, St
 from infra.ports.time import Time
 from infra.ports.topology import Topology
 from infra.runtime.topology import PARKED
-from tests.workflow.documents import changed, climb, increased, indexable, listed, matches, project, rank, values_at
+from tests.workflow.documents import (
+    changed,
+    climb,
+    increased,
+    indexable,
+    listed,
+    matches,
+    parts_of,
+    project,
+    rank,
+    some_of,
+    values_at,
+)
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
@@ -118,6 +130,32 @@ class InMemoryTransaction:
         self, collection: str, where: Where, *, sort: Sort = (), limit: int = 0, fields: Sequence[str] = ()
     ) -> list[Document]:
         return self._tables[collection].find(where, sort, limit, fields)
+
+    async def find_parts(
+        self,
+        collection: str,
+        where: Where,
+        *,
+        array: str,
+        field: str,
+        values: Sequence[Any],
+        limit: int,
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        found = await self.find(collection, where, fields=(array,))
+        return some_of(parts_of(found, array, field, values), limit, bytes_max)
+
+    async def find_some(
+        self,
+        collection: str,
+        where: Where,
+        *,
+        sort: Sort = (),
+        limit: int,
+        fields: Sequence[str] = (),
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        return some_of(await self.find(collection, where, sort=sort, fields=fields), limit, bytes_max)
 
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None

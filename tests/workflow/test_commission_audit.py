@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from unittest.mock import patch
 
@@ -15,10 +15,9 @@ from contracts.commissions.earnings import EARNINGS
 from contracts.commissions.view import BALANCES, COMMISSIONS, LEDGER
 from contracts.orders.view import ORDERS
 from contracts.rules.view import RULES, Caps, Conditions, RuleSet, Unilevel
-from contracts.wire.envelope import Message
 from infra.auditing.audit import Report
-from infra.ports.store import Document, Query
-from infra.runtime.repository import Codec, with_ids
+from infra.ports.store import Document, Transaction
+from infra.runtime.repository import Codec
 from tests.builders import (
     KEY,
     MARKET,
@@ -37,7 +36,7 @@ from tests.builders import (
 from tests.workflow.system import System
 from workers.commission_calculation.audit import OVERDUE_AFTER
 from workers.commission_calculation.handlers import WORKER
-from workers.commission_calculation.repository import NOTICES, CommissionRepository
+from workers.commission_calculation.repository import NOTICES
 
 IN_A_WEEK = NOW + timedelta(days=7)
 THIRD = f"{SHOP}/1003"
@@ -117,13 +116,11 @@ async def test_the_results_of_the_workers_are_sound(traded: System) -> None:
 
 def no_releases(*, but: str = "") -> AbstractContextManager[Any]:
     """Every tick misses what is due, except one commission."""
-    true_queries = CommissionRepository.queries
 
-    def queries(messages: Sequence[Message[Any]]) -> dict[str, Query]:
-        read = true_queries(messages)
-        return {"due": with_ids(COMMISSIONS, [but])} if "due" in read else read
+    async def due(tx: Transaction, ticks: Sequence[datetime]) -> list[Document]:
+        return await tx.find(COMMISSIONS, {"_id": but}) if ticks else []
 
-    return patch.object(CommissionRepository, "queries", queries)
+    return patch("workers.commission_calculation.repository._due", due)
 
 
 def at(path: str, value: object) -> Spoil:

@@ -64,6 +64,28 @@ async def test_the_newest_unpaid_orders_are_cancelled_until_stock_suffices(order
     await ordered.assert_sound()
 
 
+async def test_the_last_received_order_gives_way_whatever_time_it_claims(system: System) -> None:
+    """A shop that dates its orders 30 days back is not the one that keeps its goods at another shop's expense."""
+    await order(system, "first", units=50)
+    await order(system, "second", units=50, minutes=-40_000)
+    await publish(system, count("c-1", TEA, 50))
+
+    assert statuses(system) == {"first": "pending", "second": "cancelled"}
+    await system.assert_sound()
+
+
+async def test_the_search_goes_on_where_the_last_page_ended(system: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("workers.order_intake.repository.EXAMINED_MAX", 1)
+    for number in range(1, 6):
+        await order(system, str(number), minutes=-number)
+    await publish(system, update("paid", "4"), count("c-1", TEA, 25))
+
+    assert {key for key, status in statuses(system).items() if status == "cancelled"} == {"5", "3", "2"}
+    found = system.store.table("order_intake.orders").documents.values()
+    assert {d["order_id"] for d in found if "unpaid" in d} == {d["order_id"] for d in found if d["status"] == "pending"}
+    await system.assert_sound()
+
+
 async def test_the_shortage_is_an_alert_that_ends_with_it(ordered: System) -> None:
     await publish(ordered, count("c-1", TEA, 75))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from unittest.mock import patch
+from unittest.mock import AsyncMock, patch
 
 import pytest
 
@@ -14,7 +14,7 @@ from tests.builders import NOW, TEA, place
 from tests.stock_builders import receive
 from tests.workflow.conftest import STOCK
 from tests.workflow.system import System
-from workers.stock_reservation.repository import DUE_MAX, StockRepository
+from workers.stock_reservation.repository import DUE_MAX
 
 TOMORROW = NOW + timedelta(days=1)
 AFTER_MIDNIGHT = TOMORROW.replace(hour=3)
@@ -107,7 +107,7 @@ async def test_an_order_for_the_item_does_not_prevent_the_check(expiring: System
 
 async def test_a_missing_check_is_detected(expiring: System) -> None:
     """The clock ticks, but the worker's query finds no due item."""
-    with patch.object(StockRepository, "queries", lambda messages: {}):
+    with patch("workers.stock_reservation.repository._due", AsyncMock(return_value={})):
         await tick(expiring)
 
     assert expiring.events("stock.low.v1") == []

@@ -19,6 +19,7 @@ from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.alerting.model import (
     LETTERS_OF_SHOP_MAX,
+    NO_SHOP,
     State,
     dead_letter_alert,
     letters_of_shop,
@@ -87,7 +88,7 @@ def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Dec
     """Store the dead letter. The first of its queue and reason raises an alert; the others are counted.
 
     Of a shop's messages that cannot be read, LETTERS_OF_SHOP_MAX of one cause are kept waiting. The one that reaches
-    the limit raises an alert that names the shop; further ones are counted there.
+    the limit raises an alert that names the shop, or how to find it; further ones are counted there.
     """
     dead = message.data
     if message.id in state.letters:
@@ -140,14 +141,24 @@ def _count_of_shop(
     )
     if share.waiting < LETTERS_OF_SHOP_MAX:
         return state.with_alert(share), ()
-    shop = key.rpartition("/")[2]
-    detail = (
-        f"shop {shop}: {share.waiting} messages that {dead.queue} cannot read wait ({dead.reason}), and further ones "
+    detail = _too_many(key.rpartition("/")[2], share.waiting, dead)
+    share = replace(share, state="open", detail=detail, changed_at=message.time, times=share.times + 1)
+    return state.with_alert(share), (AlertRaised(alert=key, kind=_OF_SHOP, detail=detail, raised_at=message.time),)
+
+
+def _too_many(shop: str, waiting: int, dead: MessageDeadLettered) -> str:
+    if shop == NO_SHOP:
+        return (
+            f"{waiting} messages to {dead.queue} wait that do not name their login ({dead.reason}), and further ones "
+            "are only counted. The connection that sends them is one of those with the most bytes received: "
+            "`rabbitmqctl list_connections user recv_oct`. Have that shop correct its program, or end its login, "
+            "shop.ID, with `tributary identity disable-shop ID`; then discard them."
+        )
+    return (
+        f"shop {shop}: {waiting} messages that {dead.queue} cannot read wait ({dead.reason}), and further ones "
         f"are only answered and counted. Have the shop correct its program, or end its login with `tributary identity "
         f"disable-shop {shop}`; then discard them."
     )
-    share = replace(share, state="open", detail=detail, changed_at=message.time, times=share.times + 1)
-    return state.with_alert(share), (AlertRaised(alert=key, kind=_OF_SHOP, detail=detail, raised_at=message.time),)
 
 
 def settle_dead_letter(state: State, message: Message[SettleDeadLetter]) -> Decision[State] | NotYet[State]:

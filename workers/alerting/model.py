@@ -7,10 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from contracts.operations.view import Alert, DeadLetter
-from contracts.wire.reading import UNREADABLE_REASONS
+from contracts.wire.reading import SENDER_UNKNOWN, UNREADABLE_REASONS
 
 LETTERS_OF_SHOP_MAX = 1_000
 """A shop's waiting letters of one cause. Each further one would say the same; the shop is answered all the same."""
+
+NO_SHOP = "?"
+"""In place of a shop: all that do not name their login share one limit, or to leave the name out would lift it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,5 +45,7 @@ def dead_letter_alert(queue: str, reason: str) -> str:
 
 def letters_of_shop(queue: str, reason: str, sender: str | None) -> str | None:
     """The key of the alert that counts a shop's unreadable messages of one cause; None for all other letters."""
+    if reason == SENDER_UNKNOWN:
+        return f"{dead_letter_alert(queue, reason)}/{NO_SHOP}"
     shop = sender.partition(" ")[0] if sender else ""
     return f"{dead_letter_alert(queue, reason)}/{shop}" if shop and reason in UNREADABLE_REASONS else None

@@ -36,7 +36,7 @@ from contracts.plans import recomputed
 from contracts.plans.calculation import Outcome, Sale, calculate, needs
 from contracts.rules.view import RULES, Terms
 from contracts.times import plus
-from infra.auditing.audit import Read, Report, together
+from infra.auditing.audit import Read, Report, lines_of_order, together
 from infra.auditing.running_sum import RunningSum
 from infra.ports.store import JOURNALS, Document
 from workers.commission_calculation.model import earner_ids
@@ -100,7 +100,8 @@ async def _audit_orders(
     read: Read, report: Report, terms: Mapping[int, Terms], months: _Months | None, orders: AsyncIterator[Document]
 ) -> int:
     """The number of paid orders that have commissions."""
-    return sum([await _audit_chunk(read, report, terms, months, chunk) async for chunk in together(orders, _CHUNK)])
+    chunks = together(orders, _CHUNK, lines_of=lines_of_order)
+    return sum([await _audit_chunk(read, report, terms, months, chunk) async for chunk in chunks])
 
 
 async def _audit_number(read: Read, report: Report, paid: int) -> datetime | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
@@ -35,7 +36,7 @@ from contracts.plans.calculation import needs
 from contracts.rules.view import RULES, RuleSet
 from contracts.subjects import OfOrder
 from contracts.wire.envelope import Message
-from infra.ports.store import Collection, Find, Increment, Index, Query, Transaction
+from infra.ports.store import Collection, Document, Increment, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from workers.commission_calculation.model import Notices, State
 
@@ -43,8 +44,10 @@ NOTICES = "commission_calculation.notices"
 
 Consumed = OrderPaid | OrderCompleted | AfterSaleChanged | OrderRefunded | OrderCancelled | ClockTicked
 
-DUE_MAX = 500
-"""Commissions released by one tick; the next tick takes the rest."""
+DUE_MAX, DUE_BYTES_MAX = 500, 8 * 2**20
+"""Commissions released by one tick; the next tick takes the rest. That of an order of 500 lines has 0.5 MB, and takes
+seven times as much in memory.
+"""
 
 _OTHER_STRIPE = 4
 """Accruals use the stripe of their process; other changes in the same process use the stripe at this distance."""
@@ -115,9 +118,6 @@ class CommissionRepository(Repository[State, Consumed]):
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         """All messages have one type, as those of a queue do."""
         data = [message.data for message in messages]
-        if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
-            where = {"release_at": {"$lte": max(ticks)}}
-            return {"due": Find(COMMISSIONS, where, sort=(("release_at", 1),), limit=DUE_MAX)}
         keys = [d.key for d in data if isinstance(d, OfOrder)]
         return {
             "commissions": with_ids(COMMISSIONS, keys),
@@ -127,7 +127,8 @@ class CommissionRepository(Repository[State, Consumed]):
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
-        commissions = _commissions.loaded([*found["commissions"], *found["due"]])
+        due = await _due(tx, [message.data.at for message in messages if isinstance(message.data, ClockTicked)])
+        commissions = _commissions.loaded([*found["commissions"], *due])
         rules = _rules.by_key(found["rules"])
         paid = [d for d in (message.data for message in messages) if isinstance(d, OrderPaid)]
         fresh = [d for d in paid if commissions.get(d.key) is None]
@@ -137,7 +138,7 @@ class CommissionRepository(Repository[State, Consumed]):
             _notices.loaded(found["notices"]),
             await _earnings(tx, fresh, _markets(rules)),
             rules,
-            [document["_id"] for document in found["due"]],
+            [document["_id"] for document in due],
             stripe=stripe if fresh else (stripe + _OTHER_STRIPE) % BALANCE_STRIPES,
         )
 
@@ -169,6 +170,15 @@ class CommissionRepository(Repository[State, Consumed]):
         """The increments of the months: in stripe 0 if an order of the batch read the month, so readers conflict."""
         for key, amounts in increments_of(self._tallies).items():
             yield Increment(earnings_id(key, 0 if key in self._earnings else 1 + self._stripe), amounts, {})
+
+
+async def _due(tx: Transaction, ticks: Sequence[datetime]) -> list[Document]:
+    if not ticks:
+        return []
+    where = {"release_at": {"$lte": max(ticks)}}
+    order = (("release_at", 1),)
+    due, _ = await tx.find_some(COMMISSIONS, where, sort=order, limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
+    return due
 
 
 async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], markets: Mapping[int, str]) -> dict[str, Earnings]:

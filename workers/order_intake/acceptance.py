@@ -65,6 +65,7 @@ def accept(state: State, message: Message[PlaceOrder], fingerprint: str) -> tupl
         rule_version=rule_version,
         payment_deadline_s=shop.payment_deadline_s,
         placed_by=placed_by(placer, distributor) if placer is not None else None,
+        received_at=None if command.prepaid else message.received_at,
     )
     return order, with_one_more(placer, distributor, shop, order)
 

@@ -149,7 +149,8 @@ def cancel_overdue(state: State, message: Message[ClockTicked]) -> Answer:
 def cancel_unpaid(state: State, message: Message[StockReleaseRequested]) -> Answer:
     """Cancel the newest unpaid orders of a product, until as many units are free as were requested.
 
-    Newest by `placed_at`, then by key. Orders that are not reserved yet count too: their reservation may be on its way.
+    Newest by our receipt, since a shop chooses `placed_at`. Orders that are not reserved yet count too: their
+    reservation may be on its way.
     """
     command = message.data
     unpaid, last = state.newest_unpaid(command.product_id, command.shortage)

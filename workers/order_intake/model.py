@@ -38,13 +38,22 @@ class Order(view.Order):
     clock, since a shop's clock may be wrong and its backlog long.
 
     `fingerprint` is that of the order's content, so that a repeat is recognised. `placed_by` is the distributor
-    who placed it over HTTP, if one did, after the limit that new ones share; once it was the login.
+    who placed it over HTTP, if one did, after the limit that new ones share; once it was the login. `received_at` is
+    when it reached us, by our clock; absent if it was prepaid, and in older documents.
     """
 
     fingerprint: str
     payment_deadline_s: int
     refunds: tuple[Refund, ...] = ()
     placed_by: str | None = None
+    received_at: datetime | None = None
+
+    @property
+    def place_among_unpaid(self) -> str | None:
+        """Its place in the order of receipt while it is unpaid: in a shortage, the last one is cancelled first."""
+        if self.status != "pending" or self.prepaid or self.received_at is None:
+            return None
+        return place_of(self.received_at, self.key)
 
     @property
     def units(self) -> int:
@@ -186,6 +195,11 @@ class Order(view.Order):
         )
         after = self.becomes(lines=lines, refunds=(*self.refunds, refund))
         return replace(after, status="refunded") if after.is_refunded else after
+
+
+def place_of(received_at: datetime, key: str) -> str:
+    """The place of an order among those that we received, in UTC: as texts, places sort by time, then by key."""
+    return f"{received_at.isoformat(timespec='milliseconds')} {key}"
 
 
 @dataclass(frozen=True, slots=True)

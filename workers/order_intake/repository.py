@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from typing import ClassVar, Self
 
@@ -38,24 +39,19 @@ from contracts.subjects import OfOrder
 from contracts.wire.envelope import Message
 from infra.ports.store import Ancestors, Collection, Document, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.order_intake.model import Order, Placer, State
+from workers.order_intake.model import Order, Placer, State, place_of
 from workers.order_intake.placers import limit_of, limited_as
 
 PLACERS = "order_intake.placers"
 
-DUE_MAX = 500
-"""Overdue orders cancelled by one tick; the next tick takes the rest."""
+DUE_MAX, DUE_BYTES_MAX = 500, 4 * 2**20
+"""Overdue orders cancelled by one tick; the next tick takes the rest. An order of 500 lines has 0.1 MB."""
 
-DUE_AT_ONCE, DUE_LINES_MAX = 50, 20_000
-"""They are read some at a time, and no more than this many lines: a shop may have 500 lines in each."""
+UNPAID = "unpaid"
+"""The field with the place of an unpaid order among all of them, the last received last."""
 
-UNPAID_MIN = 10
-"""Orders that each request examines if a batch has many; all together may examine `EXAMINED_MAX`."""
-
-EXAMINED_MAX = 100
-"""Fewer than a request may name: with 500 lines each, these take some 10 MB."""
-
-PENDING = status_list("pending")
+EXAMINED_MAX, EXAMINED_BYTES_MAX = 100, 8 * 2**20
+"""Unpaid orders that one request examines, and their bytes for all requests of a batch together; each examines one."""
 
 Consumed = (
     PlaceOrder
@@ -72,13 +68,13 @@ Where = dict[str, object]
 
 
 def _on_lists(order: Order) -> Document:
-    """The published field `lists`."""
+    """The published field `lists`, and the private one that is indexed for shortages."""
     uplines = [downline_list(up.distributor_id) for up in order.upline]
     own = (shop_list(order.shop_id), seller_list(order.distributor_id), number_list(order.order_id))
     lists = [*own, status_list(order.status), *uplines]
     if order.placed_by is not None and order.status == "pending" and not order.prepaid:
         lists.append(unpaid_list(limit_of(order.placed_by)[0]))
-    return {LISTS: lists}
+    return {LISTS: lists, UNPAID: order.place_among_unpaid}
 
 
 _orders = Codec(Order, key="key", derived=_on_lists)
@@ -113,6 +109,7 @@ class OrderRepository(Repository[State, Consumed]):
             "every accepted order, by shop and order id",
             (
                 Index((("due_at", 1),), "orders whose payment deadline has passed", sparse=True),
+                Index(((UNPAID, 1),), "unpaid orders in the order of their receipt, for shortages", sparse=True),
                 Index((("placed_at", 1), ("_id", 1)), "orders of a period, for rehearsal; the list of all orders"),
                 Index(((LISTS, 1), ("placed_at", 1), ("_id", 1)), "the orders of a list, newest first"),
             ),
@@ -128,7 +125,7 @@ class OrderRepository(Repository[State, Consumed]):
         products: Loaded[int, Product],
         tenures: tuple[Tenure, ...],
         due: Sequence[str],
-        pages: Mapping[str, Sequence[str]],
+        pages: Mapping[str | None, Sequence[str]],
         placers: Loaded[str, Placer],
         limited: Mapping[str, str],
     ) -> None:
@@ -145,13 +142,8 @@ class OrderRepository(Repository[State, Consumed]):
     @classmethod
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         data = [message.data for message in messages]
-        if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
-            where = {"due_at": {"$lte": max(ticks)}}
-            return {"due": Find(ORDERS, where, sort=(("due_at", 1),), limit=DUE_MAX, fields=("_id",))}
-        if commands := [d for d in data if isinstance(d, StockReleaseRequested)]:
-            pages = {name: where for command in commands for name, where in _page(command).items()}
-            limit = max(EXAMINED_MAX // len(pages), UNPAID_MIN)
-            return {name: Find(ORDERS, where, sort=_NEWEST_FIRST, limit=limit) for name, where in pages.items()}
+        if ends := [d.after_order for d in data if isinstance(d, StockReleaseRequested)]:
+            return {"ends": Find(ORDERS, {"_id": {"$in": [*filter(None, ends)]}}, fields=("received_at",))}
         orders = with_ids(ORDERS, (d.key for d in data if isinstance(d, OfOrder)))
         placed = [d for d in data if isinstance(d, PlaceOrder)]
         if not placed:
@@ -172,9 +164,11 @@ class OrderRepository(Repository[State, Consumed]):
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         sellers = {message.data.distributor_id for message in messages if isinstance(message.data, PlaceOrder)}
-        pages = {name for m in messages if isinstance(m.data, StockReleaseRequested) for name in _page(m.data)}
-        due = await _due(tx, [document["_id"] for document in found["due"]])
-        orders = (found["orders"], due, *(found[name] for name in pages))
+        data = [message.data for message in messages]
+        due = await _due(tx, [d.at for d in data if isinstance(d, ClockTicked)])
+        requests = list(dict.fromkeys(d.after_order for d in data if isinstance(d, StockReleaseRequested)))
+        pages = await _pages(tx, requests, {end["_id"]: end.get("received_at") for end in found["ends"]})
+        orders = (found["orders"], due, *pages.values())
         lineage = await _lineage(tx, sellers, _distributors.by_key(found["lineage"]))
         limited = {
             placer: limited_as(placer, lineage.distributors, message.received_at)
@@ -188,7 +182,7 @@ class OrderRepository(Repository[State, Consumed]):
             _products.loaded(found["products"]),
             tuple(map(_to_tenure, found["tenures"])),
             due=[document["_id"] for document in due],
-            pages={name: [document["_id"] for document in found[name]] for name in pages},
+            pages={after: [document["_id"] for document in page] for after, page in pages.items()},
             placers=Loaded(await _placers(tx, limited, found)),
             limited=limited,
         )
@@ -196,7 +190,7 @@ class OrderRepository(Repository[State, Consumed]):
     def state_for(self, message: Message[Consumed]) -> State:
         data = message.data
         if isinstance(data, StockReleaseRequested):
-            return State(self._orders.pick([key for name in _page(data) for key in self._pages[name]]))
+            return State(self._orders.pick(self._pages[data.after_order]))
         if not isinstance(data, OfOrder):
             return State(self._orders.pick(self._due))
         if not isinstance(data, PlaceOrder):
@@ -222,34 +216,33 @@ class OrderRepository(Repository[State, Consumed]):
             await tx.replace(PLACERS, turns)
 
 
-async def _due(tx: Transaction, keys: Sequence[str]) -> list[Document]:
-    """The first of these orders, as many as DUE_LINES_MAX allows; some at least."""
-    due: dict[str, Document] = {}
-    lines = 0
-    for start in range(0, len(keys), DUE_AT_ONCE):
-        some = await with_ids(ORDERS, keys[start : start + DUE_AT_ONCE]).run(tx)
-        due |= {document["_id"]: document for document in some}
-        lines += sum(len(document["lines"]) for document in some)
-        if lines > DUE_LINES_MAX:
-            break
-    return [due[key] for key in keys if key in due]
+async def _due(tx: Transaction, ticks: Sequence[datetime]) -> list[Document]:
+    """The orders that have been overdue for the longest time."""
+    if not ticks:
+        return []
+    where, order = {"due_at": {"$lte": max(ticks)}}, (("due_at", 1),)
+    due, _ = await tx.find_some(ORDERS, where, sort=order, limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
+    return due
 
 
-_NEWEST_FIRST = (("placed_at", -1), ("_id", -1))
-
-
-def _page(command: StockReleaseRequested) -> dict[str, Where]:
-    """Queries, by name, for the pending orders of a request, in their order: first the rest of the moment at which the
-    last page ended, then earlier ones. Requests for the newest share one query.
+async def _pages(
+    tx: Transaction, requests: Sequence[str | None], ends: Mapping[str, datetime | None]
+) -> dict[str | None, list[Document]]:
+    """The unpaid orders for each request, the last received first: those received before the order where the last page
+    ended, or the last ones of all. `ends` has when the orders of such ends were received.
     """
-    pending: Where = {LISTS: PENDING}
-    at, key = command.after_placed_at, command.after_order
-    if at is None or key is None:
-        return {"newest": pending}
-    return {
-        f"at {at.isoformat()} after {key}": {**pending, "placed_at": at, "_id": {"$lt": key}},
-        f"before {at.isoformat()}": {**pending, "placed_at": {"$lt": at}},
-    }
+    pages: dict[str | None, list[Document]] = {}
+    for after in requests:
+        end = ends.get(after) if after is not None else None
+        where = {UNPAID: {"$gt": ""} if after is None or end is None else {"$lt": place_of(end, after)}}
+        pages[after], _ = await tx.find_some(
+            ORDERS,
+            where,
+            sort=((UNPAID, -1),),
+            limit=EXAMINED_MAX,
+            bytes_max=EXAMINED_BYTES_MAX // len(requests),
+        )
+    return pages
 
 
 def _placer_of(message: Message[Consumed]) -> str | None:

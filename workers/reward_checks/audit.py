@@ -11,7 +11,7 @@ from typing import Any
 from contracts.orders.view import LISTS, MAYBE_PAID, ORDERS, seller_list
 from contracts.rewards.view import PROGRESS
 from contracts.rules.view import DEFAULT_MARKET, RULES
-from infra.auditing.audit import Read, Report, together
+from infra.auditing.audit import Read, Report, lines_of_order, together
 from infra.ports.store import Document
 from workers.reward_checks.model import SALES_MINOR_MAX, Progress, Sale, progress_key
 from workers.reward_checks.repository import SALES, to_progress, to_sale
@@ -31,7 +31,7 @@ async def audit(read: Read, report: Report) -> None:
     last: dict[str, tuple[datetime, datetime, int]] = {}
     counted = 0
     concerned = _concerned(report)
-    async for orders in together(_paid_orders(read, report, concerned), _CHUNK):
+    async for orders in together(_paid_orders(read, report, concerned), _CHUNK, lines_of=lines_of_order):
         due: dict[str, Sale] = {}
         found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": [o["_id"] for o in orders]}})}
         for order in orders:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
@@ -11,12 +12,12 @@ from contracts.stock.v1 import AdjustStock, ReceiveStock, SetStock
 from contracts.stock.view import IS_SHORT, ITEMS, StockItem
 from contracts.subjects import OfOrder
 from contracts.wire.envelope import Message
-from infra.ports.store import Collection, Document, Find, Index, Query, Transaction
+from infra.ports.store import Collection, Document, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from workers.stock_reservation.model import Booking, Reservation, State
 
-DUE_MAX = 500
-"""Items whose dates one tick checks; the next tick takes the rest."""
+DUE_MAX, DUE_BYTES_MAX = 500, 8 * 2**20
+"""Items whose dates one tick checks; the next tick takes the rest. An item may have lots for years."""
 
 RESERVATIONS = "stock_reservation.reservations"
 BOOKINGS = "stock_reservation.bookings"
@@ -76,12 +77,6 @@ class StockRepository(Repository[State, Consumed]):
     @classmethod
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         data = [message.data for message in messages]
-        if ticks := [d.at for d in data if isinstance(d, ClockTicked)]:
-            day = max(ticks).date().isoformat()
-            return {
-                "due": Find(ITEMS, {"next_check_on": {"$lte": day}}, sort=(("next_check_on", 1),), limit=DUE_MAX),
-                "never_checked": Find(ITEMS, {"next_check_on": None}, limit=DUE_MAX),
-            }
         return {
             "reservations": with_ids(RESERVATIONS, (key for d in data for key in _orders(d))),
             "bookings": with_ids(BOOKINGS, filter(None, map(_reference, data))),
@@ -92,7 +87,7 @@ class StockRepository(Repository[State, Consumed]):
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
         """The message lists what an order takes; only the reservation lists what it gives back."""
         reservations = _reservations.loaded(found["reservations"])
-        due = _items.by_key([*found["due"], *found["never_checked"]])
+        due = await _due(tx, [message.data.at for message in messages if isinstance(message.data, ClockTicked)])
         items = _items.by_key(found["items"]) | due
         more = {product_id for message in messages for product_id in _products(message.data, reservations)}
         items |= await _items.fetch(tx, ITEMS, more - items.keys())
@@ -118,6 +113,17 @@ class StockRepository(Repository[State, Consumed]):
         await _items.save(tx, ITEMS, self._items)
         await _reservations.save(tx, RESERVATIONS, self._reservations)
         await _bookings.save(tx, BOOKINGS, self._bookings)
+
+
+async def _due(tx: Transaction, ticks: Sequence[datetime]) -> dict[int, StockItem]:
+    """The items whose dates are to be checked: first those that never were."""
+    if not ticks:
+        return {}
+    day, order = max(ticks).date().isoformat(), (("next_check_on", 1),)
+    never, _ = await tx.find_some(ITEMS, {"next_check_on": None}, limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
+    where = {"next_check_on": {"$lte": day}}
+    due, _ = await tx.find_some(ITEMS, where, sort=order, limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
+    return _items.by_key([*never, *due])
 
 
 def _reference(data: Consumed) -> str | None:

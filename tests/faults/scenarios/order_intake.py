@@ -53,6 +53,7 @@ from tests.faults.crash_scenario import (
 )
 from tests.stock_builders import reserved, short
 from workers.order_intake.model import Order
+from workers.order_intake.repository import UNPAID
 
 OTHER_SHOP = "shop-1.b"
 ORPHAN = 9
@@ -233,6 +234,7 @@ def returning_states() -> Scenario:
 def giving_way() -> Scenario:
     """Requests for the units of unpaid orders. One of them pays meanwhile."""
     taken = [an_order(number, reserved=True, due_at=LATER, version=2) for number in "1234"]
+    found = zip(documents(Order, "key", *taken), (order.place_among_unpaid for order in taken), strict=True)
 
     def request(number: int, shortage: int, after: str | None = None) -> StockReleaseRequested:
         where = {"after_order": f"{SHOP}/{after}", "after_placed_at": NOW} if after else {}
@@ -247,6 +249,6 @@ def giving_way() -> Scenario:
             (outgoing(request(3, 1, "1")), outgoing(update("paid", "1"))),
         ),
         frozenset(["cancelled_unpaid", "nothing_unpaid", "paid", "refused"]),
-        {ORDERS: [{**each, LISTS: [status_list("pending")]} for each in documents(Order, "key", *taken)]},
+        {ORDERS: [{**each, LISTS: [status_list("pending")], UNPAID: place} for each, place in found]},
         dead=0,
     )
