@@ -27,6 +27,7 @@ from infra.local.process import ProcessMark, is_running
 from infra.processes import api_entry
 from infra.runtime import roster
 from infra.settings import Settings
+from infra.telemetry import logs
 
 _PORT = 8080
 """The API's port, if it is free."""
@@ -105,6 +106,8 @@ class Staying:
         api = f"http://{ports.LOOPBACK}:{port}"
         self._start("api", "api", "--port", str(port), "--workers", str(_API_PROCESSES), TRIBUTARY_PUBLIC_URL=api)
         distributor_id = earners[0] if earners else await _any_distributor(self.settings)
+        # The heads of the audit log, lines of level info, would stand among the demo's own.
+        logs.configure("warning")
         async with api_entry.operations(self.settings) as operations:
             admin, distributor = _new_login("admin"), _new_login("distributor")
             await operations.create_admin(admin.name, admin.secret)
