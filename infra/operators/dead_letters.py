@@ -22,7 +22,9 @@ from infra.ports.messaging import ATTEMPTS_HEADER, REPLAYS_HEADER, ROUTING_KEY_H
 from infra.runtime import roster
 from infra.runtime.repository import Codec
 
-_AT_ONCE = 100
+_AT_ONCE = 20
+"""Letters read in one answer. The driver holds each answer twice while it decodes it, and a body may have 8 MiB."""
+
 _BYTES_AT_ONCE = 8 * 1024 * 1024
 _SUBJECT_CHARS_MAX = 128
 

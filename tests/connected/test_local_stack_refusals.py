@@ -89,6 +89,9 @@ def test_a_process_that_ignores_sigterm_is_killed_after_the_limit(tmp_path: Path
         time.sleep(0.02)
     assert process.stop(stubborn, within_s=0.2)
     assert not process.is_running(stubborn)
+    # Its `sleep` was killed with it, and is gone once the system has noticed.
+    while processes_under(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.02)
     assert processes_under(tmp_path) == []
 
 
