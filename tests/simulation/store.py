@@ -28,7 +28,7 @@ from infra.ports.store import (
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn
-from tests.workflow.documents import changed, climb, increased, matches, parts_of, some_of, values_at
+from tests.workflow.documents import BoundedByFind, changed, climb, increased, matches, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
@@ -177,7 +177,7 @@ class SimulatedStore:
         return table.values()
 
 
-class SimulatedTransaction:
+class SimulatedTransaction(BoundedByFind):
     """Reads the snapshot of its first operation, and its own writes. The second writer gets the conflict at once."""
 
     def __init__(self, store: SimulatedStore) -> None:
@@ -205,32 +205,6 @@ class SimulatedTransaction:
         if collection in self.written:
             table = {**table, **self.written[collection]}
         return self._store.found(table, collection, where, sort, limit)
-
-    async def find_parts(
-        self,
-        collection: str,
-        where: Where,
-        *,
-        array: str,
-        field: str,
-        values: Sequence[Any],
-        limit: int,
-        bytes_max: int,
-    ) -> tuple[list[Document], bool]:
-        found = await self.find(collection, where)
-        return some_of(parts_of(found, array, field, values), limit, bytes_max)
-
-    async def find_some(
-        self,
-        collection: str,
-        where: Where,
-        *,
-        sort: Sort = (),
-        limit: int,
-        fields: Sequence[str] = (),
-        bytes_max: int,
-    ) -> tuple[list[Document], bool]:
-        return some_of(await self.find(collection, where, sort=sort, fields=fields), limit, bytes_max)
 
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None

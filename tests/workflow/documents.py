@@ -12,6 +12,7 @@ import bson
 from infra.ports.store import Change, Document, Increment
 
 Where = Mapping[str, Any]
+Sort = Sequence[tuple[str, int]]
 
 _COMPARISONS: Mapping[str, Callable[[Any, Any], bool]] = {"$gt": gt, "$gte": ge, "$lt": lt, "$lte": le}
 
@@ -158,3 +159,38 @@ def parts_of(documents: Iterable[Document], array: str, field: str, values: Iter
         {"_id": each["_id"], array: [item for item in each[array] if item[field] in wanted] if array in each else None}
         for each in documents
     ]
+
+
+class BoundedByFind:
+    """The bounded reads of a store or a transaction, by its `find`."""
+
+    async def find(
+        self, collection: str, where: Where, *, sort: Sort = (), limit: int = 0, fields: Sequence[str] = ()
+    ) -> list[Document]:
+        raise NotImplementedError(f"{self.__class__.__name__} finds nothing")
+
+    async def find_parts(
+        self,
+        collection: str,
+        where: Where,
+        *,
+        array: str,
+        field: str,
+        values: Sequence[Any],
+        limit: int,
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        found = await self.find(collection, where, fields=(array,))
+        return some_of(parts_of(found, array, field, values), limit, bytes_max)
+
+    async def find_some(
+        self,
+        collection: str,
+        where: Where,
+        *,
+        sort: Sort = (),
+        limit: int,
+        fields: Sequence[str] = (),
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        return some_of(await self.find(collection, where, sort=sort, fields=fields), limit, bytes_max)

@@ -33,16 +33,15 @@ from infra.ports.time import Time
 from infra.ports.topology import Topology
 from infra.runtime.topology import PARKED
 from tests.workflow.documents import (
+    BoundedByFind,
     changed,
     climb,
     increased,
     indexable,
     listed,
     matches,
-    parts_of,
     project,
     rank,
-    some_of,
     values_at,
 )
 
@@ -116,7 +115,7 @@ class InMemoryStore:
         return self._tables[collection]
 
 
-class InMemoryTransaction:
+class InMemoryTransaction(BoundedByFind):
     """Writes at once and keeps the former documents for `undo`; no other transaction runs meanwhile."""
 
     def __init__(self, tables: Mapping[str, Table]) -> None:
@@ -130,32 +129,6 @@ class InMemoryTransaction:
         self, collection: str, where: Where, *, sort: Sort = (), limit: int = 0, fields: Sequence[str] = ()
     ) -> list[Document]:
         return self._tables[collection].find(where, sort, limit, fields)
-
-    async def find_parts(
-        self,
-        collection: str,
-        where: Where,
-        *,
-        array: str,
-        field: str,
-        values: Sequence[Any],
-        limit: int,
-        bytes_max: int,
-    ) -> tuple[list[Document], bool]:
-        found = await self.find(collection, where, fields=(array,))
-        return some_of(parts_of(found, array, field, values), limit, bytes_max)
-
-    async def find_some(
-        self,
-        collection: str,
-        where: Where,
-        *,
-        sort: Sort = (),
-        limit: int,
-        fields: Sequence[str] = (),
-        bytes_max: int,
-    ) -> tuple[list[Document], bool]:
-        return some_of(await self.find(collection, where, sort=sort, fields=fields), limit, bytes_max)
 
     async def ancestors(
         self, collection: str, ids: Sequence[Any], *, via: str, depth_max: int | None = None
