@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, StrictInt
 
-from contracts.fields import Code, Detail
+from contracts.fields import Code, Detail, Facts, Severity
 from contracts.notifications.channel import Channel, Language
 from contracts.wire.envelope import Event, Timestamp
 
@@ -27,18 +27,7 @@ RouteId = Annotated[
         examples=["warehouse"],
     ),
 ]
-Severity = Annotated[
-    Literal["info", "warning", "critical"], Field(description="How urgent it is.", examples=["warning"])
-]
 Attempt = Annotated[StrictInt, Field(ge=1, description="The number of the attempt, from 1.", examples=[1])]
-Facts = Annotated[
-    dict[str, str],
-    Field(
-        description="The values that the alert's sentence is made of, by name, so that it can be said in any language.",
-        examples=[{"product_id": "1082185", "available": "3", "low_at": "5"}],
-    ),
-]
-
 ITEMS_MAX = 20
 
 
@@ -74,7 +63,7 @@ class NotificationDue(OfNotification, Event, type="notification.due.v1"):
         Literal["raised", "repeated", "escalated", "resolved", "test"],
         Field(description="Why it is sent.", examples=["raised"]),
     ]
-    channel: Channel
+    channel: Annotated[Channel, Field(examples=[{"kind": "email", "to": ["warehouse@example.com"]}])]
     language: Language = "en"
     thread: Annotated[str, Field(examples=["stock_low/shop-367"])]
     items: Annotated[list[Item], Field(max_length=ITEMS_MAX)]
@@ -93,7 +82,7 @@ class NotificationDelivered(OfNotification, Event, type="notification.delivered.
 
 
 class NotificationFailed(OfNotification, Event, type="notification.failed.v1"):
-    """An attempt failed. `refused`: until somebody mends what `detail` names, it will fail again. `unavailable`: it was
+    """An attempt failed. `refused`: until a person mends what `detail` names, it will fail again. `unavailable`: it was
     certainly not delivered. `unknown`: it may have been.
     """
 
