@@ -25,9 +25,8 @@ from infra.ports.store import JOURNALS, Document
 from infra.ports.time import RealTime
 from infra.ports.topology import Binding, Queue, Topology
 from infra.runtime import roster
+from infra.runtime.collections import collections_of
 from infra.runtime.decoding import Decoder
-from infra.runtime.journal import Journal
-from infra.runtime.quarantine import Quarantine
 from infra.runtime.topology import PARKED, topology_of
 from infra.settings import Settings
 from infra.shops.logins import shop_login
@@ -82,10 +81,8 @@ class Stage:
 
     async def build(self) -> None:
         self._client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHANS_MAX_S})
-        journal = Journal(self._worker.name, self._settings.journal_retention_days).collection
-        runtime = (journal, Quarantine(self._worker.name).collection)
         store = MongoStore.connect(self._settings.mongodb_url, self._settings.database)
-        await store.prepare([*self._worker.repository.collections, *runtime, READERS])
+        await store.prepare([*collections_of(self._worker, self._settings), READERS])
         store.close()
         await rabbitmq_topology.declare(self._settings.rabbitmq_url, self._topology)
         for queue in self._topology.queues:
