@@ -3,13 +3,35 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from contracts.notifications.v1 import NotificationDue
+from contracts.notifications.channel import Channel
+from contracts.notifications.v1 import Item, NotificationDue
 from contracts.wire.answer import Answer, Outcome
 from infra.ports.time import Time
+from tests.builders import NOW
 
 NOTIFICATION_DUE = NotificationDue.message_type.rpartition(".")[0]
+
+
+CODES: Mapping[Outcome, str] = {"done": "accepted", "refused": "gone", "unavailable": "away", "unknown": "silent"}
+
+
+def due(
+    notification_id: str = "notification-1", *, attempt: int = 1, route_id: str = "warehouse", host: str = "hooks.test"
+) -> NotificationDue:
+    """A notification for a webhook; the receiver answers by its route, and its host is the destination."""
+    item = Item(alert="stock/501", kind="stock_low", state="open", detail="Product 501 has 3 units left.", since=NOW)
+    return NotificationDue(
+        notification_id=notification_id,
+        route_id=route_id,
+        attempt=attempt,
+        reason="raised",
+        channel=Channel(kind="webhook", host=host, sealed="sealed-1:bm90IGEgc2VjcmV0"),
+        thread="stock_low/501",
+        items=[item],
+    )
 
 
 @dataclass(slots=True)
@@ -43,5 +65,4 @@ class Receiver:
         return None
 
     def answer(self, outcome: Outcome) -> Answer:
-        codes = {"done": "accepted", "refused": "gone", "unavailable": "away", "unknown": "silent"}
-        return Answer(outcome, codes[outcome], f"The receiver answers {outcome}.", self.time.now())
+        return Answer(outcome, CODES[outcome], f"The receiver answers {outcome}.", self.time.now())

@@ -20,9 +20,8 @@ def outside_of(settings: Settings) -> Mapping[str, Outside[Any]]:
 def check(workers: Iterable[Worker], outside: Mapping[str, Outside[Any]]) -> None:
     """Raise StartError if one of these workers performs calls for which there is no adapter."""
     for worker in workers:
-        missing = [
-            each.noun_and_verb for each in worker.handlers if each.performs and each.noun_and_verb not in outside
-        ]
+        asking = [handler.noun_and_verb for handler in worker.handlers if handler.performs]
+        missing = [name for name in asking if name not in outside]
         if missing:
             raise StartError(
                 f"{worker.name} needs an adapter for {', '.join(missing)}; add it to `outside_of` in "

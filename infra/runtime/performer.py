@@ -172,7 +172,7 @@ class Performer(BatchLoop):
                 return answer
         return await self._outside.send(call.message.data, call.key)
 
-    def _unknown(self, call: _Call, error: object) -> Answer:
+    def _unknown(self, call: _Call, error: Exception) -> Answer:
         """The answer of a call that has none."""
         if isinstance(error, TimeoutError):
             detail = f"{call.destination} did not answer within {self._settings.call_deadline_s:g} s."
@@ -217,7 +217,7 @@ def _fields(call: _Call) -> dict[str, object]:
     }
 
 
-def _place(error: object) -> dict[str, object]:
+def _place(error: Exception) -> dict[str, object]:
     """Where an exception was raised. Its text is not logged: it may contain an address with its secret."""
-    frames = traceback.format_tb(error.__traceback__) if isinstance(error, BaseException) else []
+    frames = traceback.format_tb(error.__traceback__)
     return {"error": type(error).__name__, "where": frames[-1].strip() if frames else ""}

@@ -33,6 +33,7 @@ from infra.ports.topology import Topology
 from infra.processes.fleet import Fleet
 from infra.runtime import roster
 from infra.runtime.batch import Ports
+from infra.runtime.performer import loop_of
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
