@@ -22,7 +22,7 @@ def record(state: State, message: Message[NotificationDue], answer: Answer) -> D
     """
     due = message.data
     known = state.deliveries.get(due.notification_id)
-    event = _delivered(due, answer) if answer.outcome == "done" else _failed(due, answer)
+    event = _event_of(due, answer)
     if known is not None and (known.outcome == "done" or (due.attempt < known.attempts and answer.outcome != "done")):
         return Decision(state, (event,), answer.outcome)
     delivery = NotificationDelivery(
@@ -38,27 +38,23 @@ def record(state: State, message: Message[NotificationDue], answer: Answer) -> D
     return Decision(state.with_delivery(delivery), (event,), answer.outcome)
 
 
-def _delivered(due: NotificationDue, answer: Answer) -> NotificationDelivered:
-    return NotificationDelivered(
+def _event_of(due: NotificationDue, answer: Answer) -> NotificationDelivered | NotificationFailed:
+    if answer.outcome == "done":
+        return NotificationDelivered(
+            notification_id=due.notification_id,
+            route_id=due.route_id,
+            attempt=due.attempt,
+            code=answer.code,
+            reference=answer.reference,
+            delivered_at=answer.at,
+        )
+    return NotificationFailed(
         notification_id=due.notification_id,
         route_id=due.route_id,
         attempt=due.attempt,
+        outcome=answer.outcome,
         code=answer.code,
-        reference=answer.reference,
-        delivered_at=answer.at,
-    )
-
-
-def _failed(due: NotificationDue, answer: Answer) -> NotificationFailed:
-    return NotificationFailed.model_validate(
-        {
-            "notification_id": due.notification_id,
-            "route_id": due.route_id,
-            "attempt": due.attempt,
-            "outcome": answer.outcome,
-            "code": answer.code,
-            "detail": answer.detail,
-            "retry_after_s": answer.retry_after_s,
-            "failed_at": answer.at,
-        }
+        detail=answer.detail,
+        retry_after_s=answer.retry_after_s,
+        failed_at=answer.at,
     )
