@@ -83,6 +83,21 @@ class Settings(BaseSettings):
     suspect_tries_max: int = 3
     """A message that ended its process this often, alone, is dead-lettered."""
 
+    calls_in_flight_max: int = 8
+    """Calls to the outside that one performer makes at a time, and messages of one batch: a batch waits for its slowest
+    call, and each takes a connection. More replicas make more calls."""
+
+    call_deadline_s: float = 20.0
+    """How long a call to the outside may take; then its outcome is unknown. Below `shutdown_wait_s`, so that a process
+    that is to stop finishes its calls."""
+
+    calls_failed_max: int = 5
+    """Calls in a row that a destination leaves without an answer; then it is paused. A single failure is chance."""
+
+    destination_pause_s: float = 30.0
+    """How long a paused destination gets no call, then one. Its messages are answered at once, so that those for other
+    destinations do not wait behind them."""
+
     journal_retention_days: int = 30
     """How long a repeat is recognised by its id; afterwards only by natural keys (order id, receipt id)."""
 

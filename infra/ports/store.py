@@ -10,6 +10,9 @@ Document = dict[str, Any]
 
 JOURNALS = "journal."
 """The prefix of a journal's collection name; the worker's name follows."""
+
+ATTEMPTS = "attempts."
+"""The prefix of the collection that notes a worker's calls to the outside; the worker's name follows."""
 T = TypeVar("T")
 
 

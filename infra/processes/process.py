@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -21,16 +21,17 @@ from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq import RabbitConsumer, RabbitPublisher
 from infra.collector import collect_seldom
 from infra.ports.messaging import BrokerUnavailable, Inbox
+from infra.ports.outside import Outside
 from infra.ports.store import StoreUnavailable
 from infra.ports.time import RealTime
 from infra.ports.topology import DeclaredOtherwise
-from infra.processes import clock, health
+from infra.processes import clock, health, outside
 from infra.processes.broker_look import BrokerLook, ready_of
 from infra.processes.start import StartError, take_port, url_of
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.journal import Journal
-from infra.runtime.quarantine import Quarantine
+from infra.runtime.collections import collections_of
+from infra.runtime.performer import loop_of
 from infra.runtime.topology import PARKED, topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
@@ -57,9 +58,7 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
     try:
         await _reach(settings, MONGODB, store.ping, readiness)
         for worker in workers:
-            journal = Journal(worker.name, settings.journal_retention_days)
-            runtime = (journal.collection, Quarantine(worker.name).collection)
-            await store.prepare([*worker.repository.collections, *runtime])
+            await store.prepare(collections_of(worker, settings))
         await store.prepare([READERS])
     finally:
         store.close()
@@ -72,10 +71,11 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Where a test can wrap the ports and inboxes of the loops, and request a stop."""
+    """Where a test can wrap the ports and inboxes of the loops, replace the outside, and request a stop."""
 
     ports: Callable[[Ports], Ports] = lambda ports: ports
     inbox: Callable[[Inbox], Inbox] = lambda inbox: inbox
+    outside: Callable[[Settings], Mapping[str, Outside[Any]]] = outside.outside_of
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -94,6 +94,8 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
     listener = take_port(settings.health_host, settings.health_port, "health and metrics", "TRIBUTARY_HEALTH_PORT")
     async with contextlib.AsyncExitStack() as stack:
         workers = [roster.load(name) for name in names if name != roster.CLOCK]
+        destinations = hooks.outside(settings)
+        outside.check(workers, destinations)
         readiness = Readiness()
         readiness.lacks(_START, "the process is starting")
         metrics.of_process(is_ready=lambda: not readiness.reasons, restarts=settings.restarts)
@@ -109,7 +111,8 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s, link=publishing)
         consumer = RabbitConsumer(settings.rabbitmq_url, consuming)
         readers = Readers(store, RealTime())
-        ports = hooks.ports(Ports(store, publisher, RealTime(), readiness, readers.shops))
+        ports = Ports(store, publisher, RealTime(), readiness, readers.shops, outside=destinations)
+        ports = hooks.ports(ports)
         # A client that was never used does not monitor its servers.
         if not await _unless(stopping, _reach(settings, MONGODB, store.ping, readiness)):
             return
@@ -160,7 +163,7 @@ def _loops(
                 bytes_max=settings.prefetch_bytes_max,
                 body_bytes_max=settings.bytes_max_of(commands=handler.reads_command),
             )
-            loops.append(BatchLoop(worker, handler, hooks.inbox(inbox), ports, settings, routed=routed))
+            loops.append(loop_of(worker, handler, hooks.inbox(inbox), ports, settings, routed=routed))
 
     return loops
 

@@ -8,17 +8,19 @@ batch commits, the next collects at the broker and in the inbox: the batch size 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from contracts.wire.envelope import Command, Message
+from infra.ports.calls import Calls, SideBySide
 from infra.ports.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
+from infra.ports.outside import Outside
 from infra.ports.store import Store, StoreConflict, StoreUnavailable, Transaction
 from infra.ports.time import Time
 from infra.runtime import outbox
@@ -73,6 +75,9 @@ class Ports:
     turn: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock)
     """Held by the loop of the process that handles a batch. Two loops at a time would share one interpreter, and each
     take as long as both. And if one batch ended the process, both would be suspected."""
+    outside: Mapping[str, Outside[Any]] = field(default_factory=dict)
+    """Where performers make their calls, by the message that asks for one, without its version."""
+    calls: Calls = field(default_factory=SideBySide)
 
 
 class BatchLoop:

@@ -32,7 +32,8 @@ from infra.ports.time import RealTime
 from infra.ports.topology import Topology
 from infra.processes.fleet import Fleet
 from infra.runtime import roster
-from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.batch import Ports
+from infra.runtime.performer import loop_of
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
@@ -94,7 +95,7 @@ class Site:
         await readers.load()
         ports = Ports(self.store, over(publisher), RealTime(), Readiness(), readers.shops)
         loops = [
-            BatchLoop(
+            loop_of(
                 worker,
                 handler,
                 consumer.subscribe(worker.queue_of(handler), prefetch=100, bytes_max=self.settings.prefetch_bytes_max),

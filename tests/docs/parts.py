@@ -13,6 +13,7 @@ from infra.operators.invariants import invariants, proved_by
 from infra.operators.message_audit import PROVES
 from infra.ports.store import Collection
 from infra.runtime import roster
+from infra.runtime.attempts import Attempts
 from infra.runtime.journal import Journal
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.worker import Worker
@@ -22,6 +23,8 @@ from tests.architecture.sources import ROOT, WORKERS, imports_of, named, service
 TRANSLATIONS = "docs/workers.zh-CN.yaml"
 ANY = "<worker>"
 """Stands for the name of each worker."""
+PERFORMER = "<performer>"
+"""Stands for the name of each worker that makes calls to the outside."""
 
 
 def workers(chinese: bool) -> str:
@@ -72,7 +75,7 @@ def collections(chinese: bool) -> str:
     del chinese
     views = _views()
     owned: list[Collection] = [each for worker in _in_order() for each in worker.repository.collections]
-    owned += [Journal(ANY, retention_days=1).collection, Quarantine(ANY).collection]
+    owned += [Journal(ANY, 1).collection, Quarantine(ANY).collection, Attempts(PERFORMER, 1).collection]
     return _table(
         ("collection", "holds", "published view"),
         ((f"`{each.name}`", each.holds, f"`{views[each.name]}`" if each.name in views else "") for each in owned),

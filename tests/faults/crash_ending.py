@@ -42,8 +42,11 @@ def ending_of(
     journal: Iterable[Document],
     events: Iterable[dict[str, Any]],
     parked: Iterable[bytes],
+    arrivals: Mapping[str, str],
 ) -> Ending:
-    """Condense what the worker stored, journaled and published, and what the broker parked for it."""
+    """Condense what the worker stored, journaled and published, what the broker parked for it, and what arrived outside
+    by its calls.
+    """
     journal = list(journal)
     handled = [item for record in journal for item in record.get("handled", ())]
     times = Counter(item["id"] for item in handled)
@@ -58,7 +61,7 @@ def ending_of(
         # The id of an event that a bare body caused begins with the time of the delivery.
         ids[event["id"]] = event["id"] if content_of(cause) == cause else f"{content_of(cause)} {content}"
     return Ending(
-        state={name: _documents(name, documents) for name, documents in collections.items()},
+        state={name: _documents(name, documents) for name, documents in collections.items()} | {"outside": arrivals},
         published={ids[key]: content for key, content in published.items()},
         outcomes=_outcomes(handled),
         dead=frozenset(f"{item['id']} {item['reason']}" for record in journal for item in record.get("dead", ())),

@@ -36,6 +36,7 @@ CATCHES = {
         "stock_reservation", "inserted stock_reservation.items", "stock_reservation.items"
     ),
     "leave-decoding-to-the-library": Catch("taking_orders", "before the commit", "not at rest", within_s=5),
+    "send-without-looking": Catch("notification_delivery", "received", "outside: warehouse to-warehouse is 2"),
 }
 
 

@@ -1,0 +1,29 @@
+"""The destinations outside that performers call, made from the settings: the one place that knows their adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from infra.ports.outside import Outside
+from infra.processes.start import StartError
+from infra.runtime.worker import Worker
+from infra.settings import Settings
+
+
+def outside_of(settings: Settings) -> Mapping[str, Outside[Any]]:
+    """The adapter for each message that asks for a call, by its type without the version."""
+    del settings
+    return {}
+
+
+def check(workers: Iterable[Worker], outside: Mapping[str, Outside[Any]]) -> None:
+    """Raise StartError if one of these workers performs calls for which there is no adapter."""
+    for worker in workers:
+        asking = [handler.noun_and_verb for handler in worker.handlers if handler.performs]
+        missing = [name for name in asking if name not in outside]
+        if missing:
+            raise StartError(
+                f"{worker.name} needs an adapter for {', '.join(missing)}; add it to `outside_of` in "
+                "infra/processes/outside.py."
+            )

@@ -1,0 +1,223 @@
+"""The loop of a handler that makes calls to the outside: the batch loop, with the calls before the commit.
+
+A. Note the calls that are about to be made, in a transaction of its own. B. Call. C. Commit as ever: the rule gets the
+answer, and the note gets it too. D. Publish. E. Acknowledge.
+
+A crash after A is a redelivery that finds the note: the call is looked up before it is sent again, with the same key.
+Of two processes with the same message, which happens when one has lost its connection, one writes the note and the
+other finds it; a process that stood still after its note looks up as well. If a call and a look-up cross, the same
+key arrives twice, which the destination recognises; one that cannot does not let `look_up` answer None.
+
+Nothing here sleeps or tries again: the pause before another attempt is the business of who asked, by ticks.
+"""
+
+from __future__ import annotations
+
+import math
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from itertools import count
+from typing import Any
+
+from contracts.wire.answer import Answer, Outcome
+from contracts.wire.envelope import Message
+from infra.ports.messaging import Inbox
+from infra.ports.store import Transaction
+from infra.runtime.attempts import Attempt, Attempts, Step, step_of
+from infra.runtime.batch import BatchLoop, Committed, Ports
+from infra.runtime.breaker import Breaker
+from infra.runtime.fold import Work
+from infra.runtime.repository import run_queries
+from infra.runtime.worker import Handler, Worker
+from infra.settings import Settings
+
+_JOURNAL, _ATTEMPTS = "journal", "attempts"
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    message: Message[Any]
+    key: str
+    destination: str
+    looks_up: bool
+
+
+class Performer(BatchLoop):
+    """Handles the messages of one queue by calls. A batch has as many messages as calls may be under way.
+
+    It takes no turns with the other loops of its process, which would stand still while it waits for an answer.
+    """
+
+    def __init__(
+        self,
+        worker: Worker,
+        handler: Handler,
+        inbox: Inbox,
+        ports: Ports,
+        settings: Settings,
+        *,
+        routed: frozenset[str],
+    ) -> None:
+        ports = replace(ports, turn=nullcontext())
+        settings = settings.model_copy(update={"batch_events_max": settings.calls_in_flight_max})
+        super().__init__(worker, handler, inbox, ports, settings, routed=routed)
+        self._outside = ports.outside[handler.noun_and_verb]
+        self._calls = ports.calls
+        self._attempts = Attempts(worker.name, settings.journal_retention_days)
+        self._breaker = Breaker(
+            ports.time, failures_max=settings.calls_failed_max, pause_s=settings.destination_pause_s
+        )
+        self._tries = count()
+
+    async def _commit_batch(self, works: list[Work]) -> list[Committed]:
+        """Call and commit in portions: one AMQP message may carry more messages than calls may be under way."""
+        parts: list[Committed] = []
+        for portion in self._portions(works):
+            parts += await super()._commit_batch(await self._answered(portion))
+        return parts
+
+    def _portions(self, works: list[Work]) -> Iterator[list[Work]]:
+        """In their order. Attempts of one call are in different portions, so that the second sees the first's note."""
+        portion: list[Work] = []
+        keys: set[str] = set()
+        for work in works:
+            key = self._key_of(work.item) if _asks(work) else None
+            if len(portion) == self._settings.calls_in_flight_max or key in keys:
+                yield portion
+                portion, keys = [], set()
+            portion.append(work)
+            keys |= {key} if key is not None else set()
+        if portion:
+            yield portion
+
+    def _key_of(self, item: Any) -> str:
+        return self._handler.key(item.data) if self._handler.key else ""
+
+    async def _answered(self, works: list[Work]) -> list[Work]:
+        """These works with the answers of their calls; those in the journal need none."""
+        asked = {work.item.key: work.item for work in works if isinstance(work.item, Message) and _asks(work)}
+        if not asked:
+            return works
+        by = f"{self._life}/{next(self._tries)}"
+        began = self._time.monotonic()
+        steps = await self._noted(lambda tx: self._note(tx, asked, by))
+        if self._time.monotonic() - began > self._settings.call_deadline_s:
+            # Meanwhile the broker may have given the messages to another process, which has found the notes.
+            steps = {key: "look_up" if step == "send" else step for key, step in steps.items()}
+        answers = await self._perform(asked, steps)
+        return [replace(work, answer=answers.get(work.item.key)) if _asks(work) else work for work in works]
+
+    async def _note(self, tx: Transaction, asked: Mapping[str, Message[Any]], by: str) -> dict[str, Step]:
+        """Note the calls of the messages that the journal does not know; return the step of each."""
+        keys = {message: self._key_of(item) for message, item in asked.items()}
+        found = await run_queries(
+            tx,
+            {
+                _JOURNAL: self._journal.mentions(asked.keys()),
+                _ATTEMPTS: self._attempts.with_keys(set(keys.values())),
+            },
+        )
+        known = self._journal.known(found[_JOURNAL], asked.keys())
+        noted = self._attempts.read(found[_ATTEMPTS])
+        fresh = [message for message in asked if message not in known]
+        steps = {
+            message: step_of(message, by, [each for each in noted if each.key == keys[message]]) for message in fresh
+        }
+        missing = [message for message in fresh if not any(each.message == message for each in noted)]
+        now = self._time.now()
+        await self._attempts.begin(tx, [Attempt(message, keys[message], now, by) for message in missing])
+        return steps
+
+    async def _perform(self, asked: Mapping[str, Message[Any]], steps: Mapping[str, Step]) -> dict[str, Answer]:
+        """Make the calls, all at once, and return the answer for each message."""
+        answers: dict[str, Answer] = {}
+        calls: list[_Call] = []
+        for message, step in steps.items():
+            if isinstance(step, Answer):
+                answers[message] = step
+                continue
+            ready = self._ready(asked[message], looks_up=step == "look_up")
+            if isinstance(ready, _Call):
+                calls.append(ready)
+            else:
+                answers[message] = ready
+        results = await self._calls.make(list(map(self._call, calls)), deadline_s=self._settings.call_deadline_s)
+        for call, result in zip(calls, results, strict=True):
+            answer = result if isinstance(result, Answer) else self._unknown(call, result)
+            self._breaker.record(call.destination, answer.outcome)
+            answers[call.message.key] = answer
+            self._log.info("called", **_fields(call), outcome=answer.outcome, code=answer.code)
+        return answers
+
+    def _ready(self, message: Message[Any], *, looks_up: bool) -> _Call | Answer:
+        """The call, or its answer if it is not to be made: `unavailable`, or `unknown` after an earlier call."""
+        outcome: Outcome = "unknown" if looks_up else "unavailable"
+        try:
+            destination = self._outside.destination(message.data)
+        except Exception as error:
+            self._log.error("adapter_raised", id=message.id, **_place(error))
+            return self._answer(outcome, "adapter_error", "The adapter cannot name the destination; see the log.")
+        pause_s = math.ceil(self._breaker.pause_s(destination))
+        if pause_s:
+            detail = f"{destination} did not answer several calls in a row; the next one is made in {pause_s} s."
+            return replace(self._answer(outcome, "paused", detail), retry_after_s=pause_s)
+        return _Call(message, self._key_of(message), destination, looks_up)
+
+    async def _call(self, call: _Call) -> Answer:
+        if call.looks_up:
+            answer = await self._outside.look_up(call.message.data, call.key)
+            if answer is not None:
+                return answer
+        return await self._outside.send(call.message.data, call.key)
+
+    def _unknown(self, call: _Call, error: Exception) -> Answer:
+        """The answer of a call that has none."""
+        if isinstance(error, TimeoutError):
+            detail = f"{call.destination} did not answer within {self._settings.call_deadline_s:g} s."
+            return self._answer("unknown", "deadline", detail)
+        self._log.error("adapter_raised", **_fields(call), **_place(error))
+        detail = f"The adapter of {call.destination} raised {type(error).__name__}; see the log."
+        return self._answer("unknown", "adapter_error", detail)
+
+    def _answer(self, outcome: Outcome, code: str, detail: str) -> Answer:
+        return Answer(outcome, code, detail, self._time.now())
+
+    async def _commit(self, tx: Transaction, works: list[Work]) -> Committed:
+        """An answer is recorded with what became of its message, even if its rule raised."""
+        committed = await super()._commit(tx, works)
+        folded = committed.folded
+        ended = {item.id for items in (folded.handled, folded.retried, folded.dead) for item in items}
+        answers = {work.item.key: work.answer for work in works if work.answer is not None}
+        await self._attempts.end(tx, {key: answers[key] for key in answers.keys() & ended})
+        return committed
+
+
+def loop_of(
+    worker: Worker, handler: Handler, inbox: Inbox, ports: Ports, settings: Settings, *, routed: frozenset[str]
+) -> BatchLoop:
+    """The loop for the queue of this handler."""
+    kind = Performer if handler.performs else BatchLoop
+    return kind(worker, handler, inbox, ports, settings, routed=routed)
+
+
+def _asks(work: Work) -> bool:
+    return isinstance(work.item, Message) and work.failure is None and work.answer is None
+
+
+def _fields(call: _Call) -> dict[str, object]:
+    """The log fields of a call: ids and the destination's name, never its content or address."""
+    return {
+        "id": call.message.id,
+        "correlation_id": call.message.correlation,
+        "key": call.key,
+        "destination": call.destination,
+        "looked_up": call.looks_up,
+    }
+
+
+def _place(error: Exception) -> dict[str, object]:
+    """Where an exception was raised. Its text is not logged: it may contain an address with its secret."""
+    frames = traceback.format_tb(error.__traceback__)
+    return {"error": type(error).__name__, "where": frames[-1].strip() if frames else ""}

@@ -1,0 +1,25 @@
+"""Notifications for receivers that confirm, refuse, are away, never answer, or cannot be asked."""
+
+from __future__ import annotations
+
+from tests.faults.crash_outside import OUTCOMES, ROBOT
+from tests.faults.crash_scenario import Scenario, noise, outgoing
+from tests.receiver import due
+
+
+def notification_delivery() -> Scenario:
+    """The second attempts follow answers that may mean anything; the last phase repeats what was done."""
+    first = due("to-warehouse")
+    firsts = [first, *(due(f"to-{route}", route_id=route) for route in (ROBOT, *OUTCOMES))]
+    seconds = [due(f"to-{route}", route_id=route, attempt=2) for route in OUTCOMES]
+    return Scenario(
+        "notification_delivery",
+        (
+            (*map(outgoing, firsts), outgoing(first), noise(first.message_type)),
+            tuple(map(outgoing, seconds)),
+            (outgoing(first, again=1), outgoing(due("to-robot-again", route_id=ROBOT))),
+        ),
+        frozenset(["done", "refused", "unavailable", "unknown"]),
+        {},
+        dead=1,
+    )

@@ -1,0 +1,347 @@
+"""A performer notes each call before it, and looks up before it sends again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import structlog
+
+from contracts.notifications.v1 import NotificationDue
+from contracts.wire.answer import Answer
+from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE
+from infra.ports.messaging import Outgoing
+from infra.ports.store import ATTEMPTS, Document, StoreUnavailable
+from infra.processes import outside
+from infra.processes.start import StartError
+from infra.runtime import roster
+from infra.settings import Settings
+from tests.builders import message
+from tests.receiver import Receiver, due
+from tests.workflow.system import System
+
+NOTES = f"{ATTEMPTS}notification_delivery"
+DUE = message(due())
+SETTINGS = Settings(call_deadline_s=0.05, calls_in_flight_max=3, calls_failed_max=2, destination_pause_s=30)
+
+
+class Killed(BaseException):
+    """Ends the process: no handler of exceptions catches it."""
+
+
+@dataclass(slots=True)
+class Odd(Receiver):
+    """Does to the routes of these names what they say."""
+
+    under_way: int = 0
+    most_under_way: int = 0
+    dies: bool = False
+    stops: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def destination(self, request: NotificationDue) -> str:
+        if request.route_id == "nameless":
+            raise KeyError("no host")
+        return Receiver.destination(self, request)
+
+    async def send(self, request: NotificationDue, key: str) -> Answer:
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await asyncio.sleep(0)
+        try:
+            answer = await Receiver.send(self, request, key)
+            self.arrived.set()
+            if self.dies:
+                raise Killed
+            if request.route_id == "hangs":
+                await asyncio.sleep(60)
+            if request.route_id == "stops":
+                await self.stops.wait()
+            if request.route_id == "raises":
+                raise ValueError(request.channel.sealed)
+            return answer
+        finally:
+            self.under_way -= 1
+
+
+@pytest.fixture
+def system() -> System:
+    return a_system()
+
+
+def a_system(receiver: type[Receiver] = Odd, **settings: Any) -> System:
+    system = System([roster.load("notification_delivery")], settings=SETTINGS.model_copy(update=settings))
+    system.outside = receiver(system.time)
+    restart(system)
+    return system
+
+
+def restart(system: System) -> None:
+    """A new process: what the former had not acknowledged is redelivered."""
+    system.broker.redeliver()
+    system.loops = system.loops_with(system.broker)
+
+
+def notes(system: System) -> Mapping[str, Document]:
+    return {note["_id"]: note for note in system.documents(NOTES)}
+
+
+def answers(system: System) -> list[tuple[str, str]]:
+    """The outcome and code of each reported attempt."""
+    events = system.events("notification.delivered.v1", "notification.failed.v1")
+    return [(event["data"].get("outcome", "done"), event["data"]["code"]) for event in events]
+
+
+async def test_the_answer_becomes_an_event_and_joins_the_note(system: System) -> None:
+    await system.send(DUE)
+    await system.run_until_idle()
+
+    assert system.outside.arrivals == ["notification-1"]
+    assert answers(system) == [("done", "accepted")]
+    note = notes(system)[DUE.key]
+    assert (note["key"], note["answer"]["outcome"]) == ("notification-1", "done")
+    assert "state" not in note
+    await system.assert_sound()
+
+
+async def test_a_process_that_dies_after_the_call_is_followed_by_one_that_looks_up(system: System) -> None:
+    assert isinstance(system.outside, Odd)
+    system.outside.dies = True
+    await system.send(DUE)
+    with pytest.raises(Killed):
+        await system.run_until_idle()
+    assert notes(system)[DUE.key]["state"] == "calling"
+
+    system.outside.dies = False
+    restart(system)
+    await system.run_until_idle()
+
+    assert system.outside.looked_up == ["notification-1"]
+    assert system.outside.arrivals == ["notification-1"]
+    assert answers(system) == [("done", "accepted")]
+
+
+async def test_a_call_that_never_arrived_is_sent_again_with_the_same_key(system: System) -> None:
+    assert isinstance(system.outside, Odd)
+    system.outside.dies = True
+    await system.send(DUE)
+    with pytest.raises(Killed):
+        await system.run_until_idle()
+    system.outside.arrivals.clear()
+
+    system.outside.dies = False
+    restart(system)
+    await system.run_until_idle()
+
+    assert (system.outside.looked_up, system.outside.arrivals) == (["notification-1"], ["notification-1"])
+
+
+async def test_of_two_processes_with_the_same_message_the_second_looks_up(system: System) -> None:
+    """The first has lost its connection and is still calling."""
+    assert isinstance(system.outside, Odd)
+    stopped = message(due(route_id="stops"))
+    await system.send(stopped)
+    first = asyncio.create_task(system.loops[0].run())
+    await system.outside.arrived.wait()
+
+    restart(system)
+    await system.run_until_idle()
+    system.outside.stops.set()
+    with pytest.raises(KeyError, match=r"\d"):  # The broker in memory refuses the acknowledgement of the first.
+        await first
+
+    assert (system.outside.arrivals, system.outside.looked_up) == (["notification-1"], ["notification-1"])
+    assert set(answers(system)) == {("done", "accepted")}
+    assert len({event["id"] for event in system.events("notification.delivered.v1")}) == 1
+
+
+async def test_a_known_message_is_not_called_again(system: System) -> None:
+    await system.send(DUE)
+    await system.send(DUE)
+    await system.run_until_idle()
+
+    assert system.outside.arrivals == ["notification-1"]
+    assert answers(system) == [("done", "accepted")]
+
+
+async def test_the_events_of_a_known_message_are_published_again_without_a_call(system: System) -> None:
+    await system.send(DUE)
+    [queued] = system.broker.queues["notification_delivery.notification.due"]
+    await system.run_until_idle()
+    system.broker.unacknowledged[queued.receipt] = ("notification_delivery.notification.due", queued)
+    restart(system)
+    await system.run_until_idle()
+
+    assert (system.outside.arrivals, system.outside.looked_up) == (["notification-1"], [])
+    assert answers(system) == [("done", "accepted")] * 2
+
+
+async def test_a_commit_without_an_answer_is_no_reason_to_look_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    system = a_system(call_deadline_s=20.0)
+    failing = iter([StoreUnavailable("away"), StoreUnavailable("away")])
+    transact = system.store.transact
+
+    async def sometimes(work: Any) -> Any:
+        result = await transact(work)
+        if error := next(failing, None):
+            raise error
+        return result
+
+    monkeypatch.setattr(system.store, "transact", sometimes)
+    await system.send(DUE)
+    await system.run_until_idle()
+
+    assert (system.outside.arrivals, system.outside.looked_up) == (["notification-1"], [])
+    assert set(answers(system)) == {("done", "accepted")}
+
+
+async def test_the_next_attempt_looks_up_where_the_one_before_may_have_arrived() -> None:
+    system = a_system(calls_failed_max=5)
+    for attempt, outcome in ((1, "unavailable"), (2, "unknown"), (3, "done")):
+        system.outside.answers["warehouse"] = outcome  # type: ignore[assignment]
+        await system.publish(due(attempt=attempt))
+        await system.run_until_idle()
+
+    # Attempt 1 certainly did not arrive, so attempt 2 is sent; attempt 3 finds that attempt 2 arrived.
+    assert (system.outside.arrivals, system.outside.looked_up) == (["notification-1"], ["notification-1"])
+    assert answers(system) == [("unavailable", "away"), ("unknown", "silent"), ("done", "accepted")]
+
+
+async def test_what_was_done_is_never_called_again(system: System) -> None:
+    for attempt in (1, 2):
+        await system.publish(due(attempt=attempt))
+    await system.run_until_idle()
+
+    assert (system.outside.arrivals, system.outside.looked_up) == (["notification-1"], [])
+    assert answers(system) == [("done", "accepted")] * 2
+
+
+async def test_a_call_past_its_deadline_is_unknown(system: System) -> None:
+    await system.publish(due("slow", route_id="hangs"), due("quick", host="other.test"))
+    await system.run_until_idle()
+
+    assert sorted(answers(system)) == [("done", "accepted"), ("unknown", "deadline")]
+
+
+async def test_an_adapter_that_raises_is_unknown_and_its_text_is_not_logged(system: System) -> None:
+    with structlog.testing.capture_logs() as logged:
+        restart(system)
+        await system.publish(due(route_id="raises"))
+        await system.run_until_idle()
+
+    assert answers(system) == [("unknown", "adapter_error")]
+    [raised] = [entry for entry in logged if entry["event"] == "adapter_raised"]
+    assert (raised["error"], raised["key"]) == ("ValueError", "notification-1")
+    assert "sealed-1:" not in str(logged)
+
+
+async def test_an_adapter_that_cannot_name_the_destination_made_no_call(system: System) -> None:
+    await system.publish(due(route_id="nameless"))
+    await system.run_until_idle()
+
+    assert answers(system) == [("unavailable", "adapter_error")]
+
+
+async def test_only_as_many_calls_are_under_way_as_are_allowed(system: System) -> None:
+    assert isinstance(system.outside, Odd)
+    body = b"[" + b",".join(message(due(f"n-{number}")).to_bytes() for number in range(10)) + b"]"
+    await system.broker.publish([Outgoing(EVENTS_EXCHANGE, NotificationDue.message_type, body, BATCH)])
+    await system.run_until_idle()
+
+    assert system.outside.most_under_way == SETTINGS.calls_in_flight_max
+    assert len(answers(system)) == 10
+
+
+async def test_a_destination_without_answers_is_paused_and_then_tried_once(system: System) -> None:
+    system.outside.answers["away"] = "unavailable"
+    for number in range(3):
+        await system.publish(due(f"n-{number}", route_id="away"))
+        await system.run_until_idle()
+    await system.publish(due("elsewhere", host="other.test"))
+    await system.run_until_idle()
+    assert answers(system) == [("unavailable", "away")] * 2 + [("unavailable", "paused"), ("done", "accepted")]
+
+    await system.pass_time(seconds=31)
+    await system.publish(due("n-3", route_id="away"), due("n-4", route_id="away"))
+    await system.run_until_idle()
+    assert answers(system)[4:] == [("unavailable", "away"), ("unavailable", "paused")]
+
+    await system.pass_time(seconds=31)
+    for number in (5, 6):
+        await system.publish(due(f"n-{number}"))
+        await system.run_until_idle()
+    assert answers(system)[6:] == [("done", "accepted")] * 2
+
+
+async def test_a_refusal_is_an_answer_and_pauses_nothing(system: System) -> None:
+    system.outside.answers["warehouse"] = "refused"
+    for number in range(4):
+        await system.publish(due(f"n-{number}"))
+        await system.run_until_idle()
+
+    assert answers(system) == [("refused", "gone")] * 4
+
+
+async def test_while_paused_an_earlier_call_stays_unknown(system: System) -> None:
+    system.outside.answers["warehouse"] = "unknown"
+    for number in range(2):
+        await system.publish(due(f"n-{number}"))
+        await system.run_until_idle()
+    await system.publish(due("n-0", attempt=2))
+    await system.run_until_idle()
+
+    assert answers(system)[2:] == [("unknown", "paused")]
+    [event] = system.events("notification.failed.v1")[2:]
+    assert event["data"]["retry_after_s"] == 30
+
+
+async def test_a_rule_that_raises_is_tried_again_with_the_same_answer(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bugs = iter([ZeroDivisionError("a bug in the rule")])
+    worker = system.workers[0]
+    [handler] = worker.handlers
+
+    def weak(*given: Any) -> Any:
+        if error := next(bugs, None):
+            raise error
+        return rule(*given)
+
+    rule = handler.decide
+    object.__setattr__(handler, "decide", weak)
+    try:
+        await system.send(DUE)
+        await system.run_until_idle(with_retries=True)
+    finally:
+        object.__setattr__(handler, "decide", rule)
+
+    assert (system.outside.arrivals, system.outside.looked_up) == (["notification-1"], [])
+    assert answers(system) == [("done", "accepted")]
+
+
+async def test_a_process_that_stood_still_after_its_note_looks_up(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    transact = system.store.transact
+
+    async def slow(work: Any) -> Any:
+        system.time.advance_to(system.time.now() + timedelta(seconds=1))
+        return await transact(work)
+
+    monkeypatch.setattr(system.store, "transact", slow)
+    await system.send(DUE)
+    await system.run_until_idle()
+
+    assert (system.outside.looked_up, system.outside.arrivals) == (["notification-1"], ["notification-1"])
+
+
+def test_a_process_without_the_adapter_does_not_start() -> None:
+    workers = [roster.load("catalog"), roster.load("notification_delivery")]
+
+    with pytest.raises(StartError, match=r"notification_delivery needs an adapter for notification\.due"):
+        outside.check(workers, {})
+    outside.check(workers, {"notification.due": Receiver(System([workers[0]]).time)})

@@ -1,0 +1,14 @@
+"""Which message asks for which call, and the rule of its answer. The calls themselves are adapters of infra."""
+
+from contracts.notifications.v1 import NotificationDue
+from infra.runtime.worker import Worker, performs
+from workers.notification_delivery.audit import audit
+from workers.notification_delivery.decide import key_of, record
+from workers.notification_delivery.repository import DeliveryRepository
+
+WORKER = Worker(
+    name="notification_delivery",
+    repository=DeliveryRepository,
+    handlers=(performs(NotificationDue, key=key_of, decide=record),),
+    audits=(audit,),
+)
