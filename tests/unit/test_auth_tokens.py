@@ -19,7 +19,7 @@ from jwt.algorithms import ECAlgorithm
 from api.identity.model import SigningKey
 from api.identity.permissions import DEFAULTS, PERMISSIONS, effective, narrowed
 from api.identity.principal import InvalidToken, Principal, principal_of
-from api.identity.sealing import CannotUnseal, seal, unseal
+from infra.sealing import CannotUnseal, seal, unseal
 from api.identity.tokens.external import ProviderTokens, found_at
 from api.identity.tokens.keys import rotated, signing_at
 from api.identity.tokens.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
