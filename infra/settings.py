@@ -17,7 +17,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from contracts.numbers import decimal_of, whole_of
 from contracts.wire.envelope import BATCH_EVENTS_MAX
 
-
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
@@ -138,9 +137,9 @@ class Settings(BaseSettings):
     """Encrypts and proves the signing keys in the database: 32 random characters or more. Without it they are readable
     there, and the API starts on loopback addresses only."""
 
-    delivery_secret: SecretStr | None = None
-    """Seals addresses and secrets of channels, which journals and backups keep in their messages: 32 random characters or
-    more, known to the API, the command line and the process that sends. Without it only e-mail can be sent."""
+    delivery_secret: SecretStr | None = Field(None, min_length=32)
+    """Seals addresses and secrets of channels, whose messages journals and backups keep: 32 random characters or more,
+    the same for the API, the command line and the process that sends. Without it only e-mail can be sent."""
 
     outside_allowed: tuple[Annotated[str, AfterValidator(_receiver)], ...] = ()
     """Receivers of our own that webhooks may reach although their addresses are private, also over http: each a
@@ -150,8 +149,8 @@ class Settings(BaseSettings):
     """Certificates (PEM) of our own receivers and mail server, trusted besides those of the system."""
 
     outside_deadline_s: float = Field(20.0, gt=0)
-    """How long one call may take from the look-up of its host to the last byte of the answer. A receiver that takes longer
-    may have it and is asked again."""
+    """How long one call may take, from the look-up of its host to the last byte of the answer. A slower receiver may
+    have the message, and gets it again."""
 
     smtp_host: str | None = None
     """The mail server that takes our e-mails; without it they are refused."""
@@ -163,8 +162,8 @@ class Settings(BaseSettings):
     smtp_user: str | None = None
     smtp_password: SecretStr | None = None
     smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
-    """`starttls` and `tls` (from the first byte, port 465) check the server's certificate; `none` is for a mail server on
-    this machine only."""
+    """`starttls` and `tls` (from the first byte, port 465) check the server's certificate; `none` is only for a mail
+    server on this machine."""
 
     access_token_life_s: int = Field(600, ge=60, le=3600)
     """How long a stolen access token works, unless its holder's logins end. A token with a longer life is refused."""

@@ -35,7 +35,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """`lines` are one for each alert; `more` counts those without a line, and `number` lets readers recognise a repeat."""
+    """`lines` are one for each alert, `more` counts those without a line; readers recognise a repeat by `number`."""
 
     title: str
     lines: tuple[str, ...]

@@ -1,7 +1,8 @@
 """Which addresses outside may be called: only those that are not part of our own network.
 
-A person who defines a webhook chooses where our process sends a request from inside. So the scheme is https, the host is
-resolved once, each of its addresses is checked, and the caller connects to a checked address instead of resolving again.
+A person who defines a webhook chooses where our process, which is inside, sends a request. So the scheme is https, the
+host is resolved once, each of its addresses is checked, and the caller connects to a checked address without resolving
+again.
 """
 
 from __future__ import annotations
@@ -118,8 +119,8 @@ class Guard:
         if not is_public(address):
             raise ReceiverRefused(
                 "address_not_public",
-                f"The host {url.host} has an address that is not public. If it is a receiver of your own, add it to the "
-                "setting TRIBUTARY_OUTSIDE_ALLOWED.",
+                f"The host {url.host} has an address that is not public. If it is a receiver of your own, add it to "
+                "the setting TRIBUTARY_OUTSIDE_ALLOWED.",
             )
 
 
