@@ -12,8 +12,10 @@ from contracts.fields import visible_text
 from contracts.notifications.channel import Language
 from contracts.notifications.v1 import Item, NotificationDue
 
-LINE_LENGTH_MAX = 400
-TITLE_LENGTH_MAX = 120
+LINE_LENGTH_MAX = 300
+TITLE_LENGTH_MAX = 100
+"""Title and one line have at most 1,600 bytes, so that they fit into the shortest message of a chat robot."""
+
 NUMBER_LENGTH = 8
 
 

@@ -6,7 +6,7 @@ None of them can be asked whether it has a message. Its number is in the text, s
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,9 +15,7 @@ from contracts.notifications.wording import text_of
 from contracts.wire.answer import Answer
 from infra.adapters.outside.https import Post, Reply, answer_of_status
 
-_INERT = str.maketrans(
-    {"@": "＠", "<": "＜", ">": "＞", "[": "［", "]": "］", "*": "＊", "`": "｀", "~": "～", "#": "＃"}
-)
+_INERT = str.maketrans("@<>[]*`~#", "＠＜＞［］＊｀～＃")
 """Letters that any robot reads as a mention or as mark-up, as letters that none of them reads so."""
 
 
@@ -36,9 +34,7 @@ def too_many(wait_s: int) -> Meaning:
 
 
 BUSY = Meaning("unavailable", "receiver_unavailable", "is busy; it is tried again later.")
-GONE = Meaning(
-    "refused", "gone", "does not know this robot: copy its webhook address again, and define the route with it."
-)
+GONE = Meaning("refused", "gone", "does not know this robot: copy its address again, and define the route with it.")
 WRONG_SIGN = Meaning(
     "refused",
     "wrong_sign",
@@ -51,20 +47,23 @@ NO_KEYWORD = Meaning(
 NOT_ALLOWED_IP = Meaning(
     "refused", "ip_not_allowed", "does not accept this machine's address: add it to the robot's allowed addresses."
 )
+_UNLISTED = Meaning("unavailable", "rejected", "did not take the message; it is tried again later.")
 INVALID = Meaning("refused", "rejected", "cannot read the message; report this with the notification's number.")
 
 
 def robot_text(due: NotificationDue, bytes_max: int) -> str:
-    """Title, lines and number in at most `bytes_max` bytes of UTF-8. Lines that do not fit are counted."""
+    """Title, lines and number in at most `bytes_max` bytes of UTF-8, which one line always fits. Others are counted."""
     text = text_of(due)
     lines = [line.translate(_INERT) for line in text.lines]
     title = text.title.translate(_INERT)
     kept = len(lines)
-    while (
-        len(written := "\n".join((title, *lines[:kept], *text.footer(len(lines) - kept))).encode()) > bytes_max and kept
-    ):
+    while len((written := _joined(title, lines[:kept], text.footer(len(lines) - kept))).encode()) > bytes_max:
         kept -= 1
-    return written[:bytes_max].decode(errors="ignore")
+    return written
+
+
+def _joined(title: str, lines: Sequence[str], footer: Sequence[str]) -> str:
+    return "\n".join((title, *lines, *footer))
 
 
 def json_post(url: str, body: Mapping[str, object]) -> Post:
@@ -83,14 +82,12 @@ def judge_body(reply: Reply, meanings: Mapping[int, Meaning], *, code_field: str
         return reply.answer("unknown", "no_answer", "got the message and gave no readable answer.")
     if code == 0:
         return reply.answer("done", "delivered", "answered with code 0.")
-    return answer_of(
-        reply, meanings.get(code) or Meaning("unavailable", "rejected", f"answered with code {code}."), code
-    )
+    return answer_of(reply, meanings.get(code, _UNLISTED), code)
 
 
 def answer_of(reply: Reply, meaning: Meaning, code: object) -> Answer:
     detail = f"{reply.host} {meaning.detail} (code {code})"
-    wait_s = meaning.retry_after_s or reply.retry_after_s
+    wait_s = reply.retry_after_s if meaning.retry_after_s is None else meaning.retry_after_s
     return Answer(meaning.outcome, meaning.code, detail, reply.at, retry_after_s=wait_s)
 
 
