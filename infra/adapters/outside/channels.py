@@ -16,7 +16,7 @@ from infra.adapters.outside.https import Https, Post, Reply
 from infra.ports.outside import Outside
 from infra.ports.time import RealTime, Time
 from infra.receivers.addresses import SETTING, Address, open_address
-from infra.receivers.guard import Guard
+from infra.receivers.guard import Guard, Resolve, resolve
 from infra.receivers.signing import BadSecret
 from infra.sealing import CannotUnseal
 from infra.settings import Settings
@@ -43,19 +43,19 @@ HTTP_CHANNELS: Mapping[Kind, HttpChannel] = {
 }
 
 
-def channels(settings: Settings, time: Time | None = None) -> Outside[NotificationDue]:
-    return _Channels(settings, time or RealTime())
+def channels(settings: Settings, time: Time | None = None, resolve: Resolve = resolve) -> Outside[NotificationDue]:
+    return _Channels(settings, time or RealTime(), Guard(settings.outside_allowed, resolve))
 
 
 class _Channels:
-    def __init__(self, settings: Settings, time: Time) -> None:
+    def __init__(self, settings: Settings, time: Time, guard: Guard) -> None:
         trusted = ssl.create_default_context()
         if settings.outside_ca_file is not None:
             trusted.load_verify_locations(settings.outside_ca_file)
         self._settings = settings
         self._time = time
         self._email = Email(settings, trusted, time)
-        self._https = Https(Guard(settings.outside_allowed), trusted, settings.outside_deadline_s, time)
+        self._https = Https(guard, trusted, settings.outside_deadline_s, time)
 
     def destination(self, request: NotificationDue) -> str:
         channel = request.channel
