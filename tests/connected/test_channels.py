@@ -16,7 +16,7 @@ from contracts.notifications.v1 import NotificationDue
 from infra.adapters.outside.channels import channels
 from infra.ports.outside import Outside
 from tests.receivers import scripts
-from tests.receivers.notifications import KEY, an_item, due, logged, sealed, settings
+from tests.receivers.notifications import KEY, SOON_S, an_item, due, logged, sealed, settings
 from tests.receivers.serving import HOST, Certificates, Script, make_certificates, misbehaving, resolve_here, serving
 from tests.receivers.webhooks import WebhookReceiver
 
@@ -29,10 +29,20 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
+def outside_with(certificates: Certificates, **changed: Any) -> Outside[NotificationDue]:
+    chosen = settings(outside_allowed=["127.0.0.0/8"], outside_ca_file=str(certificates.ca_file), **changed)
+    return channels(chosen, resolve=resolve_here)
+
+
 @pytest.fixture
 def outside(certificates: Certificates) -> Outside[NotificationDue]:
-    chosen = settings(outside_allowed=["127.0.0.0/8"], outside_ca_file=str(certificates.ca_file))
-    return channels(chosen, resolve=resolve_here)
+    return outside_with(certificates)
+
+
+@pytest.fixture
+def hasty(certificates: Certificates) -> Outside[NotificationDue]:
+    """With a short deadline."""
+    return outside_with(certificates, outside_deadline_s=SOON_S)
 
 
 def webhook(port: int, path: str = "/alerts?key=k-canary", scheme: str = "https", secret: str = SECRET) -> Channel:
@@ -119,10 +129,10 @@ async def test_the_status_decides(
     assert len(receiver.ids) == 1, "one request, and none after a redirect"
 
 
-async def test_a_slow_receiver_may_have_it(outside: Outside[NotificationDue], certificates: Certificates) -> None:
-    receiver = WebhookReceiver(SECRET, pause_s=1.0)
+async def test_a_slow_receiver_may_have_it(hasty: Outside[NotificationDue], certificates: Certificates) -> None:
+    receiver = WebhookReceiver(SECRET, pause_s=2 * SOON_S)
     async with serving(receiver.app(), certificates.server) as port:
-        answer = await outside.send(due(webhook(port)), KEY)
+        answer = await hasty.send(due(webhook(port)), KEY)
 
     assert (answer.outcome, answer.code, receiver.ids) == ("unknown", "no_answer", [KEY])
 
@@ -139,23 +149,23 @@ async def test_a_slow_receiver_may_have_it(outside: Outside[NotificationDue], ce
         scripts.send_endless_1xx,
     ],
 )
-async def test_without_a_readable_answer_it_is_unknown(outside: Outside[NotificationDue], script: Script) -> None:
+async def test_without_a_readable_answer_it_is_unknown(hasty: Outside[NotificationDue], script: Script) -> None:
     async with misbehaving(script) as server:
         began = datetime.now(UTC)
-        answer = await outside.send(due(webhook(server.port, scheme="http")), KEY)
+        answer = await hasty.send(due(webhook(server.port, scheme="http")), KEY)
 
     assert (answer.outcome, answer.code, server.requests) == ("unknown", "no_answer", 1)
-    assert datetime.now(UTC) - began < timedelta(seconds=3)
+    assert datetime.now(UTC) - began < timedelta(seconds=3 * SOON_S)
 
 
 @pytest.mark.parametrize("script", [scripts.drip_body, scripts.send_10_gb, scripts.cut_in_body])
 async def test_a_status_without_its_body_delivers_a_webhook_but_no_chat_message(
-    outside: Outside[NotificationDue], script: Script
+    hasty: Outside[NotificationDue], script: Script
 ) -> None:
     async with misbehaving(script) as server:
-        webhook_answer = await outside.send(due(webhook(server.port, scheme="http")), KEY)
+        webhook_answer = await hasty.send(due(webhook(server.port, scheme="http")), KEY)
         robot = sealed("wecom", f"http://{HOST}:{server.port}/")
-        robot_answer = await outside.send(due(robot), KEY)
+        robot_answer = await hasty.send(due(robot), KEY)
 
     assert (webhook_answer.outcome, robot_answer.outcome, server.requests) == ("done", "unknown", 2)
 
@@ -170,10 +180,10 @@ async def test_a_certificate_for_another_name_gets_no_request(
     assert (answer.outcome, answer.code, receiver.ids) == ("unavailable", "tls_failed", [])
 
 
-async def test_a_closed_port_and_a_hanging_handshake_are_unavailable(outside: Outside[NotificationDue]) -> None:
+async def test_a_closed_port_and_a_hanging_handshake_are_unavailable(hasty: Outside[NotificationDue]) -> None:
     async with misbehaving(scripts.hang) as server:
-        hanging = await outside.send(due(webhook(server.port)), KEY)
-    closed = await outside.send(due(webhook(server.port)), KEY)
+        hanging = await hasty.send(due(webhook(server.port)), KEY)
+    closed = await hasty.send(due(webhook(server.port)), KEY)
 
     assert [(answer.outcome, answer.code) for answer in (hanging, closed)] == [("unavailable", "not_connected")] * 2
     assert server.requests == 0
@@ -271,6 +281,7 @@ CANARIES = ("k-canary", SECRET, SECRET.removeprefix("whsec_"), "a delivery secre
 
 async def test_secrets_are_in_no_log_answer_or_repr(
     outside: Outside[NotificationDue],
+    hasty: Outside[NotificationDue],
     certificates: Certificates,
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
@@ -282,7 +293,7 @@ async def test_secrets_are_in_no_log_answer_or_repr(
         seen = [await outside.send(due(webhook(port, path)), KEY) for path in paths]
     async with misbehaving(scripts.answer_garbage) as server:
         seen.append(await outside.send(due(webhook(server.port, scheme="http")), KEY))
-        seen.append(await outside.send(due(webhook(server.port)), KEY))
+        seen.append(await hasty.send(due(webhook(server.port)), KEY))
     seen.append(await outside.send(due(webhook(server.port)), KEY))
     seen.append(await outside.send(due(sealed("webhook", "https://k-canary@hooks.test/", SECRET)), KEY))
     seen.append(await outside.send(due(sealed("webhook", "ftp://k-canary", SECRET)), KEY))

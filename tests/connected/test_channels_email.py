@@ -16,7 +16,7 @@ from contracts.wire.answer import Answer
 from infra.adapters.outside.channels import channels
 from infra.ports.outside import Outside
 from tests.receivers.mail import USER, After, MailServer, mail_server
-from tests.receivers.notifications import KEY, an_item, due, logged, mail_to, settings
+from tests.receivers.notifications import KEY, SOON_S, an_item, due, logged, mail_to, settings
 from tests.receivers.serving import Certificates, make_certificates
 
 PASSWORD = "p-canary"
@@ -148,15 +148,15 @@ async def test_without_any_accepted_reader(outside: Outside[NotificationDue], se
     ],
 )
 async def test_after_data(
-    outside: Outside[NotificationDue], server: MailServer, after: After, expected: tuple[str, str]
+    server: MailServer, certificates: Certificates, after: After, expected: tuple[str, str]
 ) -> None:
     server.after = after
     began = datetime.now(UTC)
 
-    answer = await outside.send(due(mail_to(ANN)), KEY)
+    answer = await outside_of(server, certificates, outside_deadline_s=2 * SOON_S).send(due(mail_to(ANN)), KEY)
 
     assert of(answer) == expected
-    assert datetime.now(UTC) - began < timedelta(seconds=4)
+    assert datetime.now(UTC) - began < timedelta(seconds=4 * SOON_S)
 
 
 async def test_a_wrong_password_is_refused(server: MailServer, certificates: Certificates) -> None:

@@ -52,7 +52,7 @@ class MailServer:
             return "554 5.7.1 Spam"
         if self.after == "postpone":
             return "451 4.3.0 Disk full"
-        message = cast(EmailMessage, message_from_bytes(cast(bytes, envelope.content), policy=default))
+        message = message_from_bytes(cast(bytes, envelope.content), policy=default)
         is_authenticated = bool(session.authenticated)
         self.mails.append(Mail(tuple(envelope.rcpt_tos), message, session.ssl is not None, is_authenticated))
         if self.after == "cut":
