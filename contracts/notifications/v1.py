@@ -34,7 +34,7 @@ Attempt = Annotated[StrictInt, Field(ge=1, description="The number of the attemp
 Facts = Annotated[
     dict[str, str],
     Field(
-        description="The values that the alert's sentence is made of, by name, so that it can be said in any language.",
+        description="The values that the alert's sentence is made of, by name, so that it can be written in any language.",
         examples=[{"product_id": "1082185", "available": "3", "low_at": "5"}],
     ),
 ]
@@ -93,7 +93,7 @@ class NotificationDelivered(OfNotification, Event, type="notification.delivered.
 
 
 class NotificationFailed(OfNotification, Event, type="notification.failed.v1"):
-    """An attempt failed. `refused`: until somebody mends what `detail` names, it will fail again. `unavailable`: it was
+    """An attempt failed. `refused`: until a person mends what `detail` names, it will fail again. `unavailable`: it was
     certainly not delivered. `unknown`: it may have been.
     """
 

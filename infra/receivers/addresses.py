@@ -34,7 +34,7 @@ async def sealed_channel(kind: Kind, address: Address, route_id: str, settings: 
             raise ReceiverRefused("secret_invalid", str(error)) from error
     if settings.delivery_secret is None:
         raise ReceiverRefused("not_configured", f"Set {SETTING}, which seals addresses, then define the route again.")
-    return Channel(kind=kind, host=receiver.url.host, sealed=seal_address(address, route_id, settings.delivery_secret))
+    return Channel(kind=kind, host=receiver.host, sealed=seal_address(address, route_id, settings.delivery_secret))
 
 
 def seal_address(address: Address, route_id: str, secret: SecretStr) -> str:

@@ -71,6 +71,10 @@ class Receiver:
     url: httpx.URL = field(repr=False)
     addresses: tuple[str, ...]
 
+    @property
+    def host(self) -> str:
+        return host_of(self.url)
+
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
@@ -94,14 +98,14 @@ class Guard:
     async def check(self, url: str) -> Receiver:
         """The receiver of an address. Raises ReceiverRefused, or HostUnknown."""
         parsed = parse(url)
-        port = parsed.port or _PORTS[parsed.scheme]
+        host, port = host_of(parsed), parsed.port or _PORTS[parsed.scheme]
         try:
-            found = tuple(dict.fromkeys(await self._resolve(parsed.host, port)))
+            found = tuple(dict.fromkeys(await self._resolve(host, port)))
         except (OSError, UnicodeError):
             found = ()
         if not found:
-            raise HostUnknown("host_unknown", f"The host {parsed.host} has no address; check its spelling.")
-        if f"{_bracketed(parsed.host)}:{port}" in self._hosts:
+            raise HostUnknown("host_unknown", f"The host {host} has no address; check its spelling.")
+        if f"{_bracketed(host)}:{port}" in self._hosts:
             return Receiver(parsed, found)
         for address in map(ip_address, found):
             self._check_address(parsed, address)
@@ -113,13 +117,13 @@ class Guard:
         if url.scheme != "https":
             raise ReceiverRefused(
                 "address_not_https",
-                f"The address of {url.host} must begin with https://; http is only for receivers in the setting "
+                f"The address of {host_of(url)} must begin with https://; http is only for receivers in the setting "
                 "TRIBUTARY_OUTSIDE_ALLOWED.",
             )
         if not is_public(address):
             raise ReceiverRefused(
                 "address_not_public",
-                f"The host {url.host} has an address that is not public. If it is a receiver of your own, add it to "
+                f"The host {host_of(url)} has an address that is not public. If it is a receiver of your own, add it to "
                 "the setting TRIBUTARY_OUTSIDE_ALLOWED.",
             )
 
@@ -136,6 +140,11 @@ def parse(url: str) -> httpx.URL:
     if parsed.userinfo:
         raise ReceiverRefused("address_invalid", "Write the address without a user name and password before the host.")
     return parsed.copy_with(fragment=None)
+
+
+def host_of(url: httpx.URL) -> str:
+    """In ASCII, as it is resolved and in certificates: letters that look alike are apart there."""
+    return url.raw_host.decode("ascii")
 
 
 def _is_network(allowed: str) -> bool:

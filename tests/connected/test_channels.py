@@ -7,6 +7,7 @@ import logging
 from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -266,6 +267,20 @@ async def test_a_secret_that_cannot_sign_is_refused(outside: Outside[Notificatio
 
     assert (answer.outcome, answer.code) == ("refused", "secret_invalid")
     assert "too short" not in answer.detail
+
+
+async def test_a_robots_address_that_is_none_is_refused(outside: Outside[NotificationDue]) -> None:
+    answer = await outside.send(due(sealed("dingtalk", "https://[k-canary/", "SECs")), KEY)
+
+    assert (answer.outcome, answer.code) == ("refused", "address_invalid")
+    assert "k-canary" not in answer.detail
+
+
+def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
+    (tmp_path / "empty.pem").touch()
+    for name in ("empty.pem", "missing.pem"):
+        with pytest.raises(ValueError, match=rf"TRIBUTARY_OUTSIDE_CA_FILE: .*{name}"):
+            channels(settings(outside_ca_file=str(tmp_path / name)))
 
 
 def test_destinations_are_kinds_and_hosts(outside: Outside[NotificationDue]) -> None:

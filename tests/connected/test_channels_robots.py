@@ -79,7 +79,7 @@ async def test_a_full_notification_fits(group: Group, kind: Kind) -> None:
 
 
 @pytest.mark.parametrize("kind", PATHS)
-async def test_nobody_is_mentioned_and_nothing_is_markup(group: Group, kind: Kind) -> None:
+async def test_no_one_is_mentioned_and_nothing_is_markup(group: Group, kind: Kind) -> None:
     hostile = '@all <@all> <!channel> <at user_id="all">all</at> [here](https://x) **b** `c` # h &lt;'
     item = an_item(kind="own_kind", detail=f"{hostile}\n@所有人‮")
 

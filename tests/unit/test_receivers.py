@@ -142,6 +142,18 @@ async def test_allowing_one_receiver_allows_no_other(allowed: str) -> None:
         await check("https://hooks.internal/", "10.20.0.7", "10.20.0.8", allowed=(allowed,))
 
 
+async def test_a_host_is_resolved_and_shown_in_ascii() -> None:
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return [PUBLIC[0]]
+
+    receiver = await Guard((), resolve).check("https://höoks.example/")
+
+    assert asked == [receiver.host] == ["xn--hoks-5qa.example"]
+
+
 async def test_a_host_without_an_address_may_get_one() -> None:
     with pytest.raises(HostUnknown):
         await check("https://hooks.example/")

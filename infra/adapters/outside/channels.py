@@ -16,7 +16,7 @@ from infra.adapters.outside.https import Https, Post, Reply
 from infra.ports.outside import Outside
 from infra.ports.time import RealTime, Time
 from infra.receivers.addresses import SETTING, Address, open_address
-from infra.receivers.guard import Guard, Resolve, resolve
+from infra.receivers.guard import Guard, ReceiverRefused, Resolve, resolve
 from infra.receivers.signing import BadSecret
 from infra.sealing import CannotUnseal
 from infra.settings import Settings
@@ -26,7 +26,7 @@ class HttpChannel(Protocol):
     """The two pure functions of a channel's file."""
 
     def compose(self, due: NotificationDue, address: Address, key: str, at: datetime) -> Post:
-        """The request of one attempt. Raises BadSecret."""
+        """The request of one attempt. Raises BadSecret, or ReceiverRefused."""
         ...
 
     def judge(self, reply: Reply) -> Answer:
@@ -49,9 +49,7 @@ def channels(settings: Settings, time: Time | None = None, resolve: Resolve = re
 
 class _Channels:
     def __init__(self, settings: Settings, time: Time, guard: Guard) -> None:
-        trusted = ssl.create_default_context()
-        if settings.outside_ca_file is not None:
-            trusted.load_verify_locations(settings.outside_ca_file)
+        trusted = _trusted(settings.outside_ca_file)
         self._settings = settings
         self._time = time
         self._email = Email(settings, trusted, time)
@@ -74,6 +72,8 @@ class _Channels:
                 "defined, or define the route again."
             )
             return Answer("refused", "cannot_unseal", detail, self._time.now())
+        except ReceiverRefused as error:
+            return Answer("refused", error.code, error.detail, self._time.now())
         except BadSecret as error:
             return Answer("refused", "secret_invalid", str(error), self._time.now())
         reply = await self._https.post(post, request.channel.host or "")
@@ -84,3 +84,15 @@ class _Channels:
         recognise it by the number in the text, and an alert that comes twice is better than one that does not come.
         """
         return None
+
+
+def _trusted(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:
+            raise ValueError(
+                f"TRIBUTARY_OUTSIDE_CA_FILE: {ca_file} has no certificates in PEM; name another."
+            ) from error
+    return context

@@ -6,8 +6,6 @@ import hmac
 from base64 import b64encode
 from datetime import datetime
 
-import httpx
-
 from contracts.notifications.v1 import NotificationDue
 from contracts.wire.answer import Answer
 from infra.adapters.outside.https import Post, Reply
@@ -27,6 +25,7 @@ from infra.adapters.outside.robot import (
     too_many,
 )
 from infra.receivers.addresses import Address
+from infra.receivers.guard import parse
 
 TEXT_BYTES_MAX = 8000
 """The whole body may have 20,000, and escaping can double the text."""
@@ -82,4 +81,4 @@ def _signed(address: Address, at: datetime) -> str:
     milliseconds = str(int(at.timestamp() * 1000))
     content = f"{milliseconds}\n{address.secret}"
     sign = b64encode(hmac.digest(address.secret.encode(), content.encode(), "sha256")).decode()
-    return str(httpx.URL(address.url).copy_merge_params({"timestamp": milliseconds, "sign": sign}))
+    return str(parse(address.url).copy_merge_params({"timestamp": milliseconds, "sign": sign}))

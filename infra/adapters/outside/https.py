@@ -103,7 +103,7 @@ class Https:
         async with httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False) as client:
             for address in addresses:
                 try:
-                    await _send(client, receiver.url, address, post, progress)
+                    await _send(client, receiver, address, post, progress)
                     break
                 except (httpx.ConnectError, httpx.ConnectTimeout):
                     if address == addresses[-1]:
@@ -119,16 +119,16 @@ class Https:
         return Answer("unavailable", "not_connected", f"{host} does not accept connections.", now)
 
 
-async def _send(client: httpx.AsyncClient, url: httpx.URL, address: str, post: Post, progress: _Progress) -> None:
+async def _send(client: httpx.AsyncClient, receiver: Receiver, address: str, post: Post, progress: _Progress) -> None:
     """Connect to the checked address, with the name of the host for its certificate and in the request."""
-    host = {"host": url.netloc.rpartition(b"@")[2].decode("ascii")}
+    host = {"host": receiver.url.netloc.decode("ascii")}
     async with client.stream(
         "POST",
-        url.copy_with(host=address),
+        receiver.url.copy_with(host=address),
         headers={**_HEADERS, **post.headers, **host},
         content=post.body,
         follow_redirects=False,
-        extensions={"sni_hostname": url.raw_host.decode("ascii"), "trace": progress.trace},
+        extensions={"sni_hostname": receiver.host, "trace": progress.trace},
     ) as response:
         progress.status, progress.headers = response.status_code, response.headers
         body = bytearray()
