@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from contracts.notifications.channel import Channel
 from contracts.notifications.v1 import Item, NotificationDue
+from contracts.webhooks.v1 import WebhookDue
 from contracts.wire.answer import Answer, Outcome
 from infra.ports.time import Time
 from tests.builders import NOW
 
 NOTIFICATION_DUE = NotificationDue.message_type.rpartition(".")[0]
+WEBHOOK_DUE = WebhookDue.message_type.rpartition(".")[0]
 
 
 CODES: Mapping[Outcome, str] = {"done": "accepted", "refused": "gone", "unavailable": "away", "unknown": "silent"}
@@ -32,6 +34,26 @@ def due(
         thread="stock_low/501",
         items=[item],
     )
+
+
+@dataclass(slots=True)
+class ShopReceiver:
+    """Answers `done`, or what `answers` has for the webhook; keeps each request that arrived."""
+
+    time: Time
+    answers: dict[str, Answer] = field(default_factory=dict)
+    arrivals: list[WebhookDue] = field(default_factory=list)
+
+    def destination(self, request: WebhookDue) -> str:
+        return request.webhook_id
+
+    async def send(self, request: WebhookDue, key: str) -> Answer:
+        self.arrivals.append(request)
+        answer = self.answers.get(request.webhook_id, Answer("done", "delivered", "answered 204.", self.time.now()))
+        return replace(answer, at=self.time.now())
+
+    async def look_up(self, request: WebhookDue, key: str) -> Answer | None:
+        return None
 
 
 @dataclass(slots=True)

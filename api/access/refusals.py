@@ -146,6 +146,18 @@ REASONS = {
     "in_use": Reason(409, "Products still use it.", "仍有商品在使用。"),
     "below_zero": Reason(409, "The lot has fewer units than the correction removes.", "批次现有数量小于要扣减的数量。"),
     "expiry_mismatch": Reason(409, "The lot has a different expiry date.", "该批次的有效期不同。"),
+    "already_defined": Reason(409, "The webhook exists already.", "该 webhook 已存在。"),
+    "not_shop_event": Reason(
+        422,
+        "Shops get the events of their own orders alone; name such types.",
+        "店铺只能接收自己订单的事件，请填写此类事件类型。",
+    ),
+    "too_many_webhooks": Reason(
+        409, "The shop has its limit of webhooks; remove one.", "店铺的 webhook 数量已达上限，请先删除一个。"
+    ),
+    "webhook_unknown": Reason(404, "Webhook not found.", "webhook 不存在。"),
+    "delivery_unknown": Reason(404, "Delivery not found.", "投递记录不存在。"),
+    "not_failed": Reason(409, "Only a failed delivery is tried again by hand.", "只有失败的投递才能手动重试。"),
     "unknown_letter": Reason(404, "Dead letter not found.", "死信不存在。"),
     "already_replayed": Reason(409, "The dead letter has already been sent again.", "死信已重新投递。"),
 }

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from infra.adapters.outside.channels import channels
+from infra.adapters.outside.shop_webhook import shop_webhooks
 from infra.ports.outside import Outside
 from infra.processes.start import StartError
 from infra.runtime.worker import Worker
@@ -13,8 +15,7 @@ from infra.settings import Settings
 
 def outside_of(settings: Settings) -> Mapping[str, Outside[Any]]:
     """The adapter for each message that asks for a call, by its type without the version."""
-    del settings
-    return {}
+    return {"notification.due": channels(settings), "webhook.due": shop_webhooks(settings)}
 
 
 def check(workers: Iterable[Worker], outside: Mapping[str, Outside[Any]]) -> None:

@@ -111,7 +111,15 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s, link=publishing)
         consumer = RabbitConsumer(settings.rabbitmq_url, consuming)
         readers = Readers(store, RealTime())
-        ports = Ports(store, publisher, RealTime(), readiness, readers.shops, outside=destinations)
+        ports = Ports(
+            store,
+            publisher,
+            RealTime(),
+            readiness,
+            readers.shops,
+            outside=destinations,
+            with_webhooks=readers.with_webhooks,
+        )
         ports = hooks.ports(ports)
         # A client that was never used does not monitor its servers.
         if not await _unless(stopping, _reach(settings, MONGODB, store.ping, readiness)):

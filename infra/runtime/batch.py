@@ -78,6 +78,8 @@ class Ports:
     outside: Mapping[str, Outside[Any]] = field(default_factory=dict)
     """Where performers make their calls, by the message that asks for one, without its version."""
     calls: Calls = field(default_factory=SideBySide)
+    with_webhooks: Callable[[], frozenset[str]] = frozenset
+    """The shops with webhooks, which get the same events there."""
 
 
 class BatchLoop:
@@ -105,6 +107,7 @@ class BatchLoop:
         self._time = ports.time
         self._readiness = ports.readiness
         self._readers = ports.readers
+        self._with_webhooks = ports.with_webhooks
         self._turn = ports.turn
         self._settings = settings
         self._routed = routed
@@ -292,6 +295,8 @@ class BatchLoop:
         events = outbox.events(emitted, self._settings, routed=self._routed)
         if shops := self._readers():
             events += outbox.events_for_shops(emitted, self._settings, shops)
+        if shops := self._with_webhooks():
+            events += outbox.events_for_webhooks(emitted, self._settings, shops, routed=self._routed)
         retries = outbox.retries(committed.folded.retries, self._queue, self._settings)
         await self._publisher.publish([*events, *retries, *outbox.joined(committed.replies, self._settings)])
 

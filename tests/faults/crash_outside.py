@@ -11,9 +11,12 @@ from pathlib import Path
 from typing import Protocol
 
 from contracts.notifications.v1 import NotificationDue
+from contracts.webhooks.v1 import WebhookDue
 from contracts.wire.answer import Answer, Outcome
 from tests.builders import NOW
 from tests.receiver import CODES
+
+Request = NotificationDue | WebhookDue
 
 ROBOT = "robot"
 """This route cannot be asked; whoever reads there recognises a repeat by its key."""
@@ -58,22 +61,26 @@ class CountedReceiver:
     book: Book
     effects: Recorder
 
-    def destination(self, request: NotificationDue) -> str:
-        return request.route_id
+    def destination(self, request: Request) -> str:
+        return _place(request)
 
-    async def send(self, request: NotificationDue, key: str) -> Answer:
-        outcome = OUTCOMES.get(request.route_id, "done")
+    async def send(self, request: Request, key: str) -> Answer:
+        outcome = OUTCOMES.get(_place(request), "done")
         self.effects.record(f"before sending {key}")
         if outcome in ("done", "unknown"):
-            self.book.add(request.route_id, key)
+            self.book.add(_place(request), key)
             self.effects.record(f"received {key}")
         return _answer(outcome)
 
-    async def look_up(self, request: NotificationDue, key: str) -> Answer | None:
+    async def look_up(self, request: Request, key: str) -> Answer | None:
         self.effects.record(f"before looking up {key}")
-        is_found = request.route_id != ROBOT and self.book.has(request.route_id, key)
+        is_found = _place(request) != ROBOT and self.book.has(_place(request), key)
         self.effects.record(f"looked up {key}")
-        return _answer(OUTCOMES.get(request.route_id, "done")) if is_found else None
+        return _answer(OUTCOMES.get(_place(request), "done")) if is_found else None
+
+
+def _place(request: Request) -> str:
+    return request.route_id if isinstance(request, NotificationDue) else request.webhook_id
 
 
 def _answer(outcome: Outcome) -> Answer:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from contracts.commissions.earnings import EARNINGS, months_of
+from contracts.webhooks.view import WEBHOOKS
 from contracts.wire.envelope import BATCH, STRUCTURED, Command, Message, Payload
 from contracts.wire.envelope import COMMANDS_EXCHANGE as COMMANDS
 from contracts.wire.envelope import EVENTS_EXCHANGE as EVENTS
@@ -27,7 +28,7 @@ from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
 from tests import builders
-from tests.receiver import NOTIFICATION_DUE, Receiver
+from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE, Receiver, ShopReceiver
 from tests.workflow.in_memory import InMemoryBroker, InMemoryStore, ManualTime
 
 ROUNDS_MAX = 1_000
@@ -54,14 +55,21 @@ class System:
             collection for worker in self.workers for collection in collections_of(worker, self.settings)
         )
         self.outside = Receiver(self.time)
+        self.shop_receiver = ShopReceiver(self.time)
         self.broker = InMemoryBroker(topology, self.time)
         self.readiness = Readiness()
         self.loops = self.loops_with(self.broker)
 
     def loops_with(self, publisher: Publisher) -> list[BatchLoop]:
         """The loop of every queue, in the order of the roster, with this publisher."""
-        outside = {NOTIFICATION_DUE: self.outside}
-        ports = Ports(self.store, publisher, self.time, self.readiness, outside=outside)
+        ports = Ports(
+            self.store,
+            publisher,
+            self.time,
+            self.readiness,
+            outside={NOTIFICATION_DUE: self.outside, WEBHOOK_DUE: self.shop_receiver},
+            with_webhooks=self._with_webhooks,
+        )
         routed = topology_of(self.workers, self.settings).routed
         return [
             loop_of(
@@ -75,6 +83,14 @@ class System:
             for worker in self.workers
             for handler in worker.handlers
         ]
+
+    def _with_webhooks(self) -> frozenset[str]:
+        found = self.store.table(WEBHOOKS).find({"state": "enabled"}) if self._has_webhooks else ()
+        return frozenset(webhook["shop_id"] for webhook in found)
+
+    @property
+    def _has_webhooks(self) -> bool:
+        return any(worker.name == "shop_webhooks" for worker in self.workers)
 
     async def publish(self, *payloads: Payload) -> None:
         """Send each payload in an envelope of its own, with the system's present time."""

@@ -9,6 +9,7 @@ from contracts.operations.v1 import (
     SettleDeadLetter,
 )
 from contracts.stock.v1 import StockExpired, StockExpiring, StockLow, StockRecovered, StockShortageChanged
+from contracts.webhooks.v1 import WebhookDisabled, WebhookEnabled, WebhookRemoved
 from infra.runtime.worker import Worker, on
 from workers.alerting.audit import audit
 from workers.alerting.decide import keep_dead_letter, refuse_unreadable_settlement, settle_dead_letter
@@ -16,6 +17,7 @@ from workers.alerting.queues import note_queues
 from workers.alerting.repository import AlertRepository
 from workers.alerting.stock import note_expired, note_expiring, note_shortage, raise_low_stock, resolve_low_stock
 from workers.alerting.verification import note_verification
+from workers.alerting.webhooks import note_back, note_disabled
 
 WORKER = Worker(
     name="alerting",
@@ -26,6 +28,9 @@ WORKER = Worker(
         on(StockShortageChanged, decide=note_shortage),
         on(StockExpiring, decide=note_expiring),
         on(StockExpired, decide=note_expired),
+        on(WebhookDisabled, decide=note_disabled),
+        on(WebhookEnabled, decide=note_back),
+        on(WebhookRemoved, decide=note_back),
         on(QueueMeasured, decide=note_queues),
         on(ReportVerification, decide=note_verification),
         on(MessageDeadLettered, decide=keep_dead_letter),

@@ -69,6 +69,10 @@ def expired_alert(product_id: int) -> str:
     return f"expired/{product_id}"
 
 
+def webhook_alert(webhook_id: str) -> str:
+    return f"webhook/{webhook_id}"
+
+
 def queue_alert(queue: str) -> str:
     return f"queue/{queue}"
 

@@ -10,6 +10,7 @@ from contracts.operations.v1 import MessageDeadLettered, QueueMeasured, ReportVe
 from contracts.operations.view import ALERTS, DEAD_LETTERS, Alert, DeadLetter
 from contracts.stock.v1 import StockExpired, StockExpiring, StockLow, StockRecovered, StockShortageChanged
 from contracts.subjects import OfProduct
+from contracts.webhooks.v1 import OfWebhook, WebhookDisabled, WebhookEnabled, WebhookRemoved
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
@@ -25,6 +26,7 @@ from workers.alerting.model import (
     oversold_alert,
     queue_alert,
     stock_alert,
+    webhook_alert,
 )
 
 QUEUES = "alerting.queues"
@@ -36,6 +38,9 @@ Consumed = (
     | StockShortageChanged
     | StockExpiring
     | StockExpired
+    | WebhookDisabled
+    | WebhookEnabled
+    | WebhookRemoved
     | QueueMeasured
     | ReportVerification
     | MessageDeadLettered
@@ -128,6 +133,8 @@ def _alert_keys(message: Message[Consumed], letters: Loaded[str, DeadLetter], me
     data = message.data
     if isinstance(data, OfProduct):
         return [_OF_STOCK[type(data)](data.product_id)]
+    if isinstance(data, OfWebhook):
+        return [webhook_alert(data.webhook_id)]
     if isinstance(data, ReportVerification):
         return [breach_alert(checked.invariant) for checked in data.invariants]
     if isinstance(data, QueueMeasured):

@@ -49,11 +49,11 @@ def channels(settings: Settings, time: Time | None = None, resolve: Resolve = re
 
 class _Channels:
     def __init__(self, settings: Settings, time: Time, guard: Guard) -> None:
-        trusted = _trusted(settings.outside_ca_file)
+        certificates = trusted_by(settings.outside_ca_file)
         self._settings = settings
         self._time = time
-        self._email = Email(settings, trusted, time)
-        self._https = Https(guard, trusted, settings.outside_deadline_s, time)
+        self._email = Email(settings, certificates, time)
+        self._https = Https(guard, certificates, settings.outside_deadline_s, time)
 
     def destination(self, request: NotificationDue) -> str:
         channel = request.channel
@@ -86,7 +86,7 @@ class _Channels:
         return None
 
 
-def _trusted(ca_file: str | None) -> ssl.SSLContext:
+def trusted_by(ca_file: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     if ca_file is not None:
         try:

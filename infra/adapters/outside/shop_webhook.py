@@ -1,0 +1,54 @@
+"""Webhooks of shops: CloudEvents in structured form, signed as Standard Webhooks, with each secret that is valid."""
+
+from __future__ import annotations
+
+from contracts.webhooks.v1 import WebhookDue
+from contracts.wire.answer import Answer
+from contracts.wire.envelope import STRUCTURED
+from infra.adapters.outside.channels import trusted_by
+from infra.adapters.outside.https import Https, Post, Reply, answer_of_status
+from infra.ports.outside import Outside
+from infra.ports.time import RealTime, Time
+from infra.receivers.guard import Guard, Resolve, resolve
+from infra.receivers.shop_webhooks import open_secret, open_url
+from infra.receivers.signing import BadSecret, secrets_of, signed_headers
+from infra.sealing import CannotUnseal
+from infra.settings import Settings
+
+
+def shop_webhooks(settings: Settings, time: Time | None = None, resolve: Resolve = resolve) -> Outside[WebhookDue]:
+    return _ShopWebhooks(settings, time or RealTime(), Guard(settings.outside_allowed, resolve))
+
+
+class _ShopWebhooks:
+    def __init__(self, settings: Settings, time: Time, guard: Guard) -> None:
+        self._settings = settings
+        self._time = time
+        self._https = Https(guard, trusted_by(settings.outside_ca_file), settings.outside_deadline_s, time)
+
+    def destination(self, request: WebhookDue) -> str:
+        """Each webhook by itself: the failures of one do not pause another at the same host."""
+        return f"webhook {request.webhook_id} {request.host}"
+
+    async def send(self, request: WebhookDue, key: str) -> Answer:
+        try:
+            post = self._post(request, key)
+        except CannotUnseal:
+            detail = "The address does not open: the secret that seals it has changed. Define the webhook once more."
+            return Answer("refused", "cannot_unseal", detail, self._time.now())
+        except BadSecret as error:
+            return Answer("refused", "secret_invalid", str(error), self._time.now())
+        reply = await self._https.post(post, request.host)
+        return answer_of_status(reply) if isinstance(reply, Reply) else reply
+
+    async def look_up(self, request: WebhookDue, key: str) -> Answer | None:
+        """None: receivers recognise a repeat by `webhook-id`."""
+        return None
+
+    def _post(self, request: WebhookDue, key: str) -> Post:
+        secret = self._settings.delivery_secret
+        secrets = [open_secret(sealed, request.webhook_id, secret) for sealed in request.secrets]
+        body = request.event.encode()
+        headers = signed_headers(key, self._time.now(), body, secrets_of(" ".join(secrets)))
+        url = open_url(request.address, request.webhook_id, secret)
+        return Post(url, {"content-type": STRUCTURED, **headers}, body)
