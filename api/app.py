@@ -37,6 +37,7 @@ from api.orders import routes as orders
 from api.rules import routes as rules
 from api.stock import adjustments, hot
 from api.stock import routes as inventory
+from api.webhooks import routes as webhooks
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import StoreConflict, StoreUnavailable
 from infra.settings import Settings
@@ -54,6 +55,7 @@ ROUTERS = (
     *labels.ROUTERS,
     inventory.router,
     shops.router,
+    webhooks.router,
     distributors.router,
     performance.router,
     teams.router,
@@ -67,7 +69,7 @@ ROUTERS = (
 OWN_IDENTITY = (auth.login_router, authorize.router, logout.router, oauth.router, users.router)
 """The routers that an OpenID provider replaces."""
 
-_NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations)
+_NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations, webhooks)
 """The modules with reasons of their own."""
 
 _BY_STATUS = {

@@ -30,6 +30,8 @@ PERMISSIONS = MappingProxyType(
         "distributors:write": "Register, rank and move distributors.",
         "shops:read": "See the shops that you have access to.",
         "shops:write": "Register shops.",
+        "webhooks:read": "See the webhooks that you have access to, and what was sent to them.",
+        "webhooks:write": "Define webhooks, change their secrets, and have events sent again.",
         "teams:read": "See the teams that you have access to.",
         "teams:write": "Create teams and change their members.",
         "invites:write": "Invite new distributors below yourself.",
@@ -67,6 +69,8 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
                 "orders:fulfil",
                 "orders:refund",
                 "shops:read",
+                "webhooks:read",
+                "webhooks:write",
             },
         ),
     }

@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-Thing = Literal["distributor", "order", "team", "message", "shop"]
+Thing = Literal["distributor", "order", "team", "message", "shop", "webhook"]
 
 THINGS: Mapping[str, Thing] = {
     "order_id": "order",
     "team_id": "team",
     "message_id": "message",
+    "webhook_id": "webhook",
     "shop_id": "shop",
     "distributor_id": "distributor",
 }

@@ -277,7 +277,7 @@ class TestAnswers:
 
     def test_a_receiver_that_is_gone_disables_its_webhook_visibly(self) -> None:
         state = hooks(a_webhook(in_flight=2), deliveries=[sending(), sending("event-2"), a_delivery("event-3")])
-        gone = {"outcome": "refused", "code": "gone", "detail": "hooks.test answered 410."}
+        gone: dict[str, Any] = {"outcome": "refused", "code": "gone", "detail": "hooks.test answered 410."}
 
         decision = note_failed(state, message(failed(**gone)))
 

@@ -69,7 +69,9 @@ class WebhookRepository(Repository[State, Consumed]):
             (
                 Index((("webhook_id", 1), ("state", 1), ("due_at", 1)), "what is due for a webhook"),
                 Index((("state", 1), ("due_at", 1)), "attempts that were never answered"),
-                Index((("webhook_id", 1), ("created_at", -1), ("_id", 1)), "the deliveries of a webhook, newest first"),
+                Index(
+                    (("webhook_id", 1), ("created_at", -1), ("_id", -1)), "the deliveries of a webhook, newest first"
+                ),
                 Index((("event_id", 1),), "the deliveries of an event"),
                 Index((("ended_at", 1),), "30 days after its end it is deleted", expire_after_s=KEPT_FOR_S),
             ),

@@ -1,0 +1,157 @@
+"""Events of a shop's own orders reach its webhooks: each once in effect, retried, and never another shop's."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from contracts.webhooks.v1 import EnableWebhook, RedeliverWebhook, RemoveWebhook
+from contracts.wire.answer import Answer
+from infra.ports.store import Document
+from tests.builders import NOW, SHOP, place
+from tests.webhook_builders import HOOK, define
+from tests.workflow.system import System
+from workers.shop_webhooks.model import IN_FLIGHT_MAX, RETRY_DELAYS_S
+
+OWN: dict[str, Any] = {"webhook_id": HOOK, "shop_id": SHOP, "by": "li.na"}
+AWAY = Answer("unavailable", "receiver_unavailable", "hooks.test answered 503.", NOW)
+GONE = Answer("refused", "gone", "hooks.test answered 410: the receiver is gone.", NOW)
+
+
+@pytest.fixture
+async def hooked(system: System) -> System:
+    """The shop has a webhook for accepted and paid orders."""
+    await system.publish(define(types=("order.accepted.v1", "order.paid.v1")))
+    await system.run_until_idle()
+    return system
+
+
+async def sell(system: System, *order_ids: str) -> None:
+    await system.publish(*(place(order_id, prepaid=True) for order_id in order_ids))
+    await system.run_until_idle()
+
+
+async def tick(system: System, seconds: int) -> None:
+    await system.tick(system.time.now() + timedelta(seconds=seconds))
+    await system.run_until_idle()
+
+
+async def after_pauses(system: System, seconds: int) -> None:
+    """After so many seconds, and after the pauses of a destination that did not answer."""
+    for pause in (seconds, 40, 40, 40):
+        await tick(system, pause)
+
+
+def deliveries(system: System) -> list[Document]:
+    return system.documents("shop_webhooks.deliveries")
+
+
+def sent(system: System) -> list[dict[str, Any]]:
+    return [json.loads(request.event) for request in system.shop_receiver.arrivals]
+
+
+async def test_each_event_of_the_named_types_comes_as_the_shop_may_read_it(hooked: System) -> None:
+    await sell(hooked, "1001")
+
+    assert sorted(event["type"] for event in sent(hooked)) == ["order.accepted.v1", "order.paid.v1"]
+    for event in sent(hooked):
+        assert (event["specversion"], event["data"]["shop_id"]) == ("1.0", SHOP)
+        # The network above the seller is not the shop's.
+        assert len(event["data"]["upline"]) == 1
+    assert {each["state"] for each in deliveries(hooked)} == {"delivered"}
+    await hooked.assert_sound()
+
+
+async def test_without_a_webhook_nothing_is_copied(system: System) -> None:
+    await sell(system, "1001")
+
+    assert deliveries(system) == []
+    assert not [each for each in system.broker.published if each.routing_key == "shop.event-copied.v1"]
+
+
+async def test_an_endpoint_that_is_away_gets_it_later_under_the_same_id(hooked: System) -> None:
+    hooked.shop_receiver.answers[HOOK] = AWAY
+    await sell(hooked, "1001")
+    del hooked.shop_receiver.answers[HOOK]
+    await tick(hooked, 10)
+
+    ids = [request.delivery_id for request in hooked.shop_receiver.arrivals]
+    assert len(ids) == 4
+    assert len(set(ids)) == 2
+    assert {each["state"] for each in deliveries(hooked)} == {"delivered"}
+    assert [[note["outcome"] for note in each["notes"]] for each in deliveries(hooked)] == [["unavailable", "done"]] * 2
+    await hooked.assert_sound()
+
+
+async def test_after_all_retries_it_has_failed_and_is_redelivered_by_hand(hooked: System) -> None:
+    hooked.shop_receiver.answers[HOOK] = AWAY
+    await sell(hooked, "1001")
+    for pause in RETRY_DELAYS_S:
+        await after_pauses(hooked, pause)
+    assert {each["state"] for each in deliveries(hooked)} == {"failed"}
+    assert len(hooked.shop_receiver.arrivals) == 2 * (len(RETRY_DELAYS_S) + 1)
+    del hooked.shop_receiver.answers[HOOK]
+
+    [first, _] = deliveries(hooked)
+    await hooked.publish(RedeliverWebhook(**OWN, delivery_id=first["_id"]))
+    await hooked.run_until_idle()
+
+    assert sorted(each["state"] for each in deliveries(hooked)) == ["delivered", "failed"]
+    await hooked.assert_sound()
+
+
+async def test_a_receiver_that_is_gone_is_an_alert_until_it_is_enabled(hooked: System) -> None:
+    hooked.shop_receiver.answers[HOOK] = GONE
+    await sell(hooked, "1001")
+
+    [raised] = [event["data"] for event in hooked.events("alert.raised.v1")]
+    assert (raised["kind"], raised["shop_id"], raised["severity"]) == ("webhook_disabled", SHOP, "warning")
+    del hooked.shop_receiver.answers[HOOK]
+    await hooked.publish(EnableWebhook(**OWN))
+    await hooked.run_until_idle()
+    assert [event["data"]["alert"] for event in hooked.events("alert.resolved.v1")] == [f"webhook/{HOOK}"]
+    await sell(hooked, "1002")
+    assert [each["state"] for each in deliveries(hooked)].count("delivered") == 2
+    await hooked.assert_sound()
+
+
+async def test_a_backlog_is_sent_as_fast_as_its_endpoint_answers(hooked: System) -> None:
+    hooked.shop_receiver.answers[HOOK] = AWAY
+    await sell(hooked, *(str(number) for number in range(1001, 1001 + 3 * IN_FLIGHT_MAX)))
+    del hooked.shop_receiver.answers[HOOK]
+
+    await after_pauses(hooked, 10)
+
+    assert {each["state"] for each in deliveries(hooked)} == {"delivered"}
+    await hooked.assert_sound()
+
+
+async def test_a_removed_webhook_gets_nothing(hooked: System) -> None:
+    await hooked.publish(RemoveWebhook(**OWN))
+    await hooked.run_until_idle()
+    await sell(hooked, "1001")
+
+    assert deliveries(hooked) == []
+
+
+async def test_lost_deliveries_and_wrong_counts_are_detected(hooked: System) -> None:
+    await sell(hooked, "1001")
+    table = hooked.store.table("shop_webhooks.deliveries")
+    [lost, _] = deliveries(hooked)
+    table.remove(lost["_id"])
+    hooked.store.table("shop_webhooks.webhooks").documents[HOOK]["in_flight"] = 3
+
+    breaches = {(breach.invariant, breach.about) for breach in (await hooked.verify()).breaches}
+
+    assert breaches == {("I10", f"shop-event/{lost['event_id']}"), ("I10", f"webhook/{HOOK}")}
+
+
+async def test_a_delivery_that_nobody_sends_is_detected(hooked: System) -> None:
+    hooked.shop_receiver.answers[HOOK] = AWAY
+    await sell(hooked, "1001")
+    hooked.time.advance_to(NOW + timedelta(hours=1))
+
+    assert [breach.about for breach in (await hooked.verify()).breaches] == [f"webhook/{HOOK}"]
