@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -308,6 +308,16 @@ Detail = Annotated[
     Field(
         description="A sentence for people: what was wrong, or what to do next. Its wording may change.",
         examples=["Product 1082185 is not in the catalogue."],
+    ),
+]
+Severity = Annotated[
+    Literal["info", "warning", "critical"], Field(description="How urgent it is.", examples=["warning"])
+]
+Facts = Annotated[
+    dict[str, str],
+    Field(
+        description="The values that the alert's sentence is made of, by name, so that it can be said in any language.",
+        examples=[{"product_id": "1082185", "available": "3", "low_at": "5"}],
     ),
 ]
 OrderVersion = Annotated[

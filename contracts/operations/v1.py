@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, StrictInt
 
-from contracts.fields import Code, Detail, OsUser, visible_name
+from contracts.fields import Code, Detail, Facts, MarketName, OsUser, ProductId, Severity, ShopId, visible_name
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 LetterId = Annotated[
@@ -150,6 +150,17 @@ class DeadLetterRefused(OfDeadLetter, Refusal, type="dead-letter.refused.v1"):
     detail: Detail
 
 
+Times = Annotated[
+    StrictInt | None,
+    Field(
+        ge=0,
+        description="How often the alert was raised so far. A resolve has the number of the raise that it ends: a "
+        "receiver knows by it which change is the later one, regardless of clocks.",
+        examples=[1],
+    ),
+]
+
+
 class AlertRaised(Event, type="alert.raised.v1"):
     """Something needs a person. One per threshold crossing; `alert` is the same until resolved."""
 
@@ -157,6 +168,12 @@ class AlertRaised(Event, type="alert.raised.v1"):
     kind: Annotated[Code, Field(description="The kind of alert.", examples=["stock_low"])]
     detail: Detail
     raised_at: Timestamp
+    severity: Severity | None = None
+    shop_id: ShopId | None = None
+    market: MarketName | None = None
+    product_id: ProductId | None = None
+    facts: Facts = {}  # noqa: RUF012  (pydantic copies it)
+    times: Times = None
 
     def about(self) -> str:
         return f"alert/{self.alert}"
@@ -167,6 +184,12 @@ class AlertResolved(Event, type="alert.resolved.v1"):
     kind: Annotated[Code, Field(description="The kind of alert.", examples=["stock_low"])]
     detail: Detail
     resolved_at: Timestamp
+    severity: Severity | None = None
+    shop_id: ShopId | None = None
+    market: MarketName | None = None
+    product_id: ProductId | None = None
+    facts: Facts = {}  # noqa: RUF012  (pydantic copies it)
+    times: Times = None
 
     def about(self) -> str:
         return f"alert/{self.alert}"

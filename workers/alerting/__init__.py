@@ -1,7 +1,7 @@
 """Keeps what a person must handle: alerts, one per threshold crossing, and dead letters.
 
-consumes   stock.low, stock.recovered, stock.shortage-changed; message.dead-lettered; dead-letter.settle;
-           messages that the broker dead-lettered
+consumes   stock.low, stock.recovered, stock.shortage-changed; route.failing, route.recovered; message.dead-lettered;
+           dead-letter.settle; messages that the broker dead-lettered
 publishes  alert.raised, alert.resolved; dead-letter.settled, dead-letter.refused
 owns       alerting.alerts, alerting.dead_letters
 refuses    invalid_message, time_in_future, conflict, unknown_letter, already_replayed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.notifications.v1 import RouteFailing, RouteRecovered
 from contracts.operations.v1 import (
     AlertRaised,
     AlertResolved,
@@ -24,6 +25,7 @@ from workers.alerting.model import (
     dead_letter_alert,
     letters_of_shop,
     oversold_alert,
+    route_alert,
     stock_alert,
 )
 
@@ -42,7 +44,7 @@ def raise_low_stock(state: State, message: Message[StockLow]) -> Decision[State]
     detail = f"product {low.product_id}: {low.available} left, the threshold is {low.low_at}; order more."
     times = known.times + 1 if known else 1
     alert = Alert(key, "stock_low", "open", detail, message.time, times, crossing=low.crossing)
-    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
+    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time, times=alert.times)
     return Decision(state.with_alert(alert), (raised,), "raised")
 
 
@@ -56,7 +58,7 @@ def resolve_low_stock(state: State, message: Message[StockRecovered]) -> Decisio
     detail = f"product {recovered.product_id}: {recovered.available} available again."
     times = known.times if known else 0
     alert = Alert(key, "stock_low", "resolved", detail, message.time, times, crossing=recovered.crossing)
-    resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time)
+    resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time, times=alert.times)
     return Decision(state.with_alert(alert), (resolved,), "resolved")
 
 
@@ -72,7 +74,7 @@ def note_shortage(state: State, message: Message[StockShortageChanged]) -> Decis
     if not change.shortage:
         detail = f"product {change.product_id}: all reserved units are in stock again ({change.on_hand} on hand)."
         alert = Alert(key, "stock_oversold", "resolved", detail, message.time, times, crossing=change.crossing)
-        resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time)
+        resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time, times=alert.times)
         return Decision(state.with_alert(alert), (resolved,) if was_open else (), "resolved")
     detail = (
         f"product {change.product_id}: {change.shortage} units short, {change.reserved} reserved and {change.on_hand} "
@@ -80,8 +82,52 @@ def note_shortage(state: State, message: Message[StockShortageChanged]) -> Decis
     )
     times += not was_open
     alert = Alert(key, "stock_oversold", "open", detail, message.time, times, crossing=change.crossing)
-    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
+    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time, times=alert.times)
     return Decision(state.with_alert(alert), () if was_open else (raised,), "counted" if was_open else "raised")
+
+
+def raise_failing_route(state: State, message: Message[RouteFailing]) -> Decision[State]:
+    """Open the alert of a route by which notifications do not get through. The other routes report it."""
+    failing = message.data
+    key = route_alert(failing.route_id)
+    known = state.alerts.get(key)
+    if known is not None and known.crossing >= failing.crossing:
+        return Decision(state, outcome="outdated")
+    detail = f"route {failing.route_id}: notifications are not delivered ({failing.code}): {failing.detail}"
+    times = known.times + 1 if known else 1
+    alert = Alert(key, "route_failing", "open", detail, message.time, times, crossing=failing.crossing)
+    raised = AlertRaised(
+        alert=key,
+        kind=alert.kind,
+        detail=detail,
+        raised_at=message.time,
+        severity="critical",
+        facts={"route_id": failing.route_id, "code": failing.code, "detail": failing.detail},
+        times=times,
+    )
+    return Decision(state.with_alert(alert), (raised,), "raised")
+
+
+def resolve_failing_route(state: State, message: Message[RouteRecovered]) -> Decision[State]:
+    """Close the route's alert. A recovery that overtakes it is stored, so that the late failure is ignored."""
+    recovered = message.data
+    key = route_alert(recovered.route_id)
+    known = state.alerts.get(key)
+    if known is not None and known.crossing >= recovered.crossing:
+        return Decision(state, outcome="outdated")
+    detail = f"route {recovered.route_id}: notifications are delivered again, or the route was removed."
+    times = known.times if known else 0
+    alert = Alert(key, "route_failing", "resolved", detail, message.time, times, crossing=recovered.crossing)
+    resolved = AlertResolved(
+        alert=key,
+        kind=alert.kind,
+        detail=detail,
+        resolved_at=message.time,
+        severity="critical",
+        facts={"route_id": recovered.route_id},
+        times=times,
+    )
+    return Decision(state.with_alert(alert), (resolved,), "resolved")
 
 
 def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Decision[State]:
@@ -127,7 +173,7 @@ def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Dec
         return Decision(after.with_alert(replace(known, seen=known.seen + 1)), events, outcome)
     detail = f"{dead.queue} could not handle a message ({dead.reason}): {dead.detail}"
     alert = Alert(key, "dead_letter", "open", detail, message.time, known.times + 1 if known else 1)
-    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
+    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time, times=alert.times)
     return Decision(after.with_alert(alert), (raised, *events), "raised")
 
 
@@ -143,7 +189,9 @@ def _count_of_shop(
         return state.with_alert(share), ()
     detail = _too_many(key.rpartition("/")[2], share.waiting, dead)
     share = replace(share, state="open", detail=detail, changed_at=message.time, times=share.times + 1)
-    return state.with_alert(share), (AlertRaised(alert=key, kind=_OF_SHOP, detail=detail, raised_at=message.time),)
+    return state.with_alert(share), (
+        AlertRaised(alert=key, kind=_OF_SHOP, detail=detail, raised_at=message.time, times=share.times),
+    )
 
 
 def _too_many(shop: str, waiting: int, dead: MessageDeadLettered) -> str:
@@ -217,7 +265,8 @@ def _decided(
         return state.with_alert(alert), ()
     at = message.bounded_time
     alert = replace(alert, state="resolved", detail=detail, changed_at=at)
-    return state.with_alert(alert), (AlertResolved(alert=alert.alert, kind=alert.kind, detail=detail, resolved_at=at),)
+    resolved = AlertResolved(alert=alert.alert, kind=alert.kind, detail=detail, resolved_at=at, times=alert.times)
+    return state.with_alert(alert), (resolved,)
 
 
 def _refuse(state: State, command: SettleDeadLetter, reason: str, detail: str) -> Decision[State]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
+from contracts.notifications.v1 import RouteFailing, RouteRecovered
 from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
 from contracts.operations.view import ALERTS, DEAD_LETTERS, Alert, DeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.alerting.model import State, dead_letter_alert, letters_of_shop, oversold_alert, stock_alert
+from workers.alerting.model import State, dead_letter_alert, letters_of_shop, oversold_alert, route_alert, stock_alert
 
-Consumed = StockLow | StockRecovered | StockShortageChanged | MessageDeadLettered | SettleDeadLetter
+OfStock = StockLow | StockRecovered | StockShortageChanged
+Consumed = OfStock | RouteFailing | RouteRecovered | MessageDeadLettered | SettleDeadLetter
 
 _alerts = Codec(Alert, key="alert")
 _letters = Codec(DeadLetter, key="letter_id")
@@ -74,7 +76,9 @@ def _letter_key(message: Message[Consumed]) -> str | None:
 def _alert_keys(message: Message[Consumed], letters: Loaded[str, DeadLetter]) -> list[str]:
     """The keys of the message's alerts; none for an unknown letter."""
     data = message.data
-    if isinstance(data, StockLow | StockRecovered | StockShortageChanged):
+    if isinstance(data, RouteFailing | RouteRecovered):
+        return [route_alert(data.route_id)]
+    if isinstance(data, OfStock):
         return [(oversold_alert if isinstance(data, StockShortageChanged) else stock_alert)(data.product_id)]
     letter = letters.get(data.letter_id) if isinstance(data, SettleDeadLetter) else data
     if letter is None:
