@@ -112,7 +112,7 @@ def _retry_at(answer: NotificationFailed, at: datetime) -> datetime:
 
 def budget_left(route: Route, at: datetime) -> int:
     """How many messages the route may send now: at most those of a minute."""
-    return (plus(at, _MINUTE) - _budget_from(route, at)) // _share(route)
+    return min(route.budget_per_min, (plus(at, _MINUTE) - _budget_from(route, at)) // _share(route))
 
 
 def spend(route: Route, count: int, at: datetime) -> Route:
