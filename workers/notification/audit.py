@@ -101,10 +101,9 @@ def waiting_max(route: Route) -> timedelta:
 
 def _is_stuck(notification: Notification, now: datetime) -> bool:
     """Whether an answer, or the next attempt, is overdue."""
-    if notification.state == "sending":
-        return now - (notification.attempted_at or notification.made_at) > IN_HAND_MAX
-    pause = timedelta(seconds=RETRY_AFTER_MAX_S)
-    return notification.state == "retrying" and now - (notification.due_at or now - 2 * pause) > IN_HAND_MAX
+    pause = timedelta(seconds=RETRY_AFTER_MAX_S if notification.state == "retrying" else 0)
+    is_over = notification.state in ("delivered", "failed")
+    return not is_over and now - (notification.attempted_at or notification.made_at) > pause + IN_HAND_MAX
 
 
 async def _check_groups(read: Read, report: Report) -> None:
