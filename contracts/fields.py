@@ -310,16 +310,6 @@ Detail = Annotated[
         examples=["Product 1082185 is not in the catalogue."],
     ),
 ]
-Severity = Annotated[
-    Literal["info", "warning", "critical"], Field(description="How urgent it is.", examples=["warning"])
-]
-Facts = Annotated[
-    dict[str, str],
-    Field(
-        description="The values that the alert's sentence is made of, by name, so that it can be said in any language.",
-        examples=[{"product_id": "1082185", "available": "3", "low_at": "5"}],
-    ),
-]
 OrderVersion = Annotated[
     StrictInt,
     Field(
@@ -333,3 +323,14 @@ Level = Annotated[
     Field(description="Distance in the sponsor chain: 1 is the seller, 2 the seller's sponsor.", examples=[1]),
 ]
 LineNumber = Annotated[StrictInt, Field(description="The line's place in the order, from 1.", examples=[1])]
+
+Severity = Annotated[
+    Literal["info", "warning", "critical"], Field(description="How urgent it is.", examples=["warning"])
+]
+Facts = Annotated[
+    dict[str, str],
+    Field(
+        description="The values that the alert's sentence is made of, by name, to write it in any language.",
+        examples=[{"product_id": "1082185", "available": "3", "low_at": "5"}],
+    ),
+]

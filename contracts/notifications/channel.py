@@ -55,5 +55,5 @@ class Channel(BaseModel):
         if self.kind == "email" and not (self.to and self.sealed is None and self.host is None):
             raise ValueError("an e-mail channel has readers in `to`, and no sealed address")
         if self.kind != "email" and (self.to or self.sealed is None or self.host is None):
-            raise ValueError(f"a {self.kind} channel has a sealed address and its host, and nobody in `to`")
+            raise ValueError(f"a {self.kind} channel has a sealed address and its host, and no one in `to`")
         return self

@@ -216,6 +216,39 @@ class StockRecovered(OfProduct, Event, type="stock.recovered.v1"):
     crossing: Crossing
 
 
+class StockExpiring(OfProduct, Event, type="stock.expiring.v1"):
+    """Units on hand are close to their last day of sale: sent once, and once more, with 0 units, when none are left.
+
+    A lot is among them from seven days before its last day of sale until that day has passed.
+    """
+
+    product_id: ProductId
+    units: Annotated[StrictInt, Field(description="Units on hand in such lots, reserved ones included.", examples=[12])]
+    expires_on: Annotated[IsoDate | None, Field(description="The first of their last days of sale.")] = None
+    crossing: Annotated[
+        StrictInt,
+        Field(
+            description="The number of such messages, with those of `stock.expired`; the highest is the newest.",
+            examples=[1],
+        ),
+    ]
+
+
+class StockExpired(OfProduct, Event, type="stock.expired.v1"):
+    """Units on hand are past their last day of sale: sent once, and once more, with 0 units, when none are left."""
+
+    product_id: ProductId
+    units: Annotated[StrictInt, Field(description="Units on hand in such lots, reserved ones included.", examples=[12])]
+    expires_on: Annotated[IsoDate | None, Field(description="The first of their last days of sale.")] = None
+    crossing: Annotated[
+        StrictInt,
+        Field(
+            description="The number of such messages, with those of `stock.expiring`; the highest is the newest.",
+            examples=[1],
+        ),
+    ]
+
+
 Request = Annotated[
     StrictInt, Field(description="The number of the request for this product, which the answer repeats.", examples=[1])
 ]

@@ -42,6 +42,8 @@ class StockItem:
     `low` is set while the alert is on, `crossings` counts its changes. A clock tick checks the item again on the day
     `next_check_on`, when a lot gets too close to its last day; NEVER if no lot will. None means that it was never
     computed. `checked_on` is the day of the last check.
+    `expiring` is set while units on hand are close to their last day of sale, `expired` while some are past it, as last
+    announced; `expiries` counts these announcements. `expiring` is None if it was never computed.
     """
 
     product_id: int
@@ -59,6 +61,9 @@ class StockItem:
     shortages: int = 0
     requests: int = 0
     asking: Literal["once", "again"] | None = None
+    expiring: bool | None = None
+    expired: bool = False
+    expiries: int = 0
 
     @property
     def on_hand(self) -> int:

@@ -112,6 +112,7 @@ class Report:
     def merge(self, other: Report) -> None:
         """Add the breaches of another report."""
         self.breach_count += other.breach_count
+        self.counts.update(other.counts)
         self.breaches = [*self.breaches, *other.breaches][:BREACHES_SHOWN_MAX]
 
 

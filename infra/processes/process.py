@@ -9,6 +9,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import structlog
@@ -24,13 +25,13 @@ from infra.ports.store import StoreUnavailable
 from infra.ports.time import RealTime
 from infra.ports.topology import DeclaredOtherwise
 from infra.processes import clock, health
-from infra.processes.broker_look import BrokerLook
+from infra.processes.broker_look import BrokerLook, ready_of
 from infra.processes.start import StartError, take_port, url_of
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.journal import Journal
 from infra.runtime.quarantine import Quarantine
-from infra.runtime.topology import topology_of
+from infra.runtime.topology import PARKED, topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.shops.readers import READERS, Readers
@@ -120,7 +121,14 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         stack.push_async_callback(publisher.stop)
         loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings, hooks)]
         if roster.CLOCK in names:
-            ticking = clock.run(ports.publisher, ports.time, ports.readiness, interval_s=settings.clock_interval_s)
+            queues = [PARKED, *(queue for worker in roster.load_all() for queue in worker.queues)]
+            ticking = clock.run(
+                ports.publisher,
+                ports.time,
+                ports.readiness,
+                interval_s=settings.clock_interval_s,
+                measure=partial(ready_of, settings.rabbitmq_url, queues),
+            )
             stack.callback(asyncio.create_task(ticking).cancel)
         await consumer.start()
         stack.push_async_callback(consumer.stop)

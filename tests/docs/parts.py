@@ -31,6 +31,9 @@ def workers(chinese: bool) -> str:
     return _table(head, ((f"`{worker.name}`", sentences[worker.name]) for worker in _in_order()))
 
 
+_OF_CLOCK = ("clock.ticked", "queue.measured")
+
+
 def chart(chinese: bool) -> str:
     """The flow of messages: commands and events from the handlers, views from the imports of repositories."""
     published = {name: worker for worker in WORKERS for name in names_in(card(worker)["publishes"])}
@@ -39,7 +42,7 @@ def chart(chinese: bool) -> str:
     for worker in _in_order():
         for handler in worker.handlers:
             name = handler.noun_and_verb
-            sender = published.get(name) or outside[not name.startswith(f"{roster.CLOCK}.")]
+            sender = published.get(name) or outside[name not in _OF_CLOCK]
             messages[f"senders([{_SENDERS[chinese]}])" if handler.reads_command else sender, worker.name].append(name)
     readers: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for (sender, reader), names in messages.items():

@@ -199,7 +199,8 @@ class ClockProcess:
         world = self.world
         time = VirtualTime(world.scheduler, self.machine, world.start)
         publisher = SimulatedPublisher(world.broker)
-        ticking = clock.run(publisher, time, self.readiness, interval_s=world.settings.clock_interval_s)
+        interval_s = world.settings.clock_interval_s
+        ticking = clock.run(publisher, time, self.readiness, interval_s=interval_s, measure=world.broker.depths)
         self.task = world.scheduler.start(self.name, self, ticking)
 
     def ended(self, task: Task, error: BaseException | None) -> None:

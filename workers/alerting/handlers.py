@@ -1,21 +1,23 @@
 """Which message goes to which rule."""
 
 from contracts.notifications.v1 import RouteFailing, RouteRecovered
-from contracts.operations.v1 import AlertRaised, AlertResolved, MessageDeadLettered, SettleDeadLetter
-from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
+from contracts.operations.v1 import (
+    AlertRaised,
+    AlertResolved,
+    MessageDeadLettered,
+    QueueMeasured,
+    ReportVerification,
+    SettleDeadLetter,
+)
+from contracts.stock.v1 import StockExpired, StockExpiring, StockLow, StockRecovered, StockShortageChanged
 from infra.runtime.worker import Worker, on
 from workers.alerting.audit import audit
-from workers.alerting.decide import (
-    keep_dead_letter,
-    note_shortage,
-    raise_failing_route,
-    raise_low_stock,
-    refuse_unreadable_settlement,
-    resolve_failing_route,
-    resolve_low_stock,
-    settle_dead_letter,
-)
+from workers.alerting.decide import keep_dead_letter, refuse_unreadable_settlement, settle_dead_letter
+from workers.alerting.queues import note_queues
 from workers.alerting.repository import AlertRepository
+from workers.alerting.routes import raise_failing_route, resolve_failing_route
+from workers.alerting.stock import note_expired, note_expiring, note_shortage, raise_low_stock, resolve_low_stock
+from workers.alerting.verification import note_verification
 
 WORKER = Worker(
     name="alerting",
@@ -24,6 +26,10 @@ WORKER = Worker(
         on(StockLow, decide=raise_low_stock),
         on(StockRecovered, decide=resolve_low_stock),
         on(StockShortageChanged, decide=note_shortage),
+        on(StockExpiring, decide=note_expiring),
+        on(StockExpired, decide=note_expired),
+        on(QueueMeasured, decide=note_queues),
+        on(ReportVerification, decide=note_verification),
         on(RouteFailing, decide=raise_failing_route),
         on(RouteRecovered, decide=resolve_failing_route),
         on(MessageDeadLettered, decide=keep_dead_letter),

@@ -1,5 +1,5 @@
 """I1: on hand = received - shipped + adjusted, reserved = open reservations; an item is low if its lots that day are;
-units reserved beyond the stock are announced as a shortage and belong to paid orders.
+units reserved beyond the stock are announced as a shortage and belong to paid orders; expiring units are announced.
 
 Units refunded before they shipped are in no reservation.
 """
@@ -18,6 +18,9 @@ from workers.stock_reservation.repository import BOOKINGS, RESERVATIONS, to_book
 
 _DAYS_LEFT_MIN = 3
 """A lot counts while it can be sold for this many days more."""
+
+_EXPIRING_DAYS = 7
+"""A lot is announced as expiring this many days before its last day of sale."""
 
 _CHECKED_WITHIN = timedelta(hours=2)
 """Time for the ticks of a new day to check every item, and for clock skew."""
@@ -62,6 +65,7 @@ async def audit(read: Read, report: Report) -> None:
         report.add("I1", "units_on_hand", item.on_hand)
         report.add("I1", "units_reserved", item.reserved)
         _audit_low(report, about, item, checked)
+        _audit_expiry(report, about, item, checked)
         await _audit_short(read, report, about, item, checked)
         books = item.received - item.shipped + item.adjusted
         report.require(item.on_hand == books, "I1", about, f"on hand is {item.on_hand}, the books give {books}")
@@ -108,6 +112,23 @@ def _audit_low(report: Report, about: str, item: StockItem, checked: date | None
         is_watched = lot.expires_on is None or not ends or _ordinal(item.next_check_on) <= max(ends[0], 1)
         detail = f"the next check is on {item.next_check_on}, too late for lot {lot.batch_id} ({lot.expires_on})"
         report.require(is_watched, "I1", about, detail)
+
+
+def _audit_expiry(report: Report, about: str, item: StockItem, checked: date | None) -> None:
+    """Units that expire soon, or have expired, are announced, and announced no longer when there are none."""
+    today = report.now.date().toordinal()
+    since = checked.toordinal() if checked else 0
+    ends = [_ordinal(lot.expires_on) for lot in item.lots if lot.expires_on is not None and lot.on_hand > 0]
+    if checked is not None:
+        over = [end for end in ends if end < since]
+        report.require(item.expired or not over, "I1", about, "has expired units that were not announced")
+        near = [end for end in ends if today <= end <= since + _EXPIRING_DAYS]
+        is_announced = item.expiring is not False or not near
+        report.require(is_announced, "I1", about, "has units that expire soon and were not announced")
+    was_over = any(end < today for end in ends)
+    report.require(not item.expired or was_over, "I1", about, "is announced as expired, but no unit is")
+    was_near = any(since <= end <= today + _EXPIRING_DAYS for end in ends)
+    report.require(not item.expiring or was_near, "I1", about, "is announced as expiring, but no unit expires soon")
 
 
 async def _audit_short(read: Read, report: Report, about: str, item: StockItem, checked: date | None) -> None:

@@ -88,8 +88,10 @@ def ship(state: State, message: Message[OrderShipped]) -> Answer:
         return Decision(state, outcome=f"already_{reservation.status}")
     moved, after = state.ship(reservation, _day(message.time))
     items = count_shipped(moved, reservation.left, +1)
-    # Units that another lot gave, or an expired one, are lacking no longer: that may end a shortage or an alert.
-    watched, changes = watch([item for item in items if item.short or item.low], message.time)
+    # Units that another lot gave, or an expired one, are lacking no longer: that may end a shortage or an alert. So may
+    # the last unit of a lot that expires soon.
+    announced = [item for item in items if item.short or item.low or item.expiring or item.expired]
+    watched, changes = watch(announced, message.time)
     return Decision(state.with_items(*items, *watched).with_reservation(after), changes, "shipped")
 
 

@@ -16,6 +16,10 @@ EXPIRES_SOON_DAYS = 3
 """Units that expire within this time do not count in the check for low stock."""
 
 
+EXPIRING_DAYS = 7
+"""A lot is announced as expiring this many days before its last day of sale."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pick:
     """Units of one product from one lot; `given_back` of them were refunded before shipment."""

@@ -13,15 +13,18 @@ from contracts.orders.v1 import UnpaidCancelled
 from contracts.stock.v1 import ReceiveStock, StockLow, StockRecovered, StockReleaseRequested, StockShortageChanged
 from contracts.stock.view import NEVER, StockItem
 from contracts.wire.envelope import Payload
-from workers.stock_reservation.model import EXPIRES_SOON_DAYS, days_after
+from workers.stock_reservation.expiry import announce_expiry
+from workers.stock_reservation.model import EXPIRES_SOON_DAYS, EXPIRING_DAYS, days_after
 
 Watched = tuple[StockItem, tuple[Payload, ...]]
 
 
 def next_check_on(item: StockItem) -> str:
-    """The first day after the last check on which another lot expires soon, or can no longer be sold."""
+    """The first day after the last check on which another lot is announced as expiring, no longer counts in the check
+    for low stock, or can no longer be sold.
+    """
     ends = (lot.expires_on for lot in item.lots if lot.expires_on is not None)
-    days = (days_after(end, after) for end in ends for after in (1 - EXPIRES_SOON_DAYS, 1))
+    days = (days_after(end, after) for end in ends for after in (-EXPIRING_DAYS, 1 - EXPIRES_SOON_DAYS, 1))
     return min((day for day in days if item.checked_on is None or day > item.checked_on), default=NEVER)
 
 
@@ -50,7 +53,7 @@ def watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], t
         crosses = (
             lasting >= item.recovered_at if item.low else lasting <= item.low_at and item.recovered_at > item.low_at
         )
-        if item.next_check_on is None:
+        if item.next_check_on is None or item.expiring is None:
             item = replace(item, next_check_on=next_check_on(item))
         if crosses:
             item = replace(item, low=not item.low, crossings=item.crossings + 1)
@@ -63,7 +66,9 @@ def watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], t
         if short != item.short:
             item, changes = _short_by(item, short)
             crossings += changes
+        item, changes = announce_expiry(item, day)
         watched.append(item)
+        crossings += changes
     return watched, tuple(crossings)
 
 
