@@ -146,6 +146,20 @@ REASONS = {
     "in_use": Reason(409, "Products still use it.", "仍有商品在使用。"),
     "below_zero": Reason(409, "The lot has fewer units than the correction removes.", "批次现有数量小于要扣减的数量。"),
     "expiry_mismatch": Reason(409, "The lot has a different expiry date.", "该批次的有效期不同。"),
+    "unknown_route": Reason(404, "Route not found.", "通知路由不存在。"),
+    "too_many_routes": Reason(409, "There are too many routes; remove one.", "通知路由数量已达上限，请先删除。"),
+    "unknown_escalation": Reason(
+        422, "The route that it escalates to is not defined.", "升级目标路由不存在，请先定义。"
+    ),
+    "route_in_use": Reason(409, "Other routes escalate to it.", "仍有其他路由将告警升级到该路由。"),
+    "unknown_silence": Reason(404, "Silence not found.", "静默规则不存在。"),
+    "silence_too_broad": Reason(
+        422, "Name kinds, shops, markets or an alert to silence.", "请指明要静默的告警类型、店铺、市场或具体告警。"
+    ),
+    "silence_time": Reason(422, "A silence ends within 30 days from now.", "静默须在 30 天内结束。"),
+    "too_many_silences": Reason(409, "There are too many silences; end one.", "静默规则数量已达上限，请先结束一条。"),
+    "unknown_alert": Reason(404, "Alert not found.", "告警不存在。"),
+    "alert_not_open": Reason(409, "The alert is already resolved.", "告警已经解除。"),
     "unknown_letter": Reason(404, "Dead letter not found.", "死信不存在。"),
     "already_replayed": Reason(409, "The dead letter has already been sent again.", "死信已重新投递。"),
 }
