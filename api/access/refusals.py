@@ -158,6 +158,20 @@ REASONS = {
     "webhook_unknown": Reason(404, "Webhook not found.", "webhook 不存在。"),
     "delivery_unknown": Reason(404, "Delivery not found.", "投递记录不存在。"),
     "not_failed": Reason(409, "Only a failed delivery is tried again by hand.", "只有失败的投递才能手动重试。"),
+    "unknown_route": Reason(404, "Route not found.", "通知路由不存在。"),
+    "too_many_routes": Reason(409, "There are too many routes; remove one.", "通知路由数量已达上限，请先删除。"),
+    "unknown_escalation": Reason(
+        422, "The route that it escalates to is not defined.", "升级目标路由不存在，请先定义。"
+    ),
+    "route_in_use": Reason(409, "Other routes escalate to it.", "仍有其他路由将告警升级到该路由。"),
+    "unknown_silence": Reason(404, "Silence not found.", "静默规则不存在。"),
+    "silence_too_broad": Reason(
+        422, "Name kinds, shops, markets or an alert to silence.", "请指明要静默的告警类型、店铺、市场或具体告警。"
+    ),
+    "silence_time": Reason(422, "A silence ends within 30 days from now.", "静默须在 30 天内结束。"),
+    "too_many_silences": Reason(409, "There are too many silences; end one.", "静默规则数量已达上限，请先结束一条。"),
+    "unknown_alert": Reason(404, "Alert not found.", "告警不存在。"),
+    "alert_not_open": Reason(409, "The alert is already resolved.", "告警已经解除。"),
     "unknown_letter": Reason(404, "Dead letter not found.", "死信不存在。"),
     "already_replayed": Reason(409, "The dead letter has already been sent again.", "死信已重新投递。"),
 }

@@ -39,6 +39,8 @@ PERMISSIONS = MappingProxyType(
         "users:write": "Create users and set their permissions.",
         "operations:read": "See dead letters and traces.",
         "operations:write": "Send dead letters again, or discard them.",
+        "alerts:read": "See alerts, and where they are sent.",
+        "alerts:write": "Acknowledge and silence alerts, and decide where they are sent.",
         "audit:read": "See who changed what.",
     }
 )

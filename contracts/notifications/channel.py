@@ -36,7 +36,11 @@ class Channel(BaseModel):
     `{"url": …, "secret": …}`; `host` is the part of it that people may see.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"kind": "email", "to": ["warehouse@example.com"]}]},
+    )
 
     kind: Annotated[Kind, Field(description="The kind of channel.", examples=["email"])]
     to: Annotated[list[EmailAddress], Field(max_length=20, description="The readers of an e-mail.")] = []

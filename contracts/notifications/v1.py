@@ -27,7 +27,15 @@ RouteId = Annotated[
         examples=["warehouse"],
     ),
 ]
+ChangeId = Annotated[
+    str,
+    Field(
+        description="The change of an alert, by the id of its event.",
+        examples=["019a43c1-6c40-8b55-8a3c-3a1f6c1e8b21"],
+    ),
+]
 Attempt = Annotated[StrictInt, Field(ge=1, description="The number of the attempt, from 1.", examples=[1])]
+
 ITEMS_MAX = 20
 
 
@@ -63,7 +71,7 @@ class NotificationDue(OfNotification, Event, type="notification.due.v1"):
         Literal["raised", "repeated", "escalated", "resolved", "test"],
         Field(description="Why it is sent.", examples=["raised"]),
     ]
-    channel: Annotated[Channel, Field(examples=[{"kind": "email", "to": ["warehouse@example.com"]}])]
+    channel: Channel
     language: Language = "en"
     thread: Annotated[str, Field(examples=["stock_low/shop-367"])]
     items: Annotated[list[Item], Field(max_length=ITEMS_MAX)]
@@ -82,7 +90,7 @@ class NotificationDelivered(OfNotification, Event, type="notification.delivered.
 
 
 class NotificationFailed(OfNotification, Event, type="notification.failed.v1"):
-    """An attempt failed. `refused`: until a person mends what `detail` names, it will fail again. `unavailable`: it was
+    """An attempt failed. `refused`: until somebody mends what `detail` names, it will fail again. `unavailable`: it was
     certainly not delivered. `unknown`: it may have been.
     """
 
@@ -94,3 +102,52 @@ class NotificationFailed(OfNotification, Event, type="notification.failed.v1"):
     detail: Detail
     retry_after_s: Annotated[StrictInt | None, Field(ge=0, examples=[60])] = None
     failed_at: Timestamp
+
+
+SuppressedFor = Literal[
+    "silenced", "resolved_before_sent", "raise_not_sent", "acknowledged", "outdated", "route_changed", "route_removed"
+]
+
+
+class NotificationSuppressed(Event, type="notification.suppressed.v1"):
+    """A route does not report a change of an alert.
+
+    `silenced`: a silence holds for it, `silence_id`. `resolved_before_sent`: it ended before its group was sent.
+    `raise_not_sent`: it ended, and its start was not reported. `acknowledged`: a person takes care of it. `outdated`: a
+    later change came first. `route_changed`, `route_removed`: the route no longer takes it.
+    """
+
+    alert: Annotated[str, Field(description="What the alert is about.", examples=["stock/1082185"])]
+    change_id: ChangeId
+    route_id: RouteId
+    reason: Annotated[SuppressedFor, Field(examples=["silenced"])]
+    silence_id: Annotated[str | None, Field(examples=["stocktaking-2026"])] = None
+
+    def about(self) -> str:
+        return f"alert/{self.alert}"
+
+
+class OfRoute:
+    route_id: str
+
+    def about(self) -> str:
+        return f"route/{self.route_id}"
+
+
+Crossing = Annotated[StrictInt, Field(description="Grows each time the route fails or recovers.", examples=[1])]
+
+
+class RouteFailing(OfRoute, Event, type="route.failing.v1"):
+    """Notifications do not get through by this route. The other routes report it."""
+
+    route_id: RouteId
+    code: Code
+    detail: Detail
+    crossing: Crossing
+
+
+class RouteRecovered(OfRoute, Event, type="route.recovered.v1"):
+    """A notification was delivered by this route again, or the route was removed."""
+
+    route_id: RouteId
+    crossing: Crossing

@@ -13,6 +13,8 @@ from uuid import UUID
 
 from contracts.commissions.earnings import earnings_key, tallies_of
 from contracts.commissions.view import Entry, LineRefund, Posting
+from contracts.notifications.v1 import NotificationDue
+from contracts.notifications.view import Notification, Route
 from contracts.orders.view import GivenBack, Line
 from contracts.plans.reversal import taken_back
 from contracts.rules.view import DEFAULT_MARKET
@@ -30,6 +32,8 @@ from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
+from workers.notification.deliveries import due_now
+from workers.notification.model import State as Notifying
 from workers.order_intake.model import Order, State, place_of
 from workers.order_intake.refunds import Requested, give_back
 from workers.reward_checks.model import progress_key
@@ -319,6 +323,38 @@ def _copies_for_all() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def _unread_notices_marked() -> Iterator[None]:
+    """A tick reads one notice, and takes the whole group for sent."""
+
+    def leave(state: Notifying, group_id: str, count: int = 1) -> Notifying:
+        return state.with_groups(replace(state.groups[group_id], waiting=0, flush_at=None))
+
+    with (
+        patch("workers.notification.repository.NOTICES_MAX", 1),
+        patch("workers.notification.digests.leave", leave),
+    ):
+        yield
+
+
+@contextmanager
+def _another_id_for_each_attempt() -> Iterator[None]:
+    def due(route: Route, notification: Notification) -> NotificationDue:
+        attempt = f"{notification.notification_id}-{notification.attempt}"
+        return due_now(
+            route, replace(notification, notification_id=attempt) if notification.attempt > 1 else notification
+        )
+
+    with patch("workers.notification.digests.due_now", due):
+        yield
+
+
+@contextmanager
+def _never_tried_again() -> Iterator[None]:
+    with patch("workers.notification.digests._retry", lambda state, _: (state, [])):
+        yield
+
+
 @dataclass(frozen=True, slots=True)
 class Bug:
     variant: Variant = Variant()  # noqa: RUF009  (frozen)
@@ -356,5 +392,8 @@ BUGS: dict[str, Bug] = {
     "does not answer a repeat": Bug(planted=_repeats_not_answered),
     "forgets the sender of a retry": Bug(planted=_senders_forgotten),
     "copies events to every shop": Bug(planted=_copies_for_all),
+    "marks what it has not read as sent": Bug(planted=_unread_notices_marked),
+    "gives each attempt another id": Bug(planted=_another_id_for_each_attempt),
+    "never tries a notification again": Bug(planted=_never_tried_again),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
 }

@@ -11,6 +11,7 @@ from typing import Any
 from contracts.orders.v2 import PlaceOrder
 from contracts.wire.envelope import Message
 from infra.ports.topology import Topology
+from infra.processes import clock
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop
 from infra.runtime.journal import Journal
@@ -24,6 +25,7 @@ from tests.simulation.faults import Faults, plan
 from tests.simulation.history import History, Log
 from tests.simulation.invariants import breaches
 from tests.simulation.processes import ClockProcess, Killed, Machine, Process, World, process_faults, replicas
+from tests.simulation.receiver import Channels
 from tests.simulation.scenario import generate_traffic
 from tests.simulation.scheduler import NeverIdle, Scheduler
 from tests.simulation.sealed import sealed
@@ -39,6 +41,9 @@ CLOCKS_END_S = 2400
 """Long enough for every retry and every payment deadline."""
 TICKS_AFTER_S = 1200
 """The clocks tick at least twice once there are no faults: what arrived late is due at one of these ticks."""
+
+LAST_TICKS_H = range(3, 8)
+"""Then whatever the jumps of clocks have put off is due."""
 
 _JUMP_MS = OURS_WRONG_MAX // timedelta(milliseconds=1)
 _OUTAGE_MS_MAX = 40_000
@@ -127,6 +132,8 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     routed = the_topology().routed
     world = World(scheduler, faults, store, broker, SETTINGS, routed, START, variant.loop, variant.inbox)
     traffic = generate_traffic(rng, workers)
+    channels = Channels(broker, scheduler, seed)
+    broker.on_published = channels.take
     found: list[str] = []
 
     def process_number() -> int:
@@ -134,7 +141,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
 
     with sealed(seed, log=log, process_number=process_number, thrifty=thrifty):
         try:
-            _live(world, traffic)
+            _live(world, traffic, channels)
         except NeverIdle as error:
             found.append(str(error))
     found += world.escaped
@@ -145,7 +152,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     return Result(seed, tuple(found[:BREACHES_KEPT_MAX]), scheduler.steps, faults.suffered, orders, history)
 
 
-def _live(world: World, traffic: Traffic) -> None:
+def _live(world: World, traffic: Traffic, channels: Channels) -> None:
     scheduler, faults = world.scheduler, world.faults
     machines = [Machine(), Machine()]
     processes = replicas(world, the_workers(), machines)
@@ -163,16 +170,24 @@ def _live(world: World, traffic: Traffic) -> None:
     scheduler.run(until_ms=int(1000 * (TROUBLE_S[0] + faults.rng.random() ** 2 * (TROUBLE_S[1] - TROUBLE_S[0]))))
     world.record("", "PEACE")
     faults.heal()
+    channels.is_calm = True
     world.broker.recover()
     scheduler.hurry = 0.0
     scheduler.before_step = lambda _: False
     scheduler.run(until_ms=max(CLOCKS_END_S, scheduler.now_ms // 1000 + TICKS_AFTER_S) * 1000)
     for each in clocks:
         each.end()
+    for hour in LAST_TICKS_H:
+        scheduler.at(hour * 3_600_000, partial(_tick, world, hour))
     scheduler.run()
     for process in processes:
         if process.readiness.reasons:
             world.escaped.append(f"{process.name} is not ready: {process.readiness.reasons}")
+
+
+def _tick(world: World, hour: int) -> None:
+    slot = int((START + timedelta(hours=hour)).timestamp()) // SETTINGS.clock_interval_s
+    world.broker.take(clock.tick(slot, SETTINGS.clock_interval_s))
 
 
 def _on_message(world: World, item: Arrival) -> None:

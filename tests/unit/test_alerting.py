@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.notifications.v1 import RouteFailing, RouteRecovered
 from contracts.operations.v1 import AlertRaised, AlertResolved
 from contracts.operations.view import Alert, DeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
@@ -19,6 +20,7 @@ from tests.builders import NOW, TEA, message
 from tests.unit.letters import ALERT_KEY, a_letter, dead_lettered
 from workers.alerting.decide import keep_dead_letter
 from workers.alerting.model import State
+from workers.alerting.routes import raise_failing_route, resolve_failing_route
 from workers.alerting.stock import note_shortage, raise_low_stock, resolve_low_stock
 
 LATER = NOW + timedelta(minutes=1)
@@ -231,3 +233,49 @@ def test_handled_twice_equals_once() -> None:
     for rule, state, payload, outcome in cases:
         once = rule(state, message(payload)).state
         assert rule(once, message(payload)) == Decision(once, outcome=outcome)
+
+
+ROUTE = "route/warehouse"
+REFUSED = "route warehouse: notifications are not delivered (gone): The robot was removed."
+FAILING = Alert(ROUTE, "route_failing", "open", REFUSED, NOW, crossing=1)
+
+
+def failing(crossing: int = 1) -> RouteFailing:
+    return RouteFailing(route_id="warehouse", code="gone", detail="The robot was removed.", crossing=crossing)
+
+
+class TestRoutes:
+    def test_a_failing_route_raises_a_critical_alert_once(self) -> None:
+        event = AlertRaised(
+            alert=ROUTE,
+            kind="route_failing",
+            detail=REFUSED,
+            raised_at=NOW,
+            severity="critical",
+            facts={"route_id": "warehouse", "code": "gone", "detail": "The robot was removed."},
+            times=1,
+        )
+
+        assert raise_failing_route(alert_state(), message(failing())) == Decision(
+            alert_state(FAILING), (event,), "raised"
+        )
+        assert raise_failing_route(alert_state(FAILING), message(failing())) == Decision(
+            alert_state(FAILING), outcome="outdated"
+        )
+        again = raise_failing_route(alert_state(FAILING), message(failing(3)))
+        assert again.state == alert_state(replace(FAILING, times=2, crossing=3))
+
+    @pytest.mark.parametrize("known", [(FAILING,), ()])
+    def test_its_recovery_ends_it_in_any_order(self, known: tuple[Alert, ...]) -> None:
+        recovered = RouteRecovered(route_id="warehouse", crossing=2)
+        decision = resolve_failing_route(alert_state(*known), message(recovered))
+
+        [event] = decision.publish
+        assert isinstance(event, AlertResolved)
+        assert (event.severity, event.times) == ("critical", len(known))
+        assert [alert.state for alert in decision.state.alerts.values()] == ["resolved"]
+        for late in (
+            raise_failing_route(decision.state, message(failing())),
+            resolve_failing_route(decision.state, message(recovered)),
+        ):
+            assert late == Decision(decision.state, outcome="outdated")

@@ -1,8 +1,8 @@
 """Keeps what a person must handle: alerts, one per threshold crossing, and dead letters.
 
 consumes   stock.low, stock.recovered, stock.shortage-changed, stock.expiring, stock.expired; queue.measured;
-           webhook.disabled, webhook.enabled, webhook.removed; verification.report; message.dead-lettered;
-           dead-letter.settle;
+           webhook.disabled, webhook.enabled, webhook.removed; verification.report; route.failing, route.recovered;
+           message.dead-lettered; dead-letter.settle;
            messages that the broker dead-lettered
 publishes  alert.raised, alert.resolved; dead-letter.settled, dead-letter.refused
 owns       alerting.alerts, alerting.dead_letters, alerting.queues

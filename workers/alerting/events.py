@@ -8,7 +8,7 @@ from typing import Any, Literal
 from contracts.operations.v1 import AlertRaised, AlertResolved
 from contracts.operations.view import Alert
 
-_CRITICAL = frozenset(["stock_oversold", "queue_old", "verification_breach"])
+_CRITICAL = frozenset(["stock_oversold", "queue_old", "verification_breach", "route_failing"])
 _INFO = frozenset(["stock_expiring"])
 
 

@@ -1,5 +1,6 @@
 """Which message goes to which rule."""
 
+from contracts.notifications.v1 import RouteFailing, RouteRecovered
 from contracts.operations.v1 import (
     AlertRaised,
     AlertResolved,
@@ -15,6 +16,7 @@ from workers.alerting.audit import audit
 from workers.alerting.decide import keep_dead_letter, refuse_unreadable_settlement, settle_dead_letter
 from workers.alerting.queues import note_queues
 from workers.alerting.repository import AlertRepository
+from workers.alerting.routes import raise_failing_route, resolve_failing_route
 from workers.alerting.stock import note_expired, note_expiring, note_shortage, raise_low_stock, resolve_low_stock
 from workers.alerting.verification import note_verification
 from workers.alerting.webhooks import note_back, note_disabled
@@ -33,6 +35,8 @@ WORKER = Worker(
         on(WebhookRemoved, decide=note_back),
         on(QueueMeasured, decide=note_queues),
         on(ReportVerification, decide=note_verification),
+        on(RouteFailing, decide=raise_failing_route),
+        on(RouteRecovered, decide=resolve_failing_route),
         on(MessageDeadLettered, decide=keep_dead_letter),
         on(SettleDeadLetter, decide=settle_dead_letter, refuse=refuse_unreadable_settlement),
     ),

@@ -81,6 +81,10 @@ def breach_alert(invariant: str) -> str:
     return f"verification/{invariant}"
 
 
+def route_alert(route_id: str) -> str:
+    return f"route/{route_id}"
+
+
 def dead_letter_alert(queue: str, reason: str) -> str:
     """Dead letters with the same queue and reason share one alert: they have one cause to fix."""
     return f"dead-letters/{queue}/{reason}"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import ClassVar, Self
 
+from contracts.notifications.v1 import RouteFailing, RouteRecovered
 from contracts.operations.v1 import MessageDeadLettered, QueueMeasured, ReportVerification, SettleDeadLetter
 from contracts.operations.view import ALERTS, DEAD_LETTERS, Alert, DeadLetter
 from contracts.stock.v1 import StockExpired, StockExpiring, StockLow, StockRecovered, StockShortageChanged
@@ -25,6 +26,7 @@ from workers.alerting.model import (
     letters_of_shop,
     oversold_alert,
     queue_alert,
+    route_alert,
     stock_alert,
     webhook_alert,
 )
@@ -42,6 +44,8 @@ Consumed = (
     | WebhookEnabled
     | WebhookRemoved
     | QueueMeasured
+    | RouteFailing
+    | RouteRecovered
     | ReportVerification
     | MessageDeadLettered
     | SettleDeadLetter
@@ -135,6 +139,8 @@ def _alert_keys(message: Message[Consumed], letters: Loaded[str, DeadLetter], me
         return [_OF_STOCK[type(data)](data.product_id)]
     if isinstance(data, OfWebhook):
         return [webhook_alert(data.webhook_id)]
+    if isinstance(data, RouteFailing | RouteRecovered):
+        return [route_alert(data.route_id)]
     if isinstance(data, ReportVerification):
         return [breach_alert(checked.invariant) for checked in data.invariants]
     if isinstance(data, QueueMeasured):
