@@ -34,7 +34,7 @@ Attempt = Annotated[StrictInt, Field(ge=1, description="The number of the attemp
 Facts = Annotated[
     dict[str, str],
     Field(
-        description="The values that the alert's sentence is made of, by name, so that it can be written in any language.",
+        description="The values of the alert's sentence, by name, so that it can be written in any language.",
         examples=[{"product_id": "1082185", "available": "3", "low_at": "5"}],
     ),
 ]
