@@ -18,6 +18,7 @@ from contracts.numbers import decimal_of, whole_of
 from contracts.wire.envelope import BATCH_EVENTS_MAX
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_MAIL_ADDRESS = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
 
 
 def _known_level(level: str) -> str:
@@ -171,7 +172,7 @@ class Settings(BaseSettings):
     """The mail server that takes our e-mails; without it they are refused."""
 
     smtp_port: int = Field(587, ge=1, le=65535)
-    smtp_sender: str | None = Field(None, pattern=r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9.-]{1,255}$")
+    smtp_sender: str | None = Field(None, pattern=_MAIL_ADDRESS, max_length=320)
     """The address that e-mails come from; the mail server must accept it."""
 
     smtp_user: str | None = None

@@ -123,8 +123,8 @@ class Guard:
         if not is_public(address):
             raise ReceiverRefused(
                 "address_not_public",
-                f"The host {host_of(url)} has an address that is not public. If it is a receiver of your own, add it to "
-                "the setting TRIBUTARY_OUTSIDE_ALLOWED.",
+                f"The host {host_of(url)} has an address that is not public. If it is a receiver of your own, add it "
+                "to the setting TRIBUTARY_OUTSIDE_ALLOWED.",
             )
 
 

@@ -270,7 +270,7 @@ async def test_a_secret_that_cannot_sign_is_refused(outside: Outside[Notificatio
 
 
 async def test_a_robots_address_that_is_none_is_refused(outside: Outside[NotificationDue]) -> None:
-    answer = await outside.send(due(sealed("dingtalk", "https://[k-canary/", "SECs")), KEY)
+    answer = await outside.send(due(sealed("dingtalk", "ftp://k-canary/", "SECs")), KEY)
 
     assert (answer.outcome, answer.code) == ("refused", "address_invalid")
     assert "k-canary" not in answer.detail

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,11 +21,15 @@ from infra.adapters.outside.letter import is_mailable, letter
 from infra.adapters.outside.robot import robot_text
 from infra.adapters.outside.signed import BODY_BYTES_MAX
 from infra.receivers.addresses import Address
+from infra.settings import Settings
+from tests.architecture.sources import ROOT
 from tests.receivers.notifications import KEY, an_item, due, mail_to
 
 AT = datetime(2026, 11, 30, 2, 30, tzinfo=UTC)
 ROBOT = Address("https://hooks.test/robot/send?access_token=t")
 SECRET = "whsec_" + "c2VjcmV0" * 4
+
+CHANNEL_SETTINGS = ("TRIBUTARY_DELIVERY_", "TRIBUTARY_OUTSIDE_", "TRIBUTARY_SMTP_")
 
 any_text = st.text(st.characters(exclude_categories=["Cs"]), max_size=400)
 any_items = st.lists(
@@ -248,3 +253,13 @@ def test_slacks_words_state_what_to_change(word: str, status: int, code: str) ->
 
     assert (answer.outcome, answer.code) == ("refused", code)
     assert word in answer.detail
+
+
+def test_the_document_shows_a_real_body_and_names_every_setting() -> None:
+    document = (ROOT / "docs" / "notifications.md").read_text("utf-8")
+    (example,) = re.findall(r"```json\n(.*?)```", document, re.DOTALL)
+    settings = {f"TRIBUTARY_{name.upper()}" for name in Settings.model_fields}
+    of_channels = {name for name in settings if name.startswith(CHANNEL_SETTINGS)}
+
+    assert json.loads(example) == json.loads(webhook.body_of(due(mail_to("ann@example.com")), AT))
+    assert set(re.findall(r"TRIBUTARY_[A-Z_]+", document)) == of_channels

@@ -191,6 +191,14 @@ def test_mail_without_encryption_stays_on_this_machine() -> None:
     assert Settings(smtp_tls="none", smtp_host="127.0.0.1").smtp_tls == "none"
 
 
+@pytest.mark.parametrize(
+    "sender", ["Shop <a@b.example>", "a..b@c.example", "a@b@c.example", "a@", "a@b.example\n", "ä@b.c"]
+)
+def test_the_sender_is_one_plain_address(sender: str) -> None:
+    with pytest.raises(ValidationError, match="smtp_sender"):
+        Settings(smtp_sender=sender)
+
+
 def test_a_sealed_address_opens_for_its_route_alone() -> None:
     address = Address("https://hooks.example/k-canary", "whsec_canary")
     sealed = seal_address(address, "warehouse", SECRET)

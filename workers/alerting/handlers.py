@@ -1,14 +1,7 @@
 """Which message goes to which rule."""
 
 from contracts.notifications.v1 import RouteFailing, RouteRecovered
-from contracts.operations.v1 import (
-    AlertRaised,
-    AlertResolved,
-    MessageDeadLettered,
-    QueueMeasured,
-    ReportVerification,
-    SettleDeadLetter,
-)
+from contracts.operations import v1 as operations
 from contracts.stock.v1 import StockExpired, StockExpiring, StockLow, StockRecovered, StockShortageChanged
 from contracts.webhooks.v1 import WebhookDisabled, WebhookEnabled, WebhookRemoved
 from infra.runtime.worker import Worker, on
@@ -33,13 +26,13 @@ WORKER = Worker(
         on(WebhookDisabled, decide=note_disabled),
         on(WebhookEnabled, decide=note_back),
         on(WebhookRemoved, decide=note_back),
-        on(QueueMeasured, decide=note_queues),
-        on(ReportVerification, decide=note_verification),
+        on(operations.QueueMeasured, decide=note_queues),
+        on(operations.ReportVerification, decide=note_verification),
         on(RouteFailing, decide=raise_failing_route),
         on(RouteRecovered, decide=resolve_failing_route),
-        on(MessageDeadLettered, decide=keep_dead_letter),
-        on(SettleDeadLetter, decide=settle_dead_letter, refuse=refuse_unreadable_settlement),
+        on(operations.MessageDeadLettered, decide=keep_dead_letter),
+        on(operations.SettleDeadLetter, decide=settle_dead_letter, refuse=refuse_unreadable_settlement),
     ),
     audits=(audit,),
-    announces=(AlertRaised, AlertResolved),
+    announces=(operations.AlertRaised, operations.AlertResolved),
 )
