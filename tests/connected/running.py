@@ -93,7 +93,9 @@ class Site:
         await publisher.start()
         readers = Readers(self.store, RealTime())
         await readers.load()
-        ports = Ports(self.store, over(publisher), RealTime(), Readiness(), readers.shops)
+        ports = Ports(
+            self.store, over(publisher), RealTime(), Readiness(), readers.shops, with_webhooks=readers.with_webhooks
+        )
         loops = [
             loop_of(
                 worker,
