@@ -27,6 +27,7 @@ from tests.api.front import PASSWORD, Front, bearer, unique
 from tests.api.ownership import Thing, thing_of
 from tests.api.world import World, a_world
 from tests.connected.running import until
+from tests.webhook_builders import define
 
 SEED = int(os.environ.get("TREE_SEED", "20261122"))
 PEOPLE = 9
@@ -56,6 +57,7 @@ class Model:
     seller_of: dict[tuple[str, str], int] = field(default_factory=dict)
     leader_of: dict[int, int] = field(default_factory=dict)
     members_of: dict[int, set[int]] = field(default_factory=dict)
+    shop_of: dict[str, str] = field(default_factory=dict)
 
     def chain(self, distributor_id: int) -> list[int]:
         chain, current = [], distributor_id
@@ -69,6 +71,8 @@ class Model:
             return key in who.sent
         if who.kind == "admin":
             return True
+        if thing == "webhook":
+            return self.shop_of[key] == who.shop_id
         if who.kind == "shop":
             return (thing == "order" and key[0] == who.shop_id) or (thing == "shop" and key == who.shop_id)
         if thing == "shop":
@@ -143,12 +147,18 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
         assert location.startswith("/api/orders/"), shown
         shop_id, order_id = location.split("/")[3:5]
         model.seller_of[shop_id, order_id] = sold["distributor_id"]
+    for shop_id in (world.shop_id, other_shop):
+        hook = unique("hook")
+        await front.send(define(hook, shop_id=shop_id))
+        await _exists(front, "shop_webhooks.webhooks", {"_id": hook})
+        model.shop_of[hook] = shop_id
     things: dict[Thing, list[Any]] = {
         "distributor": ids,
         "order": list(model.seller_of),
         "team": list(model.leader_of),
         "message": [message for who in people for message in who.sent],
         "shop": [world.shop_id, other_shop],
+        "webhook": list(model.shop_of),
     }
     document = create_app(Settings(), _no_ports).openapi()
     return Stage(model, people, things, document)
@@ -283,7 +293,7 @@ def _none_of(thing: Thing) -> Any:
     """A key of a thing that does not exist."""
     if thing == "order":
         return (unique("shop"), unique("none"))
-    return unique("none") if thing in ("message", "shop") else 2**62 + secrets.randbelow(2**40)
+    return unique("none") if thing in ("message", "shop", "webhook") else 2**62 + secrets.randbelow(2**40)
 
 
 async def _request(who: Login, path: str, method: str, operation: dict[str, Any], key: Any) -> tuple[int, str | None]:

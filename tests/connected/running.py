@@ -16,6 +16,7 @@ from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from pydantic import SecretStr
 from pymongo import MongoClient
 
 from contracts.wire.envelope import EVENTS_EXCHANGE
@@ -66,7 +67,8 @@ class Site:
         settings = {**{name: getattr(self.settings, name) for name in self.settings.model_fields_set}, **more}
         for name, value in settings.items():
             variable = name.upper() if name.endswith("_url") else f"TRIBUTARY_{name.upper()}"
-            environment[variable] = value if isinstance(value, str) else json.dumps(value)
+            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+            environment[variable] = plain if isinstance(plain, str) else json.dumps(plain)
         return environment
 
     @asynccontextmanager
@@ -109,10 +111,12 @@ class Site:
             for handler in worker.handlers
         ]
         running = [asyncio.create_task(loop.run()) for loop in loops]
+        refreshing = asyncio.create_task(readers.keep_fresh())
         await consumer.start()
         try:
             yield running
         finally:
+            refreshing.cancel()
             await consumer.cancel()
             await asyncio.wait(running, timeout=WAIT_MAX_S)
             await consumer.stop()
