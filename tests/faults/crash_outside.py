@@ -1,4 +1,4 @@
-"""A receiver of notifications whose book is a file: it survives the death of the worker that calls, as the outside does.
+"""A receiver of notifications whose book is a file: like the outside, it survives the death of the worker that calls.
 
 What it answers follows from the route alone and from its book, so that a run with a crash ends like one without.
 """
