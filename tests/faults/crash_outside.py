@@ -16,9 +16,9 @@ from tests.builders import NOW
 from tests.receiver import CODES
 
 ROBOT = "robot"
-"""This route cannot be asked; whoever reads there recognises a repeat by its key."""
+"""This route cannot be asked; its reader recognises a repeat by its key."""
 
-OUTCOMES: dict[str, Outcome] = {"refuses": "refused", "away": "unavailable", "silent": "unknown"}
+OUTCOMES: dict[str, Outcome] = {"away": "unavailable", "silent": "unknown"}
 """The answers of single routes; the others answer `done`. A silent one receives, and never confirms."""
 
 

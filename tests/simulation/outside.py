@@ -32,8 +32,8 @@ from tests.simulation.world import START
 T = TypeVar("T")
 
 KINDS = ("keyed", "mail", "robot", "forgetful")
-ASKS_TO_BE_SURE = ("robot", "forgetful")
-"""Whoever reads there does not recognise a repeat: a notification may arrive once at most."""
+KNOWS_NO_REPEATS = ("robot", "forgetful")
+"""Readers there do not recognise a repeat: a notification may arrive once at most."""
 
 WEATHER = ("fine", "fine", "away", "refuses", "answer lost", "late", "twice")
 HANGS_MS = 120_000
@@ -180,7 +180,7 @@ def called_once(outside: SimulatedOutside, journal: Mapping[Any, Document]) -> I
         attempts.add((name, each.request.attempt))
         if each.key != name:
             yield f"notification/{name} arrived under another key: {each.key}"
-        if each.request.route_id in ASKS_TO_BE_SURE and len(arrived[name]) == 2:
+        if each.request.route_id in KNOWS_NO_REPEATS and len(arrived[name]) == 2:
             yield f"notification/{name} arrived by two calls, and its reader cannot recognise that"
     for record in journal.values():
         for item in record.get("emitted", ()):

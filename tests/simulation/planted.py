@@ -98,14 +98,6 @@ class MakesNewKeys(Performer):
         return str(item.key)
 
 
-class ForgetsWhoTookOver(Performer):
-    """Reports a call as certainly not made, although another process has taken its message over."""
-
-    async def _commit(self, tx: Transaction, works: list[Work]) -> Committed:
-        with patch("infra.runtime.performer._doubted", lambda work: work):
-            return await super()._commit(tx, works)
-
-
 class LosesUpdates(SimulatedStore):
     """Lets the last writer win for stock."""
 
@@ -392,5 +384,4 @@ BUGS: dict[str, Bug] = {
     "acknowledges before an answer is committed": Bug(Variant(performer=AcknowledgesBeforeItsAnswer)),
     "sends without a look-up": Bug(Variant(performer=SendsWithoutLooking)),
     "makes a new key for each attempt": Bug(Variant(performer=MakesNewKeys)),
-    "forgets who took a message over": Bug(Variant(performer=ForgetsWhoTookOver)),
 }
