@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from infra.ports.store import Store
 from infra.processes import clock
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.performer import Performer
@@ -19,7 +18,7 @@ from tests.simulation.broker import SimulatedBroker, SimulatedInbox, SimulatedPu
 from tests.simulation.faults import Faults
 from tests.simulation.outside import SimulatedCalls, SimulatedOutside
 from tests.simulation.scheduler import Park, Scheduler, Sleep, Task, suspend
-from tests.simulation.store import SaveBroken
+from tests.simulation.store import SaveBroken, SimulatedStore
 from tests.simulation.world import READERS
 
 RESTART_MS_MAX = 5_000
@@ -89,7 +88,7 @@ class World:
 
     scheduler: Scheduler
     faults: Faults
-    store: Store
+    store: SimulatedStore
     broker: SimulatedBroker
     settings: Settings
     routed: frozenset[str]
