@@ -33,10 +33,11 @@ EmailAddress = Annotated[
 
 class Channel(BaseModel):
     """An e-mail has readers in `to`; everything else an address that is sealed, with its secret, as the JSON object
-    `{"url": …, "secret": …}`; `host` is the part of it that people may see.
+    `{"url": …, "secret": …}`; `host` is the part of it that people may see. Events carry it, so unknown fields are
+    ignored; a command uses a subclass that forbids them.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="ignore")
 
     kind: Annotated[Kind, Field(description="The kind of channel.", examples=["email"])]
     to: Annotated[list[EmailAddress], Field(max_length=20, description="The readers of an e-mail.")] = []

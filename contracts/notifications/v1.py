@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, Field, StrictInt
+from pydantic import BaseModel, Field, StrictInt
 
 from contracts.fields import Code, Detail
 from contracts.notifications.channel import Channel, Language
@@ -31,21 +31,8 @@ Severity = Annotated[
     Literal["info", "warning", "critical"], Field(description="How urgent it is.", examples=["warning"])
 ]
 Attempt = Annotated[StrictInt, Field(ge=1, description="The number of the attempt, from 1.", examples=[1])]
-
-
-def _texts(value: object) -> object:
-    """An event of a later version may have other values: they are ignored."""
-    return {name: text for name, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else value
-
-
-def _known(value: object) -> object:
-    """An event of a later version may have more fields: they are ignored, although a command must not have them."""
-    return {name: value[name] for name in value if name in Channel.model_fields} if isinstance(value, dict) else value
-
-
 Facts = Annotated[
     dict[str, str],
-    BeforeValidator(_texts),
     Field(
         description="The values that the alert's sentence is made of, by name, to write it in any language.",
         examples=[{"product_id": "1082185", "available": "3", "low_at": "5"}],
@@ -87,9 +74,7 @@ class NotificationDue(OfNotification, Event, type="notification.due.v1"):
         Literal["raised", "repeated", "escalated", "resolved", "test"],
         Field(description="Why it is sent.", examples=["raised"]),
     ]
-    channel: Annotated[
-        Channel, BeforeValidator(_known), Field(examples=[{"kind": "email", "to": ["warehouse@example.com"]}])
-    ]
+    channel: Annotated[Channel, Field(examples=[{"kind": "email", "to": ["warehouse@example.com"]}])]
     language: Language = "en"
     thread: Annotated[str, Field(examples=["stock_low/shop-367"])]
     items: Annotated[list[Item], Field(max_length=ITEMS_MAX)]
