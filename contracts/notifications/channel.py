@@ -33,12 +33,13 @@ EmailAddress = Annotated[
 
 class Channel(BaseModel):
     """An e-mail has readers in `to`; everything else an address that is sealed, with its secret, as the JSON object
-    `{"url": …, "secret": …}`; `host` is the part of it that people may see.
+    `{"url": …, "secret": …}`; `host` is the part of it that people may see. Events carry it, so unknown fields are
+    ignored; a command uses a subclass that forbids them.
     """
 
     model_config = ConfigDict(
         frozen=True,
-        extra="forbid",
+        extra="ignore",
         json_schema_extra={"examples": [{"kind": "email", "to": ["warehouse@example.com"]}]},
     )
 
