@@ -246,6 +246,7 @@ NAME_PATTERN = f"^[^{_UNSEEN}]*[^{_UNSEEN}{_BLANK}][^{_UNSEEN}]*$"
 
 _is_visible = re.compile(NAME_PATTERN).fullmatch
 _has_unseen_beyond = re.compile(f"[{_UNSEEN_BEYOND}]").search
+_unseen = re.compile(f"[{_UNSEEN}{_UNSEEN_BEYOND}]")
 _has_unseen_or_blank = re.compile(f"[{_UNSEEN}{_UNSEEN_BEYOND}{_BLANK}]").search
 
 
@@ -262,6 +263,11 @@ def visible_name(text: str) -> str:
             "not only spaces"
         )
     return text
+
+
+def visible_text(text: str) -> str:
+    """The text in one line for people: each run of spaces or of characters that are not visible is one space."""
+    return " ".join(_unseen.sub(" ", text).split())
 
 
 def is_visible_address(text: str) -> bool:

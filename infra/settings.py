@@ -7,13 +7,18 @@ TRIBUTARY_BATCH_EVENTS_MAX=200.
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from ipaddress import ip_network
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.numbers import decimal_of, whole_of
 from contracts.wire.envelope import BATCH_EVENTS_MAX
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_MAIL_ADDRESS = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
 
 
 def _known_level(level: str) -> str:
@@ -21,6 +26,21 @@ def _known_level(level: str) -> str:
     if level.upper() not in known:
         raise ValueError(f"it is one of {', '.join(name.lower() for name in known)}")
     return level
+
+
+def _receiver(text: str) -> str:
+    """A network in its usual form, or host:port in lower case."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        parts = urlsplit(f"//{text.lower()}")
+    try:
+        is_receiver = parts.hostname is not None and parts.port is not None and parts.netloc == text.lower()
+    except ValueError:
+        is_receiver = False
+    if not is_receiver or "@" in text:
+        raise ValueError("write host:port such as alerts.internal:8443, or a network such as 10.20.0.0/16")
+    return text.lower()
 
 
 class Settings(BaseSettings):
@@ -118,6 +138,34 @@ class Settings(BaseSettings):
     """Encrypts and proves the signing keys in the database: 32 random characters or more. Without it they are readable
     there, and the API starts on loopback addresses only."""
 
+    delivery_secret: SecretStr | None = Field(None, min_length=32)
+    """Seals addresses and secrets of channels, whose messages journals and backups keep: 32 random characters or more,
+    the same for the API, the command line and the process that sends. Without it only e-mail can be sent."""
+
+    outside_allowed: tuple[Annotated[str, AfterValidator(_receiver)], ...] = ()
+    """Receivers of our own that webhooks may reach although their addresses are private, also over http: each a
+    host:port such as alerts.internal:8443, or a network such as 10.20.0.0/16."""
+
+    outside_ca_file: str | None = None
+    """Certificates (PEM) of our own receivers and mail server, trusted besides those of the system."""
+
+    outside_deadline_s: float = Field(20.0, gt=0)
+    """How long one call may take, from the look-up of its host to the last byte of the answer. A slower receiver may
+    have the message, and gets it again."""
+
+    smtp_host: str | None = None
+    """The mail server that takes our e-mails; without it they are refused."""
+
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_sender: str | None = Field(None, pattern=_MAIL_ADDRESS, max_length=320)
+    """The address that e-mails come from; the mail server must accept it."""
+
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls` and `tls` (from the first byte, port 465) check the server's certificate; `none` is only for a mail
+    server on this machine."""
+
     access_token_life_s: int = Field(600, ge=60, le=3600)
     """How long a stolen access token works, unless its holder's logins end. A token with a longer life is refused."""
 
@@ -191,6 +239,14 @@ class Settings(BaseSettings):
         if any(isinstance(number, int | float) and not number >= least for number in numbers):
             raise ValueError(f"it must be at least {least}")
         return value
+
+    @model_validator(mode="after")
+    def _mail_is_encrypted(self) -> Self:
+        if self.smtp_tls == "none" and self.smtp_host not in (None, *LOOPBACK):
+            raise ValueError("smtp_tls may be none only for a mail server on this machine; use starttls or tls")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("smtp_user and smtp_password belong together; set both or neither")
+        return self
 
     def bytes_max_of(self, *, commands: bool) -> int:
         """The largest body of a queue of commands, or of events."""

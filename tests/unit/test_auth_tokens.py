@@ -19,11 +19,11 @@ from jwt.algorithms import ECAlgorithm
 from api.identity.model import SigningKey
 from api.identity.permissions import DEFAULTS, PERMISSIONS, effective, narrowed
 from api.identity.principal import InvalidToken, Principal, principal_of
-from api.identity.sealing import CannotUnseal, seal, unseal
 from api.identity.tokens.external import ProviderTokens, found_at
 from api.identity.tokens.keys import rotated, signing_at
 from api.identity.tokens.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
 from infra.ports.keys import KeysUnavailable
+from infra.sealing import CannotUnseal, seal, unseal
 from infra.settings import Settings
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -1,0 +1,54 @@
+"""Sealed addresses of channels: definition seals them, only the process that sends opens them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+from pydantic import SecretStr
+
+from contracts.notifications.channel import Channel, Kind
+from infra.receivers.guard import Guard, ReceiverRefused
+from infra.receivers.signing import BadSecret, secrets_of
+from infra.sealing import CannotUnseal, seal, unseal
+from infra.settings import Settings
+
+SETTING = "TRIBUTARY_DELIVERY_SECRET"
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Both parts are secret: the key of a chat robot is in its URL."""
+
+    url: str = field(repr=False)
+    secret: str | None = field(default=None, repr=False)
+
+
+async def sealed_channel(kind: Kind, address: Address, route_id: str, settings: Settings) -> Channel:
+    """The channel of a route, checked as far as its host's addresses. Raises ReceiverRefused."""
+    receiver = await Guard(settings.outside_allowed).check(address.url)
+    if kind == "webhook":
+        try:
+            secrets_of(address.secret)
+        except BadSecret as error:
+            raise ReceiverRefused("secret_invalid", str(error)) from error
+    if settings.delivery_secret is None:
+        raise ReceiverRefused("not_configured", f"Set {SETTING}, which seals addresses, then define the route again.")
+    return Channel(kind=kind, host=receiver.host, sealed=seal_address(address, route_id, settings.delivery_secret))
+
+
+def seal_address(address: Address, route_id: str, secret: SecretStr) -> str:
+    """Text that opens only for the same route."""
+    plain = json.dumps(asdict(address)).encode()
+    return seal(plain, secret.get_secret_value(), name=_name_of(route_id), setting=SETTING)
+
+
+def open_address(sealed: str, route_id: str, secret: SecretStr | None) -> Address:
+    """Raises CannotUnseal: another secret or none, another route, or a changed text."""
+    if secret is None:
+        raise CannotUnseal(f"{SETTING} is not set")
+    return Address(**json.loads(unseal(sealed, secret.get_secret_value(), name=_name_of(route_id), setting=SETTING)))
+
+
+def _name_of(route_id: str) -> str:
+    return f"notification route {route_id}"
