@@ -38,7 +38,7 @@ class Channel(BaseModel):
 
     model_config = ConfigDict(
         frozen=True,
-        extra="forbid",
+        extra="ignore",
         json_schema_extra={"examples": [{"kind": "email", "to": ["warehouse@example.com"]}]},
     )
 
@@ -57,3 +57,9 @@ class Channel(BaseModel):
         if self.kind != "email" and (self.to or self.sealed is None or self.host is None):
             raise ValueError(f"a {self.kind} channel has a sealed address and its host, and no one in `to`")
         return self
+
+
+class NewChannel(Channel):
+    """The same in a command, which refuses unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")
