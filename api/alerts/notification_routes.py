@@ -73,7 +73,7 @@ async def show_route(route_id: RoutePart, ports: Here, principal: Reads) -> Rout
     "/{route_id}",
     summary="Define a notification route",
     response_model=RouteView,
-    responses=written("receiver_refused", "too_many_routes", "unknown_escalation", shown=RouteView),
+    responses=written("unknown_route", "receiver_refused", "too_many_routes", "unknown_escalation", shown=RouteView),
 )
 async def define_route(
     route_id: RoutePart, body: NewRoute, ports: Here, principal: Writes, writing: Writing
