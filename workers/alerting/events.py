@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from contracts.operations.v1 import AlertRaised, AlertResolved
 from contracts.operations.view import Alert
 
-_SEVERITIES: Final[Mapping[str, Literal["info", "warning", "critical"]]] = {
-    "stock_low": "warning",
-    "stock_oversold": "critical",
-    "stock_expiring": "info",
-    "stock_expired": "warning",
-    "dead_letter": "warning",
-    "dead_letters_of_shop": "warning",
-    "messages_parked": "warning",
-    "queue_old": "critical",
-    "verification_breach": "critical",
-    "route_failing": "critical",
-}
+_CRITICAL = frozenset(["stock_oversold", "queue_old", "verification_breach", "route_failing"])
+_INFO = frozenset(["stock_expiring"])
+
+
+def _severity(kind: str) -> Literal["info", "warning", "critical"]:
+    return "critical" if kind in _CRITICAL else "info" if kind in _INFO else "warning"
 
 
 def raised(
@@ -31,7 +25,7 @@ def raised(
         kind=alert.kind,
         detail=alert.detail,
         raised_at=alert.changed_at,
-        severity=_SEVERITIES[alert.kind],
+        severity=_severity(alert.kind),
         shop_id=shop_id,
         product_id=product_id,
         facts={name: str(value) for name, value in facts.items()},
@@ -48,7 +42,7 @@ def resolved(
         kind=alert.kind,
         detail=alert.detail,
         resolved_at=alert.changed_at,
-        severity=_SEVERITIES[alert.kind],
+        severity=_severity(alert.kind),
         shop_id=shop_id,
         product_id=product_id,
         facts={name: str(value) for name, value in facts.items()},

@@ -24,6 +24,7 @@ from contracts.alert_routing.v1 import (
     RouteTerms,
     TestRoute,
 )
+from contracts.javascript import all_exact
 from contracts.notifications.channel import Channel, EmailAddress, Kind
 from contracts.notifications.view import NOTICES, NOTIFICATIONS, ROUTES, SILENCES, STANDINGS
 from contracts.operations.view import ALERTS
@@ -192,7 +193,7 @@ def _read(stack: str, read: Any) -> list[Document]:
 
 def _print(found: Sequence[Document], line: Any, none: str, as_json: bool) -> None:
     if as_json:
-        print_text(json.dumps(found, indent=2, ensure_ascii=False, default=str))
+        print_text(json.dumps(all_exact(found), indent=2, ensure_ascii=False, default=str))
         return
     for document in found:
         print_line(line(document))
@@ -227,7 +228,9 @@ def _change(command: Payload, wait_s: float, stack: str, as_json: bool) -> None:
     done = outcome.state == "handled" and refusal is None
     if as_json:
         events = [{"type": event["type"], **event["data"]} for event in outcome.events]
-        print_text(json.dumps({"ok": done, "outcome": outcome.code, "events": events}, indent=2, ensure_ascii=False))
+        print_text(
+            json.dumps(all_exact({"ok": done, "outcome": outcome.code, "events": events}), indent=2, ensure_ascii=False)
+        )
     elif refusal is not None:
         print_line(f"refused: {refusal['reason']}: {refusal['detail']}", err=True)
     elif done:
