@@ -58,3 +58,9 @@ class Channel(BaseModel):
         if self.kind != "email" and (self.to or self.sealed is None or self.host is None):
             raise ValueError(f"a {self.kind} channel has a sealed address and its host, and no one in `to`")
         return self
+
+
+class NewChannel(Channel):
+    """The same in a command, which refuses unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")

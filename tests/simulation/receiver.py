@@ -90,7 +90,10 @@ def send_routes(traffic: Traffic) -> None:
     """Routes before the first alert or during the traffic, and what operators do to them in any order."""
     rng = random.Random(f"routes/{traffic.moments}")
     within_s = rng.choice((0.001, TRAFFIC_S))
-    narrow = {"kinds": ("stock_low", "stock_oversold", "route_failing"), "budget_per_min": rng.choice((1, 18))}
+    narrow: dict[str, Any] = {
+        "kinds": ("stock_low", "stock_oversold", "route_failing"),
+        "budget_per_min": rng.choice((1, 18)),
+    }
     traffic.send(a_route("boss", severity_min=rng.choice(("info", "critical")), group_by=()), within_s=within_s)
     traffic.send(a_route(**narrow), within_s=within_s, times=rng.choice((1, 2)))
     odd: list[tuple[DefineRoute | RemoveRoute | TestRoute | CreateSilence | EndSilence | AcknowledgeAlert, float]] = [
