@@ -149,7 +149,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
 
     with sealed(seed, log=log, process_number=process_number, thrifty=thrifty):
         try:
-            _live(world, traffic, channels)
+            _live(world, traffic)
         except NeverIdle as error:
             found.append(str(error))
     found += world.escaped
@@ -161,7 +161,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     return Result(seed, tuple(found[:BREACHES_KEPT_MAX]), scheduler.steps, faults.suffered, orders, history)
 
 
-def _live(world: World, traffic: Traffic, channels: Channels) -> None:
+def _live(world: World, traffic: Traffic) -> None:
     scheduler, faults = world.scheduler, world.faults
     machines = [Machine(), Machine()]
     processes = replicas(world, the_workers(), machines)
