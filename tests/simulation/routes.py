@@ -52,10 +52,10 @@ def send_routes(traffic: Traffic) -> None:
 
 def notified(store: SimulatedStore, outside: SimulatedOutside) -> Iterator[str]:
     """In the end, each change of an alert has reached the outside on each of its routes, or has its reason."""
-    told: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
+    arrived: defaultdict[str, set[tuple[str, str]]] = defaultdict(set)
     for arrival in outside.arrivals:
         if isinstance(arrival.request, NotificationDue):
-            told[arrival.request.notification_id] |= {(item.alert, item.state) for item in arrival.request.items}
+            arrived[arrival.request.notification_id] |= {(item.alert, item.state) for item in arrival.request.items}
     notifications = store.tables[NOTIFICATIONS]
     for key, notice in store.tables[NOTICES].items():
         where = f"notice {key} of {notice['alert']} on the route {notice['route_id']}"
@@ -68,5 +68,7 @@ def notified(store: SimulatedStore, outside: SimulatedOutside) -> Iterator[str]:
         elif notification["state"] == "failed":
             if not notification.get("code"):
                 yield f"{where} failed without a code"
-        elif (notice["alert"], notice["item"]["state"]) not in told[notification["_id"]] and not notification["more"]:
-            yield f"{where} is delivered with {notification['_id']}, which arrived as {told[notification['_id']]}"
+        elif (notice["alert"], notice["item"]["state"]) not in arrived[notification["_id"]] and not notification[
+            "more"
+        ]:
+            yield f"{where} is delivered with {notification['_id']}, which arrived as {arrived[notification['_id']]}"
