@@ -41,7 +41,8 @@ OAUTH: SecurityBase = OAuth2(
 
 
 async def authenticate(request: Request) -> Principal:
-    """The principal of the bearer token, with what the login may still do; verified and counted once for a request.
+    """The principal of the bearer token, with what the login may still do; verified and counted once for a request. A
+    request that reads then waits for its turn, which `FewLargeAnswers` ends.
 
     Raises Problem unauthenticated, invalid_token, too_many_requests.
     """
@@ -64,6 +65,8 @@ async def authenticate(request: Request) -> Principal:
     request.scope[PRINCIPAL] = principal
     structlog.contextvars.bind_contextvars(principal=principal.name)
     await ports.limits.count_principal(request, principal.counted_as)
+    if request.method in _READING:
+        await ports.limits.reads.begin(request.scope, principal.counted_as)
     return principal
 
 

@@ -28,7 +28,7 @@ _BYTES_MAX = 2 * 1024 * 1024
 so is one that a sender has filled: the newest steps.
 """
 _SCANNED_BYTES_MAX = 32 * 1024 * 1024
-"""Of the records of one worker that the store looks through in one round. A record holds a batch, of up to some 8 MB."""
+"""Of the records of one worker that the store looks through in one round; one has up to some 8 MB."""
 _KINDS = ("handled", "retried", "dead")
 _OUTCOMES = {
     "retried": "put off after try {attempt}: {reason}",
@@ -181,8 +181,13 @@ async def _emitted(
             for worker, (records, causes) in wanted.items()
         )
     )
+    # Up to some megabytes for each worker.
+    return await asyncio.to_thread(_decoded, chain.from_iterable(found for found, _ in answers))
+
+
+def _decoded(records: Iterable[Document]) -> dict[tuple[Any, str], tuple[dict[str, Any], ...]]:
     emitted: defaultdict[tuple[Any, str], list[dict[str, Any]]] = defaultdict(list)
-    for record in chain.from_iterable(found for found, _ in answers):
+    for record in records:
         for item in record.get("emitted") or ():
             emitted[record["_id"], item["cause"]].append(json.loads(item["body"]))
     return {key: tuple(messages) for key, messages in emitted.items()}
