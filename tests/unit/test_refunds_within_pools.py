@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from dataclasses import replace
+from decimal import Decimal
 from fractions import Fraction
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -12,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.commissions.view import Earned, Entry, LineRefund
-from contracts.money import RATE_SCALE
+from contracts.money import RATE_SCALE, to_minor
 from contracts.plans.calculation import ARITHMETIC, Earner, Outcome, Sale, SaleLine, calculate
 from contracts.plans.reversal import left_of, pool_left
 from contracts.rules.view import Fixed, Terms, Unilevel
@@ -59,6 +62,38 @@ def test_a_fixed_amount_is_cut_to_the_pool_that_is_left(money: int, units: int, 
     outcome = paid(UNITS, (10_000, 2))
 
     assert left(outcome, [LineRefund(1, 10_000, 2, money, units)]) == (expected,)
+
+
+def examples() -> list[tuple[str, ...]]:
+    """The rows of the second table of refunds in docs/commissions.md."""
+    text = (Path(__file__).parents[2] / "docs/commissions.md").read_text()
+    return re.findall(r"^\| (levels|units), (.*?) \| (.*?) \| (\S+), (\w+) units? \| (.*?) \|$", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize(("plan", "line", "paid_out", "money", "units", "remains"), examples())
+def test_the_examples_of_the_document_are_true(
+    plan: str, line: str, paid_out: str, money: str, units: str, remains: str
+) -> None:
+    quantity, net = (int(part[0]), part[1]) if (part := line.split(" for "))[1:] else (1, line)
+    outcome = paid(LEVELS if plan == "levels" else UNITS, (minor(net), quantity))
+    refund = LineRefund(1, minor(net), quantity, minor(money), 0 if units == "no" else int(units))
+    kept = by_level(outcome.entries, left(outcome, [refund]))
+
+    amounts = by_level(outcome.entries, tuple(entry.amount_minor for entry in outcome.entries))
+    assert [amounts[level] for level, _ in enumerate(paid_out.split(", "), start=1)] == minors(paid_out)
+    assert [kept[level] for level, _ in enumerate(remains.split(", "), start=1)] == minors(remains)
+
+
+def test_the_document_has_examples() -> None:
+    assert len(examples()) == 5
+
+
+def minor(amount: str) -> int:
+    return to_minor(Decimal(amount), "CNY")
+
+
+def minors(amounts: str) -> list[int]:
+    return list(map(minor, amounts.split(", ")))
 
 
 def test_an_earlier_plan_is_cut_last() -> None:
