@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.limits import PRINCIPAL
 from api.http.problems import Problem, problem_response
 from api.http.requests import address_of, network_of
-from api.http.turns import Reads
+from api.http.turns import READING, Reads
 
 LARGE_BYTES = 256 * 1024
 """A page of 100 usual orders is smaller."""
@@ -31,7 +31,7 @@ class FewLargeAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What was written is never answered as refused; and only what is read may be large.
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http" or scope["method"] not in READING:
             await self._app(scope, receive, send)
             return
         start: Message | None = None

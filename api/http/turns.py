@@ -18,6 +18,9 @@ from api.http.problems import Problem
 
 T = TypeVar("T")
 
+READING = ("GET", "HEAD")
+"""The methods of requests that read; only their answers may be large."""
+
 READS_MAX = 2
 WAITING_MAX = 50
 """Reads of a principal that wait for their turn: more than a browser sends at a time."""

@@ -18,6 +18,7 @@ from api.http.conditions import (
     IfNoneMatch,
     check_match,
     etag_of,
+    json_of,
     read_response,
     written_response,
 )
@@ -172,7 +173,7 @@ async def list_orders(
 
     def page() -> Response:
         items = [order_view(order_of(document), principal) for document in found]
-        body = Page[OrderView](items=items, next=next_link(request, after)).model_dump_json()
+        body = json_of(Page[OrderView](items=items, next=next_link(request, after)))
         return Response(body, media_type="application/json")
 
     return await built(sum(map(parts_of, found)), page)

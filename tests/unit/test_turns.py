@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from time import monotonic, sleep
 
 import pytest
+from pydantic import BaseModel
 from starlette.responses import PlainTextResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from api.http.answers import FewLargeAnswers
+from api.http.conditions import json_of
 from api.http.problems import Problem
 from api.http.turns import PARTS_MAX, READS_MAX, WAITING_MAX, Reads, built
 
@@ -101,3 +104,20 @@ async def test_the_loop_goes_on_while_a_large_view_is_built() -> None:
     assert monotonic() - begun < 0.25
     assert (await building).startswith("large-views")
     assert await built(PARTS_MAX, lambda: threading.current_thread() is threading.main_thread())
+
+
+class Item(BaseModel):
+    number: int
+
+
+class Items(BaseModel):
+    name: str
+    items: list[Item]
+
+
+@pytest.mark.parametrize("numbers", [[], [1], [1, 2, 3]])
+def test_a_page_is_written_item_by_item_with_the_same_content(numbers: list[int]) -> None:
+    shown = Items(name='"a"', items=[Item(number=number) for number in numbers])
+
+    assert json.loads(json_of(shown)) == shown.model_dump(mode="json")
+    assert json_of(Item(number=1)) == '{"number":1}'
