@@ -153,9 +153,7 @@ class MongoReads:
 
 
 def _items_of(array: str, by: Sequence[str], values: Sequence[Any]) -> Document:
-    """The items of an array of which a field has one of these values. The server makes one set of them, and compares no
-    item with each.
-    """
+    """The items of an array that have one of these values in a field. The server compares with a set of the values."""
     wanted = {"$literal": list(values)}
     either = [{"$setIsSubset": [[f"$$this.{field}"], wanted]} for field in by]
     return {"$filter": {"input": f"${array}", "cond": {"$or": either}}}

@@ -170,7 +170,7 @@ class Scans(Protocol):
         items_max: int,
         bytes_max: int,
     ) -> tuple[list[Document], bool]:
-        """These fields of each document, and the items of its arrays of which one field in `by` has one of the values.
+        """These fields of each document, and the items of its arrays that have one of the values in a field of `by`.
 
         It ends with `items_max` such items, or when the documents that the store has looked through take `bytes_max`;
         but not before the first of them. The second value is whether more documents follow.

@@ -295,7 +295,7 @@ def rounded_with_earlier_lines(
 
 
 Back = dict[int, tuple[int, int]]
-"""What refunds have given back so far of an order: for each line of which anything is back, money and units."""
+"""What refunds have given back so far of an order: money and units of each line that has a refund."""
 
 
 def left_after(rules: Rules, answer: Answer, lines: list[dict[str, int]], back: Back) -> dict[Key, int]:

@@ -314,7 +314,7 @@ def test_refunds_take_back_in_proportion_and_the_last_takes_the_rest() -> None:
     assert left(500, 500, 1) == [25, 16, 13]
     # A pool of 102 leaves 51: 25, 15.5 and the rest, 10.5; all 51 are paid.
     assert left(102, 500, 1) == [25, 16, 10]
-    # Nine tenths of the money, no unit: 5, 3.1, and 2.1 of 20 instead of all; 10.2 of the pool, of which 10 are whole.
+    # Nine tenths of the money, no unit: 5, 3.1, and 2.1 of 20 instead of all; the pool has 10.2, so 10.
     assert left(102, 900, 0) == [5, 3, 2]
     # All of the money but not all units, or none: the line is refunded in full, the amount for each unit included.
     assert left(500, 1_000, 2) == left(500, 1_000, 0) == left(500, 1_000, 3) == [0, 0, 0]

@@ -166,7 +166,7 @@ def test_each_line_stays_within_the_pool_that_is_left(case: tuple[Outcome, list[
 
 
 @given(refunded_orders())
-def test_nobody_keeps_a_whole_unit_more_than_the_exact_shares(case: tuple[Outcome, list[LineRefund]]) -> None:
+def test_no_one_keeps_a_whole_unit_more_than_the_exact_shares(case: tuple[Outcome, list[LineRefund]]) -> None:
     outcome, lines = case
     by_number = {line.line: line for line in lines}
     exact: Counter[tuple[str, int]] = Counter()

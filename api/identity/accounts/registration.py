@@ -104,7 +104,7 @@ class Invites:
         return code, invite
 
     async def _require_room(self, reader: Reader, invite: Invite) -> None:
-        """Raises Problem too_many_invites where so many of the distributor's newest invites are open."""
+        """Raises Problem too_many_invites where OPEN_INVITES_MAX of the distributor's newest invites are open."""
         now = invite.created_at
         valid = {"sponsor_id": invite.sponsor_id, "expires_at": {"$gt": now}}
         known = await INVITES.all(reader, valid, sort=(("created_at", -1),), limit=_INVITES_READ_MAX)
