@@ -66,9 +66,7 @@ async def _no_ports() -> AsyncIterator[Any]:
 
 
 @pytest.mark.parametrize(("order", "thread"), [(SMALL, "MainThread"), (LARGE, "large-views")])
-async def test_large_orders_are_listed_from_a_thread(
-    order: Order, thread: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_large_orders_are_built_in_a_thread(order: Order, thread: str, monkeypatch: pytest.MonkeyPatch) -> None:
     built_in: list[str] = []
 
     def noting(order: Order, principal: Principal) -> Any:
