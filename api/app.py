@@ -40,6 +40,7 @@ from api.rules import routes as rules
 from api.stock import adjustments, hot
 from api.stock import routes as inventory
 from api.webhooks import routes as webhooks
+from infra.collector import collect_seldom
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import StoreConflict, StoreUnavailable
 from infra.settings import Settings
@@ -100,7 +101,10 @@ def create(*, rehearsals: str) -> FastAPI:
     """The application of the server, configured by the environment. `rehearsals` names the module of the subprocess."""
     settings = Settings()
     logs.configure(settings.log_level)
-    return create_app(settings, lambda: open_ports(settings, rehearsals=rehearsals))
+    app = create_app(settings, lambda: open_ports(settings, rehearsals=rehearsals))
+    # A search among all objects would hold up every request while a large view is built.
+    collect_seldom()
+    return app
 
 
 def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextManager[Ports]]) -> FastAPI:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.commissions.explanations_view import ExplanationView, explained
 from api.http.ids import ShownId
 from api.http.problems import Language
+from api.http.turns import built
 from api.storage.protocols import Documents
 from contracts.commissions.view import ACCOUNTS, BALANCES, AccountKey, Commission, Entry, balance_of_stripe
 from contracts.money import to_amount, to_rate
@@ -24,9 +24,6 @@ from infra.runtime.repository import Codec
 _commissions = Codec(Commission, key="key")
 _rules = Codec(RuleSet, key="rule_version")
 _progress = Codec(Progress, key="key")
-
-_AT_ONCE_MAX = 60
-"""Entries that are explained at once; more take so long that other requests would wait."""
 
 
 class BalanceView(BaseModel):
@@ -133,24 +130,26 @@ async def earnings_of(
     store: Documents, documents: Sequence[Document], distributor_id: int, language: Language | None
 ) -> list[EarningView]:
     """What each order pays this distributor; explained where a language is given. Other shares are not shown."""
-    commissions = [_commissions.to_entity(document) for document in documents]
     orders: dict[str, Document] = {}
     rules: dict[int, RuleSet] = {}
-    if language is not None and commissions:
-        keys = [commission.key for commission in commissions]
+    if language is not None and documents:
+        keys = [document["_id"] for document in documents]
         orders = {order["_id"]: order for order in await store.find(ORDERS, {"_id": {"$in": keys}})}
-        versions = sorted({commission.rule_version for commission in commissions})
+        versions = sorted({document["rule_version"] for document in documents})
         rules = _rules.by_key(await store.find(RULES, {"_id": {"$in": versions}}))
 
     def earnings() -> list[EarningView]:
         return [
             _earning(commission, distributor_id, explained(commission, distributor_id, orders, rules, language))
-            for commission in commissions
+            for commission in map(_commissions.to_entity, documents)
         ]
 
-    entries = sum(len(commission.entries) for commission in commissions)
-    explaining = language is not None and entries > _AT_ONCE_MAX
-    return await asyncio.to_thread(earnings) if explaining else earnings()
+    return await built(parts_of(documents), earnings)
+
+
+def parts_of(documents: Iterable[Document]) -> int:
+    """How many entries and lines these commissions have: what their views cost."""
+    return sum(len(document["entries"]) + len(document["lines"]) for document in documents)
 
 
 def _earning(commission: Commission, distributor_id: int, explanation: list[ExplanationView] | None) -> EarningView:

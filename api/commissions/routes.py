@@ -16,12 +16,14 @@ from api.commissions.commissions_view import (
     RewardView,
     balances_of,
     earnings_of,
+    parts_of,
     rewards_of,
 )
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import documented, language_of
+from api.http.turns import built
 from api.identity.principal import Principal
 from contracts.commissions.view import COMMISSIONS
 from contracts.rewards.view import PROGRESS
@@ -63,7 +65,8 @@ async def show_commission(
     language = language_of(request) if explain else None
     items = await earnings_of(ports.store, found, distributor_id, language)
     page = CommissionPage(distributor_id=distributor_id, balances=balances, items=items, next=next_link(request, after))
-    response = read_response(request, page, vary="Authorization, Accept-Language")
+    vary = "Authorization, Accept-Language"
+    response = await built(parts_of(found), lambda: read_response(request, page, vary=vary))
     if language is not None:
         response.headers["Content-Language"] = language
     return response

@@ -189,6 +189,14 @@ class MongoStore(MongoReads):
                 collection, where, sort=sort, limit=limit, fields=fields, bytes_max=bytes_max
             )
 
+    async def scan_parts(self, collection: str, where: Mapping[str, Any], **scan: Any) -> tuple[list[Document], bool]:
+        async with self._some:
+            return await super().scan_parts(collection, where, **scan)
+
+    async def find_parts(self, collection: str, where: Mapping[str, Any], **parts: Any) -> tuple[list[Document], bool]:
+        async with self._some:
+            return await super().find_parts(collection, where, **parts)
+
     async def summarise_some(
         self, collection: str, stages: Sequence[Mapping[str, Any]], *, limit: int, bytes_max: int
     ) -> tuple[list[Document], bool]:

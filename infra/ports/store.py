@@ -159,6 +159,28 @@ class Parts(Protocol):
         ...
 
 
+class Scans(Protocol):
+    async def scan_parts(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        arrays: Sequence[str],
+        by: Sequence[str],
+        values: Sequence[Any],
+        newest_first: bool,
+        fields: Sequence[str],
+        items_max: int,
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        """These fields of each document, and the items of its arrays that have one of the values in a field of `by`.
+
+        It ends with `items_max` such items, or when the documents that the store has looked through take `bytes_max`;
+        but not before the first of them. The second value is whether more documents follow.
+        """
+        ...
+
+
 class Bounded(Protocol):
     """Reads no more than `bytes_max` of stored documents, but at least one; the second value is whether more follow."""
 

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 
-from contracts.commissions.view import Earned, Entry
-from contracts.plans.calculation import calculate
-from contracts.plans.reversal import taken_back
+from contracts.commissions.view import Earned, LineRefund
+from contracts.plans.calculation import ARITHMETIC, Outcome, calculate
+from contracts.plans.reversal import left_of
 from contracts.plans.sale import Sale
 from contracts.rules.view import Terms
 from infra.rehearsal.orders import Paid, PastOrder
@@ -39,12 +39,12 @@ class Promise:
         where = terms.market, sale.currency
         month = self._of_month.setdefault(where, _Period())
         day = self._of_day.setdefault(where, _Period())
-        entries = calculate(terms, sale, Earned(month.own_sales, day.by_plan, month.by_plan)).entries
+        outcome = calculate(terms, sale, Earned(month.own_sales, day.by_plan, month.by_plan))
         month.own_sales[sale.upline[0].distributor_id] += order.kept_minor
-        for entry in entries:
+        for entry in outcome.entries:
             month.by_plan[entry.plan][entry.distributor_id] += entry.amount_minor
             day.by_plan[entry.plan][entry.distributor_id] += entry.amount_minor
-        return _after_refunds(order, entries)
+        return _after_refunds(order, sale, outcome)
 
     def _turn_to(self, placed_at: datetime) -> None:
         month = (placed_at.year, placed_at.month)
@@ -65,19 +65,15 @@ class _Period:
         self.by_plan: defaultdict[str, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
 
 
-def _after_refunds(order: PastOrder, entries: tuple[Entry, ...]) -> tuple[Paid, ...]:
+def _after_refunds(order: PastOrder, sale: Sale, outcome: Outcome) -> tuple[Paid, ...]:
     """The entries with their amounts left after the order's refunds."""
-    if not order.refunds:
-        return tuple(
-            Paid(entry.line, entry.plan, entry.distributor_id, entry.amount_minor, entry.amount_minor)
-            for entry in entries
-        )
-    taken: dict[int, list[int]] = {}
-    for number, refund in order.refunds.items():
-        taken[number] = list(taken_back([entry for entry in entries if entry.line == number], refund))
-    paid = []
-    for entry in entries:
-        taken_minor = taken[entry.line].pop(0) if entry.line in taken else 0
-        left_minor = entry.amount_minor - taken_minor
-        paid.append(Paid(entry.line, entry.plan, entry.distributor_id, entry.amount_minor, left_minor))
-    return tuple(paid)
+    left = [entry.amount_minor for entry in outcome.entries]
+    if order.refunds:
+        lines = [
+            order.refunds.get(line.line) or LineRefund(line.line, line.net_minor, line.quantity) for line in sale.lines
+        ]
+        left = list(left_of(outcome.entries, outcome.pools_minor, lines, ARITHMETIC))
+    return tuple(
+        Paid(entry.line, entry.plan, entry.distributor_id, entry.amount_minor, left_minor)
+        for entry, left_minor in zip(outcome.entries, left, strict=True)
+    )

@@ -20,7 +20,7 @@ from infra.operators.verification import verify
 from infra.ports.store import JOURNALS, Document
 from infra.processes import clock
 from tests.builders import CUP, CUPS, TEAS
-from tests.oracle.oracle import recalculate, taken_back
+from tests.oracle.oracle import left_after, recalculate
 from tests.oracle.reading import read
 from tests.simulation.broker import Publication, SimulatedBroker
 from tests.simulation.outside import SimulatedOutside
@@ -277,12 +277,10 @@ def _owed(
             "month": {(plan, int(who)): amount for plan, sums in months for who, amount in sums.items()},
         },
     )
+    back = {line["line"]: sums for line, sums in zip(lines, given_back, strict=True) if any(sums)}
     owed: Counter[tuple[int, str]] = Counter()
-    for line, (money, units) in zip(lines, given_back, strict=True):
-        entries = {key: amount for key, amount in answer.entries.items() if key[0] == line["line"]}
-        back = taken_back(rules, entries, line, money, units)
-        for key, amount in entries.items():
-            owed[key[3], order["currency"]] += amount - back[key]
+    for key, amount in left_after(rules, answer, lines, back).items():
+        owed[key[3], order["currency"]] += amount
     return owed
 
 

@@ -14,7 +14,7 @@ from uuid import UUID
 from contracts.commissions.earnings import earnings_key, tallies_of
 from contracts.commissions.view import Entry, LineRefund, Posting
 from contracts.orders.view import GivenBack, Line
-from contracts.plans.reversal import taken_back
+from contracts.plans.reversal import left_of
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS, StockItem
 from contracts.wire.envelope import SHOP_EVENTS_EXCHANGE, Emission, Message, emit
@@ -186,12 +186,16 @@ def give_the_rest_with_the_last_units(
     return tuple(part for part in parts if part.quantity or part.amount_minor)
 
 
-def take_fixed_amounts_by_the_units_alone(entries: Sequence[Entry], refund: LineRefund) -> tuple[int, ...]:
+def leave_fixed_amounts_by_the_units_alone(
+    entries: Sequence[Entry], pools_minor: Sequence[int], lines: Sequence[LineRefund], arithmetic: int
+) -> tuple[int, ...]:
     """A fixed amount stays although all the money of its line is refunded, if its units are not."""
-    by_units = LineRefund(refund.line, 0, refund.quantity, 0, refund.refunded_quantity)
-    fixed = iter(taken_back([entry for entry in entries if entry.unit_minor], by_units))
-    shares = iter(taken_back([entry for entry in entries if not entry.unit_minor], refund))
-    return tuple(next(fixed if entry.unit_minor else shares) for entry in entries)
+    left = left_of(entries, pools_minor, lines, arithmetic)
+    units = {line.line: (line.quantity - line.refunded_quantity, line.quantity) for line in lines}
+    return tuple(
+        entry.amount_minor * units[entry.line][0] // units[entry.line][1] if entry.unit_minor else amount
+        for entry, amount in zip(entries, left, strict=True)
+    )
 
 
 @contextmanager
@@ -223,7 +227,7 @@ def _one_month_for_all_markets() -> Iterator[None]:
 
 @contextmanager
 def _fixed_amounts_that_outlive_the_money() -> Iterator[None]:
-    with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
+    with patch("workers.commission_calculation.decide.left_of", leave_fixed_amounts_by_the_units_alone):
         yield
 
 

@@ -272,11 +272,12 @@ class TestClawback:
         assert the_commission(decision.state).remaining_minor() == (450, 225, 135, 500, 250, 150)
         assert {entry.line for entry in decision.publish[0].entries} == {1}
 
-    def test_a_refund_too_small_for_a_unit_is_recorded_without_a_posting(self) -> None:
+    def test_a_refund_too_small_for_a_unit_is_recorded_without_an_event(self) -> None:
         line = a_refunded_line(refunded_quantity=0, refunded="0.01")
         decision = take_back(accrued(), message(refunded(line)))
 
-        assert (decision.publish, decision.state.postings) == ((), ())
+        [posting] = decision.state.postings
+        assert (decision.publish, posting.legs) == ((), (Leg("breakage", -1), Leg("pool", 1)))
         assert the_commission(decision.state).lines == (LineRefund(1, 9_000, 2, 1, 0),)
         assert the_commission(decision.state).remaining_minor() == (900, 450, 270)
 

@@ -34,6 +34,7 @@ from contracts.commissions.view import (
 from contracts.orders.view import LISTS, ORDERS, downline_list
 from contracts.plans import recomputed
 from contracts.plans.calculation import Outcome, Sale, calculate, needs
+from contracts.plans.reversal import left_of
 from contracts.rules.view import RULES, Terms
 from contracts.times import plus
 from infra.auditing.audit import Read, Report, lines_of_order, together
@@ -191,8 +192,11 @@ def _audit_what_is_left(report: Report, about: str, refunds: tuple[LineRefund, .
         report.breach("I2", about, f"refunds are {commission.lines}, the order has {refunds}")
     if commission.reversals:
         report.add("I2", "reversals", len(commission.reversals))
-    actual, due = commission.remaining_minor(), recomputed.left_of(commission.entries, refunds)
+    actual = commission.remaining_minor()
+    due = left_of(commission.entries, commission.pools_minor, refunds, commission.arithmetic)
     report.require(actual == due, "I2", about, f"entries are worth {actual}, the refunds leave {due}")
+    for fault in recomputed.beyond_pools(commission):
+        report.breach("I3", about, fault)
 
 
 async def _audit_overdue(read: Read, report: Report, last_released_at: datetime | None) -> None:

@@ -5,8 +5,8 @@ order of arrival decides only whether a reversal is taken from the held or from 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
@@ -25,7 +25,7 @@ from contracts.commissions.view import Account, AfterSale, Commission, Entry, Le
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
 from contracts.plans.calculation import ARITHMETIC, Earner, Sale, SaleLine, calculate, needs
-from contracts.plans.reversal import pool_taken_back, taken_back
+from contracts.plans.reversal import left_of, pool_left
 from contracts.times import plus
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
@@ -219,27 +219,22 @@ def _take_back(commission: Commission, claim: Claim) -> Step:
     lines = tuple(map(claim.raises, commission.lines))
     if lines == commission.lines:
         return commission, (), ()
-    places: defaultdict[int, list[int]] = defaultdict(list)
-    for place, entry in enumerate(commission.entries):
-        places[entry.line].append(place)
-    remaining = commission.remaining_minor()
-    amounts = [0] * len(remaining)
-    pool_minor = 0
-    for before, line, line_pool_minor in zip(commission.lines, lines, commission.pools_minor, strict=True):
-        if line == before:
-            continue
-        pool_minor += pool_taken_back(line_pool_minor, line) - pool_taken_back(line_pool_minor, before)
-        entries = [commission.entries[place] for place in places[line.line]]
-        for place, entry, taken in zip(places[line.line], entries, taken_back(entries, line), strict=True):
-            amounts[place] = entry.amount_minor - taken - remaining[place]
+    left = left_of(commission.entries, commission.pools_minor, lines, commission.arithmetic)
+    amounts = tuple(now - before for now, before in zip(left, commission.remaining_minor(), strict=True))
+    pool_minor = _pool_left(commission, commission.lines) - _pool_left(commission, lines)
     account: Literal["held", "available"] = "held" if commission.status == "held" else "available"
-    reversal = Reversal(claim.reference, claim.reason, claim.at, account, tuple(amounts))
+    reversal = Reversal(claim.reference, claim.reason, claim.at, account, amounts)
     after = replace(commission, lines=lines, reversals=(*commission.reversals, reversal))
     moves: dict[tuple[Account, int], int] = {
         (account, earner): amount for earner, amount in _shares(commission.entries, amounts).items()
     }
     posting = post(claim.message_id, commission, claim.at, "reversal", moves | {("pool", 0): pool_minor})
     return after, (posting,) if posting.legs else (), (_reversed(commission, reversal),) if any(amounts) else ()
+
+
+def _pool_left(commission: Commission, lines: Sequence[LineRefund]) -> int:
+    pools = zip(commission.pools_minor, lines, strict=True)
+    return sum(pool_left(pool_minor, line, commission.arithmetic) for pool_minor, line in pools)
 
 
 def _accrual(posting_id: str, commission: Commission) -> Posting:
