@@ -28,7 +28,7 @@ from tests.raw_amqp import FLAGS, NOT_UTF8, long_string, short, table, timestamp
 amqp_properties.install()
 
 MICROSECONDS = 1_764_378_000_000_000
-DEEP = 2_000
+DEEP = 700
 Properties = dict[str, bytes]
 
 
@@ -124,7 +124,7 @@ def test_the_client_library_alone_raises(case: str) -> None:
 
 def of_array(item: bytes, size: int) -> bytes:
     """Headers of about `size` bytes, with one array of this item."""
-    items = item * ((size - 40) // len(item))
+    items = item * ((size - 60) // len(item))
     return table([(b"h", b"A" + struct.pack(">I", len(items)) + items)])
 
 
