@@ -22,6 +22,9 @@ _TRACEBACK_CHARS_MAX = 8_000
 _CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\f\r"))
 """What JSON writes as six bytes."""
 
+_SMALL_BYTES = 4 * 1024
+"""A few such characters are shown as they are, whatever the length."""
+
 
 def delay_name(delay_s: int) -> str:
     """The name of the exchange and of its queue that hold messages for `delay_s` and then return them."""
@@ -99,7 +102,7 @@ def dead_letter(
 def _as_text(body: bytes) -> tuple[str, Literal["utf-8", "base64"]]:
     """The body for a JSON text, and its encoding: base64 for bytes that are no text, or would be longer as such."""
     controls = len(body) - len(body.translate(None, _CONTROLS))
-    if controls * 15 <= len(body):
+    if controls * 15 <= max(len(body), _SMALL_BYTES):
         with suppress(UnicodeDecodeError):
             return body.decode(), "utf-8"
     return base64.b64encode(body).decode(), "base64"
