@@ -163,10 +163,14 @@ def _kinds(readers: Sequence[_Reader]) -> Iterator[_Key]:
 def _alike(
     readers: Sequence[_Reader], named: Iterable[frozenset[int]], rates_of: Callable[[_Reader, int], object]
 ) -> list[int]:
-    """One number for each group that the plans treat alike."""
+    """One number for each group that the plans treat alike. Each plan is asked only about the numbers that it names."""
+    treated: dict[int, list[object]] = {}
+    for reader, numbers in zip(readers, named, strict=True):
+        for number in numbers:
+            treated.setdefault(number, []).append((reader.plan.name, rates_of(reader, number)))
     first: dict[object, int] = {}
-    for number in sorted(frozenset().union(*named)):
-        first.setdefault(tuple(rates_of(reader, number) for reader in readers), number)
+    for number in sorted(treated):
+        first.setdefault(tuple(treated[number]), number)
     return list(first.values())
 
 
