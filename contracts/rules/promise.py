@@ -36,7 +36,7 @@ def highest_promise(plans: Sequence[Plan], *, part: int = 1) -> Promise:
     """Return the kind of line on which these plans may pay most, if everyone above the seller qualifies for all.
 
     `part` divides the limits. Raises TooManyKinds if the rule set names too many products and categories that are all
-    paid differently, or too many tiers for so many of them.
+    paid differently, or too many tiers on them.
     """
     readers = [_Reader.of(plan) for plan in plans]
     kinds_max, lists_max = KINDS_OF_LINES_MAX // part, RATE_LISTS_MAX // part
