@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
@@ -49,6 +49,9 @@ class SalesTarget(Part):
 
 class RuleDocument(Part):
     """What a network pays: its plans draw, in their order, on the closed pool of each order line."""
+
+    part: ClassVar[int] = 1
+    """What divides the limits of the comparison with the pool; see `highest_promise`."""
 
     title: Annotated[
         str,
@@ -106,8 +109,8 @@ class RuleDocument(Part):
         pool_ppm = to_rate_ppm(self.pool_rate)
         plans = [plan.promised() for plan in self.plans]
         try:
-            alone = [(index, highest_promise([plan])) for index, plan in enumerate(plans)]
-            together = highest_promise(plans)
+            alone = [(index, highest_promise([plan], part=self.part)) for index, plan in enumerate(plans)]
+            together = highest_promise(plans, part=self.part)
         except TooManyKinds as error:
             yield ("plans",), str(error)
             return

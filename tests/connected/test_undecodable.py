@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import struct
 import time
 from collections.abc import Mapping, Sequence
 
@@ -50,6 +51,7 @@ BAD: dict[str, Mapping[str, bytes]] = {
     "headers.a time": {"headers": table([(b"a time", b"T" + FAR)])},
     "headers.nested": {"headers": table([(b"nested", b"F" + table([(NOT_UTF8, long_string(b"x"))]))])},
     "headers.deep": {"headers": table([(b"deep", b"A\x00\x00\x00\x09T" + FAR)])},
+    "headers": {"headers": table([(b"many", b"A" + struct.pack(">I", 100_000) + b"V" * 100_000)])},
     r"headers.\xff": {"headers": table([(b"\xff", long_string(b"x"))])},
 }
 """Properties by the name that the letter must contain."""

@@ -158,12 +158,12 @@ class Registrations:
         valid invite the answer, and the time that it takes, are the same for every address.
         """
         email = normalized_email(joining.email)
-        check_strength(joining.password, email)
         if not self._commands.connected:
             # Before the invite is used: a person who mistyped the address can still start again.
             raise BrokerUnavailable("RabbitMQ is away; try again later")
         # Codes and passwords can be guessed here as well as at the login, so one counter has both.
         await self._logins.count_attempt(email, address)
+        check_strength(joining.password, email)
         begun = await self._repeated(joining, email)
         hashed = await self._passwords.hash(joining.password)
         if begun is None:
