@@ -1,21 +1,15 @@
-"""The meaning of a document of terms, in minor units, and its digest."""
+"""The meaning of a document of terms, in minor units."""
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable
 from datetime import datetime
-
-from pydantic import TypeAdapter
 
 from contracts.money import MoneyError, to_minor
 from contracts.rules.plans import AmountIn
 from contracts.rules.view import Money
 from contracts.settlement.document import TermsDocument
 from contracts.settlement.view import Terms
-
-_terms: TypeAdapter[Terms] = TypeAdapter(Terms)
 
 
 def terms_of(document: TermsDocument, effective_from: datetime | None = None) -> Terms:
@@ -36,12 +30,6 @@ def terms_of(document: TermsDocument, effective_from: datetime | None = None) ->
         write_off_after_days=document.write_off_after_days,
         effective_from=effective_from,
     )
-
-
-def digest_of(terms: Terms) -> str:
-    """The SHA-256 digest of the terms, which an approval names."""
-    text = json.dumps(_terms.dump_python(terms, mode="json"), sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _money(field: str, amounts: Iterable[AmountIn]) -> Money:

@@ -116,7 +116,7 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class OpenPeriod:
-    """A period, or the part of it after an off-cycle close, in which an account has postings and no statement."""
+    """A period in which an account has postings and no statement. Off-cycle closes divide it into parts, from 1."""
 
     period: str
     starts_at: datetime
@@ -124,6 +124,7 @@ class OpenPeriod:
     closes_at: datetime
     zone: str
     terms_version: int
+    part: int = 1
 
 
 @dataclass(frozen=True, slots=True)
