@@ -28,9 +28,7 @@ REASONS = {
     ),
     "invalid_message": Reason(422, "The command breaks its contract.", "命令不符合约定的格式。"),
     "unknown_period": Reason(
-        404,
-        "Nothing was ever booked in this period; list the market's periods.",
-        "该账期没有任何记账，请查看市场的账期列表。",
+        404, "Nothing was booked in this period; list the periods.", "该账期没有任何记账，请查看账期列表。"
     ),
     "period_not_over": Reason(
         409,
@@ -38,9 +36,7 @@ REASONS = {
         "账期尚未结束；请在结束后关账，或只为单个分销商关账。",
     ),
     "nothing_to_close": Reason(
-        409,
-        "The distributor has nothing to close; see the last statement.",
-        "该分销商没有可关账的内容，请查看最近的结算单。",
+        409, "The distributor has nothing to close; see the last statement.", "该分销商没有可关账的内容。"
     ),
     "nothing_to_adjust": Reason(
         422,
@@ -48,9 +44,7 @@ REASONS = {
         "金额未作任何调整；请填写其他金额，核销须为正数。",
     ),
     "payee_approves_own": Reason(
-        403,
-        "The distributor who gets it cannot approve it; ask another person.",
-        "受益的分销商本人不得批准，请由他人批准。",
+        403, "The distributor who gets it cannot approve it; ask another person.", "受益人不得批准，请由他人批准。"
     ),
     "write_off_not_allowed": Reason(
         409,

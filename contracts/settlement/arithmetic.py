@@ -81,8 +81,8 @@ def statement_of(
 
 
 def tax_month_after(statement: Statement, account: Account) -> TaxMonth | None:
-    """The tax month of the account after a statement; unchanged if nothing is payable."""
-    if statement.outcome != "payable":
+    """The tax month of the account after a statement; unchanged if no tax rule applied."""
+    if statement.withheld is None:
         return account.tax
     before = _tax_month(account, statement.closed_at, statement.zone)
     return TaxMonth(

@@ -1,4 +1,4 @@
-"""Tax that is withheld, as versioned tables. Not tax advice: whoever uses a table has it checked.
+"""Tax that is withheld, as versioned tables. Not tax advice: have a table checked before you use it.
 
 A table is cumulative for each account and calendar month: what is withheld now is what is due on all statements of the
 month, less what earlier ones of the month withheld; never negative.

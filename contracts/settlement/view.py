@@ -10,7 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import Literal
 
 from contracts.calendar import PeriodKind, Schedule
 from contracts.rules.view import DEFAULT_MARKET, Money
@@ -43,9 +44,20 @@ LedgerAccount = Literal[
 """The first four are the distributor's, the others the platform's side of it. Nothing is posted to `in_payout` and
 `paid` yet: payouts will.
 """
-LEDGER_ACCOUNTS: tuple[LedgerAccount, ...] = get_args(LedgerAccount)
 
 PostingKind = Literal["release", "reversal", "reward", "reward_back", "adjustment", "write_off", "close"]
+
+OTHER_SIDE: Mapping[PostingKind, LedgerAccount] = MappingProxyType(
+    {
+        "release": "commissions",
+        "reversal": "commissions",
+        "reward": "rewards",
+        "reward_back": "rewards",
+        "adjustment": "adjustments",
+        "write_off": "written_off",
+    }
+)
+"""The platform's side of a posting to `available`."""
 
 FeeBearer = Literal["platform", "payee"]
 

@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from contracts.settlement.v1 import PeriodOpened
-from contracts.settlement.view import Account, LedgerAccount, Posting, PostingKind, statement_id
+from contracts.settlement.view import OTHER_SIDE, Account, Posting, statement_id
 from workers.settlement.model import Movement, State
 from workers.settlement.periods import place_of, with_open
-
-_OTHER_SIDE: Mapping[PostingKind, LedgerAccount] = {
-    "release": "commissions",
-    "reversal": "commissions",
-    "reward": "rewards",
-    "reward_back": "rewards",
-    "adjustment": "adjustments",
-    "write_off": "written_off",
-}
 
 
 def book(state: State, movement: Movement, posted_at: datetime) -> tuple[State, Posting, tuple[PeriodOpened, ...]]:
@@ -39,7 +29,7 @@ def book(state: State, movement: Movement, posted_at: datetime) -> tuple[State, 
         kind=movement.kind,
         effective_at=movement.effective_at,
         posted_at=posted_at,
-        legs={"available": movement.amount_minor, _OTHER_SIDE[movement.kind]: -movement.amount_minor},
+        legs={"available": movement.amount_minor, OTHER_SIDE[movement.kind]: -movement.amount_minor},
         reference=movement.reference,
         order=movement.order,
         late_from=late_from,
