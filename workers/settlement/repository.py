@@ -194,11 +194,12 @@ class SettlementRepository(Repository[State, Consumed]):
         if adjustments:
             keys = {account_key(a.market, a.distributor_id, a.currency) for a in adjustments.values()}
             accounts |= await _accounts.fetch(tx, ACCOUNTS, keys)
-            terms |= _terms.by_key(await tx.find(TERMS, {"market": {"$in": _markets(adjustments.values())}}))
-        markets = _markets(adjustments.values()) or _markets(_approved(messages, terms))
-        if markets:
-            where = {"market": {"$in": markets}, **_ending_after(message.received_at for message in messages)}
-            periods |= _periods.by_key(await tx.find(PERIODS, where))
+            where = {"market": {"$in": _markets(adjustments.values())}}
+            terms |= _terms.by_key(await tx.find(TERMS, where))
+            current = {**where, **_ending_after(message.received_at for message in messages)}
+            periods |= _periods.by_key(await tx.find(PERIODS, current))
+        if approved := _approved(messages, terms):
+            periods |= _periods.by_key(await tx.find(PERIODS, {"market": {"$in": _markets(approved)}}))
         needs_figures = bool(due or adjustments) or any(isinstance(m.data, ClosePeriod) for m in messages)
         return cls(
             accounts=Loaded(accounts),

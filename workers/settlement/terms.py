@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from contracts.calendar import span_at
+from contracts.calendar import ALWAYS, span_at
 from contracts.money import MoneyError
 from contracts.rules.view import PROPOSAL_LIFE
 from contracts.settlement.digests import digest_of
@@ -60,7 +60,7 @@ def propose_terms(state: State, message: Message[ProposeTerms]) -> Answer:
 
 def approve_terms(state: State, message: Message[ApproveTerms]) -> Answer:
     """A second person approves exactly these terms. They hold from the end of the period that contains their date, or
-    that runs now if it is later.
+    that runs now if that is later.
     """
     command, now = message.data, message.received_at
     version = command.terms_version
@@ -95,11 +95,16 @@ def approve_terms(state: State, message: Message[ApproveTerms]) -> Answer:
 
 
 def _since(state: State, proposed: TermsVersion, now: datetime) -> datetime:
-    """Where the terms begin: at a boundary of the market's periods, after every period that is open already."""
+    """Where the terms begin: where a period of the market ends, after every period that is open already. Where none is
+    open, they begin with a period of their own.
+    """
     earliest = max(now, proposed.terms.effective_from or now)
+    ends = [known.ends_at for known in state.periods.values() if known.market == proposed.market]
+    if not any(end > now for end in ends):
+        own = span_at(earliest, [(ALWAYS, proposed.terms.schedule)])
+        return max([own.starts_at, *ends])
     span = span_at(earliest, schedules(state, proposed.market))
-    since = earliest if span.starts_at == earliest else span.ends_at
-    return max([since, *(known.ends_at for known in state.periods.values() if known.market == proposed.market)])
+    return max([earliest if span.starts_at == earliest else span.ends_at, *ends])
 
 
 def _has_expired(known: TermsVersion, now: datetime) -> bool:
