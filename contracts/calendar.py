@@ -56,14 +56,14 @@ def is_zone(name: str) -> bool:
 def span_at(moment: datetime, schedules: Sequence[Since]) -> Span:
     """The period that contains `moment`. `schedules` are ordered by time, and the first one holds always.
 
-    A schedule begins where a period of the one before it ends. Its first period ends at its first boundary that is at
-    least half a period later, so no period is shorter than half a period.
+    A schedule begins where a period of the one before it ends. Its first period ends at the first boundary that is at
+    least half a period later and gives it a name of its own.
     """
     place = max(bisect_right(schedules, moment, key=lambda since: since[0]) - 1, 0)
     since, schedule = schedules[place]
     first = _first_day(schedule, moment)
     starts_at = _midnight(schedule, first)
-    if place and first <= (earliest := _earliest(since, schedule)):
+    if place and first <= (earliest := _earliest(since, schedule, schedules[place - 1][1])):
         first, starts_at = earliest, since
     ends_at = _midnight(schedule, _next(schedule, first))
     if place + 1 < len(schedules):
@@ -89,12 +89,14 @@ def _first_day(schedule: Schedule, moment: datetime) -> date:
     return day - timedelta(days=(day - since).days % length)
 
 
-def _earliest(since: datetime, schedule: Schedule) -> date:
-    """The first day of the first period of a schedule that begins at `since`."""
+def _earliest(since: datetime, schedule: Schedule, before: Schedule) -> date:
+    """The first day of the first period of a schedule that begins at `since`, after another one."""
+    last = _name(before, _first_day(before, since - timedelta(seconds=1)))
     first = _first_day(schedule, since)
-    following = _next(schedule, first)
-    starts_at, ends_at = _midnight(schedule, first), _midnight(schedule, following)
-    return following if 2 * (ends_at - since) < ends_at - starts_at else first
+    starts_at, ends_at = _midnight(schedule, first), _midnight(schedule, _next(schedule, first))
+    if 2 * (ends_at - since) < ends_at - starts_at:
+        first = _next(schedule, first)
+    return _next(schedule, first) if _name(schedule, first) == last else first
 
 
 def _next(schedule: Schedule, first: date) -> date:
