@@ -35,6 +35,10 @@ from api.operations import routes as operations
 from api.orders import checks
 from api.orders import routes as orders
 from api.rules import routes as rules
+from api.settlements import adjustments as settlement_adjustments
+from api.settlements import forms as statement_forms
+from api.settlements import routes as settlements
+from api.settlements import terms as settlement_terms
 from api.stock import adjustments, hot
 from api.stock import routes as inventory
 from infra.ports.messaging import BrokerUnavailable
@@ -60,6 +64,9 @@ ROUTERS = (
     orders.router,
     commissions.router,
     rules.router,
+    settlements.router,
+    settlement_terms.router,
+    settlement_adjustments.router,
     operations.router,
 )
 """The routers of every deployment. A new noun adds its router here."""
@@ -67,7 +74,7 @@ ROUTERS = (
 OWN_IDENTITY = (auth.login_router, authorize.router, logout.router, oauth.router, users.router)
 """The routers that an OpenID provider replaces."""
 
-_NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations)
+_NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations, statement_forms)
 """The modules with reasons of their own."""
 
 _BY_STATUS = {
