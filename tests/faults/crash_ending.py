@@ -131,12 +131,9 @@ def _slices(documents: Iterable[Document]) -> dict[str, str]:
     """The sums of a slice of settlement, in the same way."""
     sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
     for document in documents:
-        slice_ = sums[document["_id"].rpartition("/")[0]]
-        slice_.update({name: amount for name, amount in document.items() if isinstance(amount, int)})
-    return {
-        key: _canonical({name: amount for name, amount in slice_.items() if amount and name != "distributor_id"})
-        for key, slice_ in sums.items()
-    }
+        figures = {name: n for name, n in document.items() if isinstance(n, int) and name != "distributor_id"}
+        sums[document["_id"].rpartition("/")[0]].update(figures)
+    return {key: _canonical({name: n for name, n in slice_.items() if n}) for key, slice_ in sums.items()}
 
 
 def _balances(documents: Iterable[Document]) -> dict[str, str]:
