@@ -20,6 +20,7 @@ from contracts.wire.decision import Decision
 from tests.builders import NOW, SELLER, a_grant, an_adjustment_of_a_reward, message
 from workers.settlement.decide import adjust_reward, book_release, book_reversal, book_reward, take_back_reward
 from workers.settlement.model import State
+from workers.settlement.movements import movements_of
 
 ACCOUNT = f"default/{SELLER}/CNY"
 SHANGHAI = TermsVersion(
@@ -133,7 +134,10 @@ class TestReversal:
         assert (posting.kind, posting.reference, posting.effective_at) == ("reversal", "r-1", NOW)
 
     def test_a_held_commission_was_never_handed_over(self) -> None:
-        assert book_reversal(State(), taken_back("-5.00", account="held")) == Decision(State(), outcome="held_only")
+        reversal = taken_back("-5.00", account="held")
+
+        assert movements_of(reversal) == ()
+        assert book_reversal(State(), reversal) == Decision(State(), outcome="held_only")
 
     def test_entries_that_cancel_out_move_nothing(self) -> None:
         assert book_reversal(State(), taken_back("-5.00", "5.00")) == Decision(State(), outcome="nothing_moved")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -158,7 +158,7 @@ class TestOnTheTick:
 
     def test_more_than_one_message_closes_is_asked_for_at_once(self) -> None:
         decision = close_on_tick(a_state(an_account(OCTOBER), more=True), a_tick())
-        again = close_due(a_state(an_account(OCTOBER), more=True), message(decision.publish[-1]))
+        again = close_due(a_state(an_account(OCTOBER), more=True), message(cast("CloseDue", decision.publish[-1])))
 
         assert decision.publish[-1] == CloseDue(market="*", due_at=OCTOBER.closes_at)
         assert again.publish[-1] == decision.publish[-1]
@@ -247,7 +247,7 @@ class TestByHand:
         state = a_state(an_account(OCTOBER))
 
         asked = close_by_hand(state, by_hand(received_at=OCTOBER.ends_at))
-        closed = close_due(state, message(asked.publish[0], time=OCTOBER.ends_at))
+        closed = close_due(state, message(cast("CloseDue", asked.publish[0]), time=OCTOBER.ends_at))
 
         assert asked == Decision(state, (CloseDue(market="default", due_at=OCTOBER.closes_at, by="ann"),), "closing")
         assert [(one.period, one.by) for one in closed.state.statements] == [("2026-10", "ann")]

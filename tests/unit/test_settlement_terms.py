@@ -60,7 +60,7 @@ def proposed(document: TermsDocument = DOCUMENT, *, received_at: datetime = NOW,
 
 def drafted(*periods: Period, **fields: Any) -> State:
     """A state with a proposal of ann's, and these periods."""
-    state = propose_terms(State(), proposed(**fields)).state  # type: ignore[union-attr]
+    state = propose_terms(State(), proposed(**fields)).state
     return replace(state, periods={period.key: period for period in periods})
 
 
@@ -99,7 +99,7 @@ class TestProposal:
     def test_approved_ones_never_change(self) -> None:
         state = approved(drafted()).state
 
-        assert propose_terms(state, proposed()).outcome == "duplicate"  # type: ignore[union-attr]
+        assert propose_terms(state, proposed()).outcome == "duplicate"
         assert reasons(propose_terms(state, proposed(DOCUMENT.model_copy(update={"grace_hours": 1})))) == ["conflict"]
 
     def test_an_amount_finer_than_its_currency_is_refused(self) -> None:
@@ -180,7 +180,7 @@ def waiting(
     amount: str = "12.50", *, terms: Terms | None = None, account: Account | None = None, **fields: Any
 ) -> State:
     """A state with a proposed adjustment, the terms of its market, and the account."""
-    state: Any = propose_adjustment(State(), an_adjustment(amount, **fields)).state  # type: ignore[union-attr]
+    state: Any = propose_adjustment(State(), an_adjustment(amount, **fields)).state
     version = TermsVersion(1, "default", "0" * 64, terms or Terms(), "ann", NOW, "bob", NOW, since=NOVEMBER.starts_at)
     return replace(
         state,
@@ -203,7 +203,7 @@ class TestAdjustment:
         [event] = decision.publish
         assert isinstance(event, AdjustmentProposed)
         assert (event.amount, decision.state.postings) == (Decimal("12.50"), ())
-        assert propose_adjustment(decision.state, an_adjustment()).outcome == "duplicate"  # type: ignore[union-attr]
+        assert propose_adjustment(decision.state, an_adjustment()).outcome == "duplicate"
         assert reasons(propose_adjustment(decision.state, an_adjustment("13.00"))) == ["conflict"]
 
     @pytest.mark.parametrize(

@@ -35,12 +35,12 @@ def rebuild(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Add up the ledger, and overwrite the balances that differ from it.
+    """Add up the ledgers of commissions and of settlement, and overwrite the sums that differ from them.
 
     The monthly figures of conditions and caps (own sales, and what each plan paid) are rebuilt from the commissions in
     the same way. An order that was calculated with other figures keeps its commissions.
 
-    Stop all commission workers first, because their concurrent changes would be lost. A --check may run beside them: it
+    Stop all workers of commissions and settlement first, because their concurrent changes would be lost. A --check may run beside them: it
     reads a snapshot, which MongoDB keeps for five minutes.
     """
     from infra.cli.actions.ledger import rebuild as run
