@@ -128,7 +128,7 @@ _add(
     settlements,
     "adjust",
     settlement.adjust,
-    "tributary settle adjust a-17 --distributor 42 --currency CNY --amount 12.50 --reason goodwill --note late --by ann",
+    "tributary settle adjust a-17 --distributor 42 --currency CNY --amount 12.50 --reason goodwill --note late",
 )
 _add(
     settlements,

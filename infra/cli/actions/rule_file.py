@@ -1,4 +1,7 @@
-"""Rule sets, markets and terms of settlement in files, JSON or YAML. All errors are reported together, each with its place."""
+"""Rule sets, markets and terms of settlement in files, JSON or YAML.
+
+All errors are reported together, each with its place.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`tributary rules propose`, `approve`, `activate`, `retire`, `market`: commands that change rules, and their answers."""
+"""`tributary rules propose`, `approve`, `activate`, `retire`, `market`: commands that change rules."""
 
 from __future__ import annotations
 
