@@ -21,10 +21,9 @@ from contracts.settlement.terms import terms_of
 from contracts.settlement.v1 import ApproveTerms, ClosePeriod, ProposeTerms
 from contracts.settlement.view import ACCOUNTS, STATEMENTS, Statement
 from infra.adapters import rabbitmq as broker
-from infra.adapters.mongo import MongoStore
 from infra.demo.rule_set import CURRENCY, MARKET
 from infra.processes.clock import tick
-from infra.statements.reading import to_account, to_statement
+from infra.statements.reading import Streams, to_account, to_statement
 
 _VERSION = 1
 _RELEASE_TIMEOUT_S = 120.0
@@ -62,7 +61,7 @@ def terms() -> tuple[ProposeTerms, ApproveTerms]:
     return proposal, approval
 
 
-async def release_due(url: str, store: MongoStore) -> None:
+async def release_due(url: str, store: Streams) -> None:
     """Publish ticks, as a second clock may, until everything due is released: the demo does not wait for the minute."""
     deadline = monotonic() + _RELEASE_TIMEOUT_S
     connection = await broker.connect(url)
@@ -75,12 +74,12 @@ async def release_due(url: str, store: MongoStore) -> None:
             await asyncio.sleep(1)
 
 
-async def _is_due(store: MongoStore) -> bool:
+async def _is_due(store: Streams) -> bool:
     due = {"release_at": {"$lte": datetime.now(UTC)}}
     return bool(await store.find(COMMISSIONS, due, limit=1, fields=("_id",)))
 
 
-async def closes(store: MongoStore) -> list[ClosePeriod]:
+async def closes(store: Streams) -> list[ClosePeriod]:
     """A close by hand for every distributor with something open: the month itself is not over."""
     found = []
     async for document in store.stream(ACCOUNTS, {}):
@@ -93,7 +92,7 @@ async def closes(store: MongoStore) -> list[ClosePeriod]:
     return found
 
 
-async def gather(store: MongoStore) -> Statements:
+async def gather(store: Streams) -> Statements:
     """Compare what each distributor's statements hand over with the commission ledger, to the cent."""
     found, earned = Statements(), Counter[int]()
     async for document in store.stream(STATEMENTS, {}, sort=(("number", 1), ("_id", 1))):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol
 
 from contracts.settlement.arithmetic import Closing, statement_of, tax_month_after
 from contracts.settlement.view import (
@@ -42,9 +42,6 @@ to_adjustment = _adjustments.to_entity
 to_posting = _postings.to_entity
 to_statement = _statements.to_entity
 to_terms = _terms.to_entity
-
-LINES: Mapping[str, Any] = {"kind": {"$ne": "close"}}
-"""The condition for lines: the posting of the close itself is none."""
 
 
 class Streams(Reader, Store, Protocol):
@@ -85,8 +82,10 @@ async def adjustment_with(reader: Reader, adjustment_id: str) -> Adjustment | No
 
 async def lines_of(store: Streams, key: str) -> AsyncIterator[Posting]:
     """The lines of a statement, or of an open slice, in the order of their ids."""
-    async for document in store.stream(LEDGER, {"statement": key, **LINES}, sort=(("_id", 1),)):
-        yield to_posting(document)
+    async for document in store.stream(LEDGER, {"statement": key}, sort=(("_id", 1),)):
+        # The posting of the close itself is no line.
+        if document["kind"] != "close":
+            yield to_posting(document)
 
 
 async def accounts_of(reader: Reader, distributor_id: int) -> list[Account]:

@@ -128,10 +128,10 @@ async def _preview_market(store: MongoStore, market: str, lang: Language, *, as_
 
 
 async def _open_accounts(store: MongoStore, market: str) -> AsyncIterator[Account]:
-    async for document in store.stream(
-        ACCOUNTS, {"close_at": {"$gt": None}, "market": market}, sort=(("close_at", 1),)
-    ):
-        yield to_account(document)
+    async for document in store.stream(ACCOUNTS, {"market": market}):
+        account = to_account(document)
+        if account.open:
+            yield account
 
 
 def list_terms(market: str | None, stack: str, *, as_json: bool) -> None:
