@@ -5,6 +5,7 @@ A statement's address has the parts of its id: market, period, distributor and c
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -29,6 +30,7 @@ from api.settlements.view import (
     StatementView,
     coming_views,
     find_statement,
+    knows_people,
     line_view,
     sees,
     statement_view,
@@ -167,7 +169,8 @@ async def show_statement(
     statement = await find_statement(ports.store, principal, statement_id(market, period, distributor_id, currency))
     form, language = accepted_form(accept), language_of(request)
     if form is not None:
-        return await in_form(ports.store, statement, form, language)
+        shown_by = statement.by if knows_people(principal) else None
+        return await in_form(ports.store, replace(statement, by=shown_by), form, language)
     shown = statement_view(statement, principal, language)
     response = read_response(request, shown, vary="Authorization, Accept, Accept-Language")
     response.headers["Content-Language"] = language

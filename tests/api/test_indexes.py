@@ -104,10 +104,14 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
     await a_letter(front, admin)
     statement = await a_statement(front, world.seller, world.market)
     _, period, _, currency = statement.split("/")
+    proposed = await admin.post("/api/settlement-terms", json={"terms": {"market": world.market}})
+    assert proposed.status_code == 201, proposed.text
     return {
         "active": "true",
         "as_of": "2026-11-01T00:00:00Z",
         "currency": currency,
+        "statement": statement,
+        "terms_version": proposed.json()["terms_version"],
         "market": world.market,
         "outcome": "payable",
         "period": period,
