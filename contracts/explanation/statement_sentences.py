@@ -99,7 +99,7 @@ class StatementWords:
         return self.word("title", statement=self.statement.statement_id)
 
     def heading(self) -> tuple[str, ...]:
-        """Whose statement it is, and of which time."""
+        """The owner of the statement, and its period."""
         statement = self.statement
         by = self.word("by", by=statement.by) if statement.by else ""
         return (

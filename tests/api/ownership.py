@@ -10,7 +10,9 @@ Thing = Literal["distributor", "order", "team", "message", "shop", "statement"]
 
 THINGS: Mapping[str, Thing] = {
     "order_id": "order",
+    "market": "statement",
     "period": "statement",
+    "currency": "statement",
     "team_id": "team",
     "message_id": "message",
     "shop_id": "shop",

@@ -68,8 +68,8 @@ async def test_an_adjustment_of_two_persons_ends_on_a_statement(world: World) ->
         assert [entry["action"] for entry in entries] == ["settlement.close.v1"]
 
 
-async def test_nobody_approves_what_they_get_themselves(world: World) -> None:
-    """Whoever made the payee's login may hold its password."""
+async def test_no_one_approves_what_they_get_themselves(world: World) -> None:
+    """The maker of the payee's login may hold its password."""
     async with world.as_admin() as ann, world.as_admin() as bob:
         payee = await world.front.distributor()
         body = {"email": an_email(), "roles": ["ROLE_DISTRIBUTOR"], "distributor_id": payee}

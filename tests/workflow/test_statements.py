@@ -23,7 +23,7 @@ from infra.statements.reading import (
 from infra.statements.sheet import sheet_of, written
 from tests.workflow.system import System
 
-ORDERS = 60
+ORDERS = 120
 
 
 async def close_month(system: System) -> None:
