@@ -40,8 +40,8 @@ def rebuild(
     The monthly figures of conditions and caps (own sales, and what each plan paid) are rebuilt from the commissions in
     the same way. An order that was calculated with other figures keeps its commissions.
 
-    Stop all workers of commissions and settlement first, because their concurrent changes would be lost. A --check may run beside them: it
-    reads a snapshot, which MongoDB keeps for five minutes.
+    Stop all workers of commissions and settlement first, because their concurrent changes would be lost. A --check may
+    run beside them: it reads a snapshot, which MongoDB keeps for five minutes.
     """
     from infra.cli.actions.ledger import rebuild as run
 
