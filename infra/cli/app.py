@@ -72,6 +72,7 @@ _add(app, "doctor", checks.doctor, "tributary doctor --json")
 
 books = _group(app, "ledger", "The ledger: what every account holds, and why.", "tributary ledger show 42")
 _add(books, "show", ledger.show, "tributary ledger show 42 --last 50", "tributary ledger show 0")
+_add(books, "hand-over", ledger.hand_over, "tributary ledger hand-over")
 _add(books, "rebuild", ledger.rebuild, "tributary ledger rebuild --check", "tributary ledger rebuild --yes")
 
 letters = _group(app, "dead", "Messages that could not be handled.", "tributary dead list")
