@@ -28,6 +28,10 @@ async def at_work(site: Site) -> AsyncIterator[None]:
         yield
 
 
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
 async def digest_in(site: Site, *listing: str) -> str:
     [found] = (await run(site, *listing, "--json")).object
     digest: str = found["digest"]
@@ -78,7 +82,7 @@ async def test_from_terms_to_a_statement_in_files(site: Site, tmp_path: Path) ->
     assert "期初 0.00 + 明细 150.00 = 应结总额 150.00" in shown.out
     assert (wrote.code, len(wrote.out.splitlines())) == (0, 3)
     assert [path.read_bytes()[:5] for path in files.values()] == [b"\xef\xbb\xbfSt", b"<!DOC", b"%PDF-"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in files.values())
+    assert names_in(tmp_path) == sorted(path.name for path in files.values())
     assert (missing.code, "There is no statement default/1999-01/42/CNY" in missing.err) == (1, True)
 
 
