@@ -53,11 +53,11 @@ async def test_from_terms_to_a_statement_in_files(site: Site, tmp_path: Path) ->
         booked = await run(site, *approve, "--by", "wei", "--json")
         statement_id = booked.object["events"][0]["statement_id"]
         period = statement_id.split("/")[1]
-        early = await run(site, "settle", "close", period, *MARKET, "--by", "ann")
+        early = await run(site, "settle", "close", period, *MARKET, "--by", "ann", "--yes")
         preview, sums = await asyncio.gather(
             run(site, "settle", "preview", "--distributor", "42"), run(site, "settle", "preview", "--json")
         )
-        closed = await run(site, "settle", "close", period, "--distributor", "42", "--by", "ann", "--json")
+        closed = await run(site, "settle", "close", period, "--distributor", "42", "--by", "ann", "--yes", "--json")
 
     assert (proposed.code, digest in proposed.out, approved.code) == (0, True, 0)
     assert (alone.code, "refused: same_person" in alone.err) == (1, True)

@@ -13,7 +13,7 @@ from infra.cli.actions.changing import change, command_of, digest_given, moment_
 from infra.cli.actions.rule_file import read_terms
 from infra.rehearsal.stored_rules import opened
 from infra.statements.reading import adjustment_with, terms_with
-from infra.terminal.environment import EXIT_BREACH, one_sentence_on_failure, refuse, settings_for
+from infra.terminal.environment import EXIT_BREACH, agree, one_sentence_on_failure, refuse, settings_for
 
 
 class Adjusting(NamedTuple):
@@ -43,10 +43,14 @@ def close(
     stack: str,
     *,
     final: bool,
+    yes: bool,
     as_json: bool,
 ) -> None:
     fields = {"market": market, "period": period, "distributor_id": distributor, "final": final, "by": who(by)}
-    change(stack, command_of(ClosePeriod, **fields), wait, as_json)
+    command = command_of(ClosePeriod, **fields)
+    whose = f"distributor {distributor}" if distributor is not None else f"market {market}"
+    agree(f"close {period} of {whose}, with statements that never change", yes=yes)
+    change(stack, command, wait, as_json)
 
 
 def propose_terms(

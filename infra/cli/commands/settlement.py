@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from infra.cli.commands.rules import By, Lang, Wait
-from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack
+from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
 from infra.terminal.numbers import whole
 
 Market = Annotated[str, typer.Option("--market", metavar="NAME", help="The market.")]
@@ -46,13 +46,17 @@ def close(
     final: Annotated[bool, typer.Option("--final", help="Without a minimum, for a distributor who leaves.")] = False,
     by: By = None,
     wait: Wait = 15,
+    yes: Yes = False,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Close a period that is over without waiting for its grace; with --distributor, at any time."""
+    """Close a period that is over without waiting for its grace; with --distributor, at any time.
+
+    Asks first: a statement never changes.
+    """
     from infra.cli.actions.settlement_changes import close as run
 
-    run(period, market, distributor, by, wait, stack, final=final, as_json=as_json)
+    run(period, market, distributor, by, wait, stack, final=final, yes=yes, as_json=as_json)
 
 
 def terms(
