@@ -209,7 +209,7 @@ def _coming(coming: Coming, language: Language) -> ComingView:
         ends_at=period.ends_at,
         closes_at=period.closes_at,
         outcome=statement.outcome,
-        sentences=[dates_sentence(statement.market, period, language), *words.sentences()],
+        sentences=[dates_sentence(statement.market, period, language), *words.sentences_so_far()],
         **_amounts(statement),
     )
 

@@ -31,6 +31,7 @@ ENGLISH: Mapping[str, str] = {
     "late": "{late} of the lines belongs to earlier periods, which were closed already.",
     "tax": "Tax by {rule} of {version}: the gross of {month} is {month_gross} so far, {month_withheld} was withheld "
     "before, {amount} is withheld now.",
+    "so_far": "With what is booked so far: ",
     "outcome_payable": "{payable} {currency} is payable to you.",
     "outcome_nothing": "There is nothing to pay, and nothing is owed.",
     "outcome_below_minimum": "{gross} of {minimum} {currency}: it is carried, and payable as soon as a statement "
@@ -87,6 +88,7 @@ CHINESE: Mapping[str, str] = {
     "late": "明细中有 {late} 属于此前已关账的账期。",
     "tax": "按 {rule}（{version} 版）代扣税款：{month} 累计应结 {month_gross}，此前已代扣 {month_withheld}，本次代扣 "
     "{amount}。",
+    "so_far": "按目前已入账的内容：",
     "outcome_payable": "应付给您 {payable} {currency}。",
     "outcome_nothing": "本期无应付款，也无欠款。",
     "outcome_below_minimum": "{gross} {currency}，未达到起付金额 {minimum}：结转下期，达到 {minimum} 时支付。",

@@ -123,9 +123,10 @@ class StatementWords:
         )
 
     def figures(self) -> Iterator[tuple[str, str]]:
-        """Each figure with its name."""
+        """Each figure with its name, and the outcome in a word."""
         for name in FIGURES:
             yield self.word(name), self.amount(getattr(self.statement, f"{name}_minor"))
+        yield self.word("outcome"), self.word(f"status_{self.statement.outcome}")
 
     def sums(self) -> tuple[str, str]:
         """Both sums that hold on every statement."""
@@ -151,6 +152,12 @@ class StatementWords:
                 month_withheld=self.amount(withheld.month_withheld_minor),
                 amount=self.amount(withheld.amount_minor),
             )
+
+    def sentences_so_far(self) -> Iterator[str]:
+        """The sentences of a statement that is not closed yet."""
+        first, *others = self.sentences()
+        yield self.word("so_far") + first
+        yield from others
 
     def columns(self) -> tuple[str, ...]:
         """The headings of `line`."""

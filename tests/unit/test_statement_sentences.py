@@ -40,7 +40,8 @@ def test_the_worked_example_prints_both_sums_and_its_tax() -> None:
         "No. 17 of market default; distributor 2; CNY; terms 1.",
         "Period 2026-10: from 2026-10-01 00:00 to 2026-11-01 00:00, Asia/Shanghai. Closed on 2026-11-01 06:00.",
     )
-    assert dict(words.figures())["Commissions taken back"] == "-200.00"
+    figures = dict(words.figures())
+    assert (figures["Commissions taken back"], figures["Outcome"]) == ("-200.00", "payable")
 
 
 @pytest.mark.parametrize(
@@ -75,6 +76,13 @@ def test_a_final_statement_and_late_lines_are_stated() -> None:
         "-200.00 CNY of the lines belongs to earlier periods, which were closed already.",
     ]
     assert StatementWords(a_statement(by="ann"), "en").heading()[1].endswith("06:00 by ann.")
+
+
+def test_what_is_not_closed_yet_is_stated_so() -> None:
+    first, tax = StatementWords(a_statement(), "zh").sentences_so_far()
+
+    assert first == "按目前已入账的内容：应付给您 4200.00 CNY。"
+    assert tax.startswith("按 cn_labour")
 
 
 @pytest.mark.parametrize("field", ["opening_minor", "released_minor", "gross_minor", "payable_minor", "fees_minor"])

@@ -88,7 +88,7 @@ def _show_coming(coming: list[Coming], lang: Language, *, as_json: bool) -> None
         words = StatementWords(one.statement, lang)
         print_line(time_left_sentence(one.statement.market, one.period, lang, RealTime().now()))
         _print_figures(words)
-        for sentence in (*words.sums(), *words.sentences()):
+        for sentence in (*words.sums(), *words.sentences_so_far()):
             print_line(sentence)
 
 
