@@ -146,8 +146,8 @@ async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextMa
         finally:
             store.close()
         steps = list((await timeline(settings, outcome.sample_order)).steps)
-    adds_up = found.statements.count > 0 and not found.statements.differing
-    verified = outcome.report.breach_count == 0 and report.accounted(outcome) and adds_up
+    is_sound = outcome.report.breach_count == 0 and not found.statements.differing
+    verified = is_sound and report.accounted(outcome)
     return _Played(outcome, found, report.as_object(outcome, found, verified=verified), steps)
 
 
