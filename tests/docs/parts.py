@@ -9,6 +9,8 @@ from importlib import import_module
 
 import yaml
 
+from contracts.clock.v1 import ClockTicked
+from contracts.operations.v1 import MessageDeadLettered
 from infra.operators.invariants import invariants, proved_by
 from infra.operators.message_audit import PROVES
 from infra.ports.store import Collection
@@ -34,12 +36,16 @@ def workers(chinese: bool) -> str:
 def chart(chinese: bool) -> str:
     """The flow of messages: commands and events from the handlers, views from the imports of repositories."""
     published = {name: worker for worker in WORKERS for name in names_in(card(worker)["publishes"])}
-    outside = f"{roster.CLOCK}([{roster.CLOCK}])", f"any[{_ANY_WORKER[chinese]}]"
+    outside = {
+        ClockTicked.message_type: f"{roster.CLOCK}([{roster.CLOCK}])",
+        MessageDeadLettered.message_type: f"any[{_ANY_WORKER[chinese]}]",
+    }
     messages: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for worker in _in_order():
         for handler in worker.handlers:
             name = handler.noun_and_verb
-            sender = published.get(name) or outside[not name.startswith(f"{roster.CLOCK}.")]
+            no_worker = outside.get(handler.payloads[0].message_type, f"earlier[{_EARLIER[chinese]}]")
+            sender = published.get(name, no_worker)
             messages[f"senders([{_SENDERS[chinese]}])" if handler.reads_command else sender, worker.name].append(name)
     readers: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for (sender, reader), names in messages.items():
@@ -85,6 +91,7 @@ PARTS: Mapping[str, Callable[[bool], str]] = {
 
 _SENDERS = ("shops, administrators", "店铺、管理员")
 _ANY_WORKER = ("any worker", "任一 worker")
+_EARLIER = ("earlier releases", "早期版本")
 _VIEW = ("published view", "公开视图")
 
 

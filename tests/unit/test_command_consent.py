@@ -31,6 +31,7 @@ ASKS_LATER = {("demo",)}
 HARMLESS = {
     ("up",), ("status",), ("setup",), ("work",), ("api",), ("trace",), ("explain",), ("verify",),
     ("publish",), ("topology",), ("doctor",), ("ledger", "show"), ("dead", "list"), ("dead", "show"),
+    ("ledger", "hand-over"),
     ("dead", "replay"),
     ("rules", "schema"), ("rules", "check"), ("rules", "explain"), ("rules", "list"), ("rules", "show"),
     ("rules", "propose"), ("rules", "approve"), ("rules", "activate"), ("rules", "retire"), ("rules", "market"),

@@ -25,7 +25,7 @@ from contracts.rules.terms import terms_of
 from contracts.rules.v1 import ActivateRules, RulesActivated, RulesRefused
 from contracts.rules.view import Market, Reason, Tenure, in_force
 from contracts.wire.decision import Decision
-from contracts.wire.envelope import Timestamp
+from contracts.wire.envelope import Payload, Timestamp
 from tests.builders import (
     KEY,
     NOW,
@@ -117,7 +117,7 @@ def test_the_targets_of_the_latest_order_apply() -> None:
         2: rules(2, targets=(a_target(target_minor=20_000),), effective_from=at("2026-11-15T00:00:00Z")),
     }
     state = RewardState({}, known, {})
-    outcomes = {RewardGranted: "granted", RewardAdjusted: "revoked"}
+    outcomes: dict[type[Payload], str] = {RewardGranted: "granted", RewardAdjusted: "revoked"}
     for number, row in enumerate(table("placed")):
         order = paid(
             order_id=str(number),
