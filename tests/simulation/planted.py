@@ -16,17 +16,17 @@ from contracts.commissions.view import Entry, LineRefund, Posting
 from contracts.orders.view import GivenBack, Line
 from contracts.plans.reversal import taken_back
 from contracts.rules.view import DEFAULT_MARKET
-from contracts.settlement.view import Account, OpenPeriod
 from contracts.stock.view import ITEMS, StockItem
 from contracts.wire.envelope import SHOP_EVENTS_EXCHANGE, Emission, Message, emit
 from infra.ports.messaging import REPLY_TO_HEADER, Delivery, Outgoing, Sender
-from infra.ports.store import Document, Increment, Transaction
+from infra.ports.store import Document, Transaction
 from infra.runtime import outbox
 from infra.runtime.batch import BatchLoop, Committed
 from infra.runtime.decoding import Decoder, of_shop
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal, Known
 from infra.runtime.reply import replies
+from tests.simulation import planted_settlement as settlement
 from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
@@ -34,11 +34,6 @@ from workers.commission_calculation.decide import post
 from workers.order_intake.model import Order, State, place_of
 from workers.order_intake.refunds import Requested, give_back
 from workers.reward_checks.model import progress_key
-from workers.settlement.model import Movement
-from workers.settlement.movements import movements_of
-from workers.settlement.periods import place_of as place_in_period
-from workers.settlement.periods import with_open
-from workers.settlement.repository import _increments as increments
 
 
 class AcknowledgesFirst(BatchLoop):
@@ -325,50 +320,6 @@ def _copies_for_all() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _closes_without_the_stripes() -> Iterator[None]:
-    """A close writes the sums that it changes, and no others."""
-
-    def only_changed(postings: Sequence[Any], statements: Sequence[Any]) -> Iterable[Increment]:
-        found = increments(postings, statements)
-        return [one for one in found if one.amounts.keys() != {"closed"} or one.id.endswith("/0")]
-
-    with patch("workers.settlement.repository._increments", only_changed):
-        yield
-
-
-@contextmanager
-def _rewards_booked_twice() -> Iterator[None]:
-    def twice(message: Message[Any]) -> tuple[Movement, ...]:
-        found = movements_of(message)
-        return found + tuple(replace(one, posting_id=f"{one.posting_id}/2") for one in found if one.kind == "reward")
-
-    with patch("workers.settlement.decide.movements_of", twice):
-        yield
-
-
-@contextmanager
-def _late_movements_in_closed_periods() -> Iterator[None]:
-    def by_its_time_alone(state: Any, account: Account, effective_at: datetime) -> Any:
-        return place_in_period(state, replace(account, closed_to=None), effective_at)
-
-    def not_again(account: Account, period: OpenPeriod) -> Account:
-        return account if account.closed_to and period.starts_at < account.closed_to else with_open(account, period)
-
-    with (
-        patch("workers.settlement.booking.place_of", by_its_time_alone),
-        patch("workers.settlement.booking.with_open", not_again),
-    ):
-        yield
-
-
-@contextmanager
-def _tax_of_each_statement_alone() -> Iterator[None]:
-    """The tax month is not counted on, so what was withheld before is not taken off."""
-    with patch("workers.settlement.closing.tax_month_after", lambda statement, account: account.tax):
-        yield
-
-
 @dataclass(frozen=True, slots=True)
 class Bug:
     variant: Variant = Variant()  # noqa: RUF009  (frozen)
@@ -407,8 +358,8 @@ BUGS: dict[str, Bug] = {
     "forgets the sender of a retry": Bug(planted=_senders_forgotten),
     "copies events to every shop": Bug(planted=_copies_for_all),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
-    "closes a slice without writing all its sums": Bug(planted=_closes_without_the_stripes),
-    "books rewards twice": Bug(planted=_rewards_booked_twice),
-    "books late movements in closed periods": Bug(planted=_late_movements_in_closed_periods),
-    "withholds tax of each statement alone": Bug(planted=_tax_of_each_statement_alone),
+    "closes a slice without writing all its sums": Bug(planted=settlement.closes_without_the_stripes),
+    "books rewards twice": Bug(planted=settlement.rewards_booked_twice),
+    "books late movements in closed periods": Bug(planted=settlement.late_movements_in_closed_periods),
+    "withholds tax of each statement alone": Bug(planted=settlement.tax_of_each_statement_alone),
 }

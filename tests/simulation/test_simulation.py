@@ -77,6 +77,8 @@ def test_the_seeds_cover_all_faults_and_outcomes() -> None:
         "order_unknown",
         " duplicate",
         "message.answered.v1",
+        "statement.closed.v1",
+        "settlement.adjusted.v1",
     }
     for seed in SEEDS[:100]:
         history = "\n".join(simulate(seed).history.lines())

@@ -124,11 +124,13 @@ async def _store(settings: Settings) -> AsyncIterator[MongoStore]:
 
 async def _require_quiet(settings: Settings, otherwise: str) -> None:
     """End with a sentence if any process consumes the queues of a ledger's owner."""
-    for name in _OWNERS:
-        depths = await broker.depths(settings.rabbitmq_url, roster.load(name).queues)
-        consumers = max((depth.consumers for depth in depths.values() if depth is not None), default=0)
+    owners = [roster.load(name) for name in _OWNERS]
+    depths = await broker.depths(settings.rabbitmq_url, [queue for owner in owners for queue in owner.queues])
+    for owner in owners:
+        known = (depths.get(queue) for queue in owner.queues)
+        consumers = max((depth.consumers for depth in known if depth is not None), default=0)
         if consumers:
-            refuse(f"{consumers} process(es) of {name} are running, {otherwise}", EXIT_ENVIRONMENT)
+            refuse(f"{consumers} process(es) of {owner.name} are running, {otherwise}", EXIT_ENVIRONMENT)
 
 
 def _sum(parts: Iterable[Counter[AccountKey]]) -> Counter[AccountKey]:
