@@ -37,6 +37,10 @@ from api.operations import routes as operations
 from api.orders import checks
 from api.orders import routes as orders
 from api.rules import routes as rules
+from api.settlements import adjustments as settlement_adjustments
+from api.settlements import forms as statement_forms
+from api.settlements import routes as settlements
+from api.settlements import terms as settlement_terms
 from api.stock import adjustments, hot
 from api.stock import routes as inventory
 from api.webhooks import routes as webhooks
@@ -65,6 +69,9 @@ ROUTERS = (
     orders.router,
     commissions.router,
     rules.router,
+    settlements.router,
+    settlement_terms.router,
+    settlement_adjustments.router,
     operations.router,
     alerts.router,
     notification_routes.router,
@@ -84,6 +91,7 @@ _NOUNS = (
     distributors,
     operations,
     notification_routes,
+    statement_forms,
     webhooks,
 )
 """The modules with reasons of their own."""

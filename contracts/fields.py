@@ -145,6 +145,22 @@ SignedAmount = Annotated[
     WithJsonSchema({"type": "string", "pattern": f"^-?{_WHOLE_AND_DECIMALS}"}, mode="serialization"),
 ]
 
+_SUM = rf"^-?[0-9]{{1,30}}(\.[0-9]{{1,{_DECIMALS_MAX}}})?$"
+
+Sum = Annotated[
+    Decimal,
+    Field(
+        max_digits=34,
+        decimal_places=_DECIMALS_MAX,
+        description="A sum of many amounts in major units as a decimal string; it may be larger than an amount.",
+        examples=["5000.00"],
+    ),
+    _written_as(_SUM),
+    PlainSerializer(_plain, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "pattern": _SUM}),
+]
+"""A sum of any number of amounts, as events state it: 34 digits."""
+
 AMOUNT_MINOR_MAX = {code: 10 ** (_WHOLE_DIGITS_MAX + digits) - 1 for code, digits in MINOR_DIGITS_EVER.items()}
 """The most that an `Amount` carries, in minor units by currency."""
 

@@ -27,6 +27,38 @@ REASONS = {
         "命令多次导致处理进程退出，已转交运维处理。",
     ),
     "invalid_message": Reason(422, "The command breaks its contract.", "命令不符合约定的格式。"),
+    "unknown_period": Reason(
+        404, "Nothing was booked in this period; list the periods.", "该账期没有任何记账，请查看账期列表。"
+    ),
+    "period_not_over": Reason(
+        409,
+        "The period is not over; close it after its end, or close one distributor.",
+        "账期尚未结束；请在结束后关账，或只为单个分销商关账。",
+    ),
+    "nothing_to_close": Reason(
+        409, "The distributor has nothing to close; see the last statement.", "该分销商没有可关账的内容。"
+    ),
+    "nothing_to_adjust": Reason(
+        422,
+        "The amount changes nothing; give another amount, a positive one for a write-off.",
+        "金额未作任何调整；请填写其他金额，核销须为正数。",
+    ),
+    "payee_approves_own": Reason(
+        403, "The distributor who gets it cannot approve it; ask another person.", "受益人不得批准，请由他人批准。"
+    ),
+    "write_off_not_allowed": Reason(
+        409,
+        "The market's terms allow no write-off; set write_off_after_days in them.",
+        "该市场的结算条款不允许核销；请在条款中设置 write_off_after_days。",
+    ),
+    "write_off_too_early": Reason(
+        409,
+        "The balance has not been negative for long enough to write it off.",
+        "余额为负的时间不足，暂时不能核销。",
+    ),
+    "more_than_owed": Reason(
+        409, "The amount is more than the debt; write off no more than that.", "金额超过欠款，核销不得超过欠款额。"
+    ),
     "amount_precision": Reason(
         422, "An amount has more decimals than its currency.", "金额的小数位数超出该货币的精度。"
     ),

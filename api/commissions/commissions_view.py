@@ -12,14 +12,17 @@ from api.commissions.explanations_view import ExplanationView, explained
 from api.http.ids import ShownId
 from api.http.problems import Language
 from api.http.turns import built
+from api.settlements.view import ComingView
 from api.storage.protocols import Documents
-from contracts.commissions.view import ACCOUNTS, BALANCES, AccountKey, Commission, Entry, balance_of_stripe
+from contracts.commissions.view import BALANCES, AccountKey, Commission, Entry, balance_of_stripe
 from contracts.money import to_amount, to_rate
 from contracts.orders.view import ORDERS
 from contracts.rewards.view import Progress
 from contracts.rules.view import RULES, RuleSet, SalesTarget
+from contracts.settlement.view import Account
 from infra.ports.store import Document
 from infra.runtime.repository import Codec
+from infra.statements.reading import balances_by_currency
 
 _commissions = Codec(Commission, key="key")
 _rules = Codec(RuleSet, key="rule_version")
@@ -27,13 +30,17 @@ _progress = Codec(Progress, key="key")
 
 
 class BalanceView(BaseModel):
-    """The balances of one distributor's accounts in one currency. Negative: taken back after its release."""
+    """The balances of one distributor's accounts in one currency. Negative: taken back after its release.
+
+    `coming` states when and why what is available will be payable.
+    """
 
     model_config = ConfigDict(title="Balance")
 
     currency: str = Field(examples=["CNY"])
     held: str = Field(description="Not released yet.", examples=["2.74"])
-    available: str = Field(description="Released, not yet paid out.", examples=["120.00"])
+    available: str = Field(description="Released or granted, and not payable by a statement.", examples=["120.00"])
+    payable: str = Field(description="Payable by statements.", examples=["4200.00"])
     in_payout: str = Field(description="Being paid out.", examples=["0.00"])
     paid: str = Field(examples=["1310.55"])
 
@@ -85,6 +92,7 @@ class CommissionPage(BaseModel):
 
     distributor_id: ShownId = Field(examples=[40021])
     balances: list[BalanceView]
+    coming: list[ComingView] = Field(description="What is not on a statement yet, by market, currency and period.")
     items: list[EarningView]
     next: str | None = Field(description="The address of the next page; null on the last.", examples=[None])
 
@@ -110,17 +118,21 @@ class RewardView(BaseModel):
     targets: list[TargetView]
 
 
-async def balances_of(store: Documents, distributor_id: int) -> list[BalanceView]:
-    """By currency, summed over the stripes."""
+async def balances_of(store: Documents, distributor_id: int, accounts: Sequence[Account]) -> list[BalanceView]:
+    """By currency: held by the commission ledger, available and payable by that of settlement."""
     sums: Counter[AccountKey] = Counter()
     for document in await store.find(BALANCES, {"distributor_id": distributor_id}):
         sums.update(balance_of_stripe(document))
-    currencies = sorted({currency for _, currency, _ in sums})
-    shown = [name for name in ACCOUNTS if name in BalanceView.model_fields]
+    owed = {balance.currency: balance for balance in await balances_by_currency(store, accounts)}
+    currencies = sorted({currency for _, currency, _ in sums} | owed.keys())
     return [
         BalanceView(
             currency=currency,
-            **{name: _money(sums[distributor_id, currency, name], currency) for name in shown},
+            held=_money(sums[distributor_id, currency, "held"], currency),
+            available=_money(owed[currency].available_minor if currency in owed else 0, currency),
+            payable=_money(owed[currency].payable_minor if currency in owed else 0, currency),
+            in_payout=_money(sums[distributor_id, currency, "in_payout"], currency),
+            paid=_money(sums[distributor_id, currency, "paid"], currency),
         )
         for currency in currencies
     ]

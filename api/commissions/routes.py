@@ -25,8 +25,10 @@ from api.http.parameters import AS_IN_JSON
 from api.http.problems import documented, language_of
 from api.http.turns import built
 from api.identity.principal import Principal
+from api.settlements.view import coming_views
 from contracts.commissions.view import COMMISSIONS
 from contracts.rewards.view import PROGRESS
+from infra.statements.reading import accounts_of, coming_of
 
 router = APIRouter(prefix="/api", tags=["commissions"])
 
@@ -55,20 +57,30 @@ async def show_commission(
     cursor: Cursor = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Balances by currency, and what each order pays, newest first. Your own, or those of your downline."""
+    """Balances by currency, when what is available will be payable, and what each order pays, newest first.
+
+    Your own, or those of your downline.
+    """
     await require_reach(ports.store, principal, distributor_id)
     where = {"entries.distributor_id": distributor_id}
-    balances, (found, after) = await asyncio.gather(
-        balances_of(ports.store, distributor_id),
+    accounts, now = await accounts_of(ports.store, distributor_id), ports.time.now()
+    balances, coming, (found, after) = await asyncio.gather(
+        balances_of(ports.store, distributor_id, accounts),
+        coming_of(ports.store, accounts, now),
         page_of(ports.store, COMMISSIONS, _NEWEST, listed=[where], cursor=cursor, limit=limit),
     )
-    language = language_of(request) if explain else None
-    items = await earnings_of(ports.store, found, distributor_id, language)
-    page = CommissionPage(distributor_id=distributor_id, balances=balances, items=items, next=next_link(request, after))
+    language = language_of(request)
+    items = await earnings_of(ports.store, found, distributor_id, language if explain else None)
+    page = CommissionPage(
+        distributor_id=distributor_id,
+        balances=balances,
+        coming=coming_views(coming, language),
+        items=items,
+        next=next_link(request, after),
+    )
     vary = "Authorization, Accept-Language"
     response = await built(parts_of(found), lambda: read_response(request, page, vary=vary))
-    if language is not None:
-        response.headers["Content-Language"] = language
+    response.headers["Content-Language"] = language
     return response
 
 

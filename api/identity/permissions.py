@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Literal, get_args
 
-Role = Literal["ROLE_ADMIN", "ROLE_DISTRIBUTOR", "ROLE_SHOP"]
+Role = Literal["ROLE_ADMIN", "ROLE_FINANCE", "ROLE_DISTRIBUTOR", "ROLE_SHOP"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 PERMISSIONS = MappingProxyType(
@@ -26,6 +26,9 @@ PERMISSIONS = MappingProxyType(
         "rules:read": "See commission rules and have them explained.",
         "rules:propose": "Propose commission rules, and test them on past orders.",
         "rules:approve": "Approve, activate and reject proposed rules.",
+        "settlements:read": "See statements, and the terms behind them.",
+        "settlements:write": "Close periods, and propose terms and adjustments.",
+        "settlements:approve": "Approve terms and adjustments that others proposed.",
         "distributors:read": "See the distributors that you have access to.",
         "distributors:write": "Register, rank and move distributors.",
         "shops:read": "See the shops that you have access to.",
@@ -49,6 +52,19 @@ PERMISSIONS = MappingProxyType(
 DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
     {
         "ROLE_ADMIN": frozenset(PERMISSIONS) - {"invites:write"},
+        "ROLE_FINANCE": frozenset(
+            {
+                "settlements:read",
+                "settlements:write",
+                "settlements:approve",
+                "commissions:read",
+                "orders:read",
+                "rules:read",
+                "distributors:read",
+                "shops:read",
+                "audit:read",
+            }
+        ),
         "ROLE_DISTRIBUTOR": frozenset(
             {
                 "products:read",
@@ -56,6 +72,7 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
                 "orders:read",
                 "orders:write",
                 "commissions:read",
+                "settlements:read",
                 "rules:read",
                 "distributors:read",
                 "teams:read",
@@ -79,7 +96,9 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
 )
 
 
-OF_TWO_PERSONS = frozenset({"users:write", "rules:propose", "rules:approve"})
+OF_TWO_PERSONS = frozenset(
+    {"users:write", "rules:propose", "rules:approve", "settlements:write", "settlements:approve"}
+)
 """Permissions that one person alone cannot give to another: with a second account one would be two persons."""
 
 

@@ -71,7 +71,7 @@ class NotificationDue(OfNotification, Event, type="notification.due.v1"):
         Literal["raised", "repeated", "escalated", "resolved", "test"],
         Field(description="Why it is sent.", examples=["raised"]),
     ]
-    channel: Channel
+    channel: Annotated[Channel, Field(examples=[{"kind": "email", "to": ["warehouse@example.com"]}])]
     language: Language = "en"
     thread: Annotated[str, Field(examples=["stock_low/shop-367"])]
     items: Annotated[list[Item], Field(max_length=ITEMS_MAX)]

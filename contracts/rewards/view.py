@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from contracts.rules.view import DEFAULT_MARKET
@@ -15,6 +16,8 @@ class Progress:
     """A distributor's own paid sales of a calendar month (UTC) in a currency and market, and the granted rewards.
 
     The targets are those of `rule_version`, the rules of the month's last placed paid order; `placed_at` is its time.
+    `amounts_minor` is what each granted reward is worth; rewards granted by earlier releases are not in it, and are
+    worth the bonus of the rules.
     """
 
     key: str
@@ -26,3 +29,4 @@ class Progress:
     granted: tuple[str, ...] = ()
     market: str = DEFAULT_MARKET
     placed_at: datetime | None = None
+    amounts_minor: Mapping[str, int] = field(default_factory=dict)

@@ -22,6 +22,7 @@ from infra.cli.commands import (
     orders,
     rules,
     schema,
+    settlement,
     stack,
     trials,
     work,
@@ -72,6 +73,7 @@ _add(app, "doctor", checks.doctor, "tributary doctor --json")
 
 books = _group(app, "ledger", "The ledger: what every account holds, and why.", "tributary ledger show 42")
 _add(books, "show", ledger.show, "tributary ledger show 42 --last 50", "tributary ledger show 0")
+_add(books, "hand-over", ledger.hand_over, "tributary ledger hand-over")
 _add(books, "rebuild", ledger.rebuild, "tributary ledger rebuild --check", "tributary ledger rebuild --yes")
 
 letters = _group(app, "dead", "Messages that could not be handled.", "tributary dead list")
@@ -120,6 +122,50 @@ _add(
     "backtest",
     rules.backtest,
     "tributary rules backtest draft.yaml --from 2026-10-01 --to 2026-10-31 --chart october.svg",
+)
+
+settlements = _group(
+    app, "settle", "Settlement: periods, their terms, and corrections.", "tributary settle preview --distributor 42"
+)
+_add(
+    settlements, "preview", settlement.preview, "tributary settle preview", "tributary settle preview --distributor 42"
+)
+_add(
+    settlements,
+    "close",
+    settlement.close,
+    "tributary settle close 2026-10 --by ann",
+    "tributary settle close 2026-11 --distributor 42 --final --by ann",
+)
+_add(settlements, "terms", settlement.terms, "tributary settle terms --json")
+_add(settlements, "propose-terms", settlement.propose_terms, "tributary settle propose-terms 1 terms.yaml --by ann")
+_add(
+    settlements,
+    "approve-terms",
+    settlement.approve_terms,
+    "tributary settle approve-terms 1 --digest 0f3a9c21 --by wei",
+)
+_add(
+    settlements,
+    "adjust",
+    settlement.adjust,
+    "tributary settle adjust a-17 --distributor 42 --currency CNY --amount 12.50 --reason goodwill --note late",
+)
+_add(
+    settlements,
+    "approve-adjustment",
+    settlement.approve_adjustment,
+    "tributary settle approve-adjustment a-17 --digest 0f3a9c21 --by wei",
+)
+
+statements = _group(app, "statements", "Statements: what is owed to whom, line by line.", "tributary statements list")
+_add(statements, "list", settlement.list_statements, "tributary statements list --distributor 42 --json")
+_add(
+    statements,
+    "show",
+    settlement.show_statement,
+    "tributary statements show default/2026-10/42/CNY --lang zh",
+    "tributary statements show default/2026-10/42/CNY --csv october.csv --pdf october.pdf",
 )
 
 tree = _group(app, "network", "The sponsor tree.", "tributary network preview-move 42 --under 7")

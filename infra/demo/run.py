@@ -8,7 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 from types import MappingProxyType
@@ -16,16 +16,17 @@ from typing import Any
 
 from contracts.orders import view as orders_view
 from contracts.stock.view import ITEMS
+from contracts.wire.envelope import Payload
 from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.auditing.audit import Report
-from infra.demo import accounts
+from infra.demo import accounts, settlement
 from infra.demo.accounts import Accounted, Published
 from infra.demo.baskets import baskets
 from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
 from infra.demo.shop import Shop
-from infra.demo.traffic import ORDERS, Expectation, Publication, expect, traffic
+from infra.demo.traffic import ORDERS, REFUNDS, Expectation, Publication, expect, traffic
 from infra.operators.message_audit import audit_messages
 from infra.operators.shop_logins import ShopLogins, shop_address
 from infra.operators.verification import verify_live
@@ -89,6 +90,8 @@ class Demo:
                 before = await world.stock()
                 async with self._tenants(store, publications) as tenants:
                     order_phase_s = await world.trade(shop, publications, tenants)
+                await world.close_month(shop)
+            published.update(accounts.published(world.closes, (), workers))
             accounted = await world.until_accounted(published)
             self.progress("verifying", 0, 0)
             report = await verify_live(store, workers, RealTime())
@@ -159,6 +162,8 @@ class World:
     topology: Topology
     workers: Sequence[Worker]
     progress: Progress
+    closes: list[Payload] = field(default_factory=list)
+    """The closes by hand so far."""
 
     async def load_reference_data(self, shop: Shop, population: Population) -> None:
         """Send the commands of the reference data, and wait after each wave."""
@@ -183,6 +188,8 @@ class World:
         """
         order_phase_s = 0.0
         for phase, group in groupby(publications, key=lambda publication: publication.phase):
+            if phase == REFUNDS:
+                await self.close_month(shop)
             messages = list(group)
             done = 0
             name = f"publishing {_PHASES[phase]}"
@@ -203,6 +210,15 @@ class World:
             # Payments that precede their order are retried after 5 s, and a shipment before its payment after a minute.
             await self._quiet("waiting for retries of early messages", with_retries=True)
         return order_phase_s
+
+    async def close_month(self, shop: Shop) -> None:
+        """Release what is due, and close by hand what every distributor has until now."""
+        await settlement.release_due(self.settings.rabbitmq_url, self.store)
+        await self._quiet("releasing commissions", with_retries=False)
+        commands = await settlement.closes(self.store)
+        self.closes += commands
+        await shop.command(commands, lambda _: None)
+        await self._quiet("closing the month", with_retries=False)
 
     async def until_accounted(self, published: Published) -> Accounted:
         """Wait for batches in progress, which no queue shows, and return what is accounted for in the end."""

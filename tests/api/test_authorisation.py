@@ -25,7 +25,7 @@ from contracts.network.v1 import CreateTeam, JoinTeam, RegisterDistributor, Regi
 from infra.settings import Settings
 from tests.api.front import PASSWORD, Front, bearer, unique
 from tests.api.ownership import Thing, thing_of
-from tests.api.world import World, a_world
+from tests.api.world import World, a_statement, a_world
 from tests.connected.running import until
 from tests.webhook_builders import define
 
@@ -69,6 +69,8 @@ class Model:
     def reaches(self, who: Login, thing: Thing, key: Any, path: str) -> bool:
         if thing == "message":
             return key in who.sent
+        if thing == "statement":
+            return who.kind == "admin" or who.distributor_id == int(key[2])
         if who.kind == "admin":
             return True
         if thing == "webhook":
@@ -159,6 +161,7 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
         "message": [message for who in people for message in who.sent],
         "shop": [world.shop_id, other_shop],
         "webhook": list(model.shop_of),
+        "statement": [tuple((await a_statement(front, whose)).split("/")) for whose in ids[:4]],
     }
     document = create_app(Settings(), _no_ports).openapi()
     return Stage(model, people, things, document)
@@ -293,13 +296,16 @@ def _none_of(thing: Thing) -> Any:
     """A key of a thing that does not exist."""
     if thing == "order":
         return (unique("shop"), unique("none"))
+    if thing == "statement":
+        return ("default", "1999-01", "7", "CNY")
     return unique("none") if thing in ("message", "shop", "webhook") else 2**62 + secrets.randbelow(2**40)
 
 
 async def _request(who: Login, path: str, method: str, operation: dict[str, Any], key: Any) -> tuple[int, str | None]:
     """The status, and the reason of a refusal. The body is the documented example."""
     if isinstance(key, tuple):
-        values = {"shop_id": key[0], "order_id": key[1]}
+        names = ("shop_id", "order_id") if len(key) == 2 else ("market", "period", "distributor_id", "currency")
+        values = dict(zip(names, key, strict=True))
     else:
         values = dict.fromkeys(re.findall(r"{(\w+)}", path), key)
     url = re.sub(r"{(\w+)}", lambda found: str(values[found.group(1)]), path)

@@ -22,7 +22,7 @@ import pytest
 
 from tests.api.front import Front, an_email, serving
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_world
+from tests.api.world import World, a_statement, a_world
 from tests.connected.running import Site
 from tests.sampling import sampled
 
@@ -81,7 +81,13 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
         entity: dict[str, Any] = answer.json()
         return entity
 
+    market, period, _, currency = (await a_statement(world.front, world.seller, world.market)).split("/")
+    proposed = await made("/api/settlement-terms", terms={"market": world.market})
     return {
+        "market": market,
+        "period": period,
+        "currency": currency,
+        "terms_version": proposed["terms_version"],
         "shop_id": world.shop_id,
         "order_id": (await world.paid(shop))["order_id"],
         "product_id": world.product_id,

@@ -28,7 +28,7 @@ from infra.settings import Settings
 from tests.api.crowds import CROWD, crowded, crowds_of
 from tests.api.front import Front, an_email, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_world
+from tests.api.world import World, a_statement, a_world
 from tests.connected.test_indexes import READ_WHOLE
 
 PAGES = ("limit", "cursor")
@@ -102,9 +102,19 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
     sent = await admin.post("/api/tags", json={"name": unique("tag")}, headers={"Prefer": "respond-async"})
     letter = await a_letter(front, admin)
     await a_letter(front, admin)
+    statement = await a_statement(front, world.seller, world.market)
+    _, period, _, currency = statement.split("/")
+    proposed = await admin.post("/api/settlement-terms", json={"terms": {"market": world.market}})
+    assert proposed.status_code == 201, proposed.text
     return {
         "active": "true",
         "as_of": "2026-11-01T00:00:00Z",
+        "currency": currency,
+        "statement": statement,
+        "terms_version": proposed.json()["terms_version"],
+        "market": world.market,
+        "outcome": "payable",
+        "period": period,
         "category_id": made["categories"]["category_id"],
         "depth": 3,
         "distributor_id": world.seller,

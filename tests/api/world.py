@@ -6,12 +6,16 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import httpx
 
 from contracts.catalog.v1 import DefineProduct
+from contracts.money import to_minor
 from contracts.network.v1 import RegisterDistributor, RegisterShop
+from contracts.settlement.digests import adjustment_digest
+from contracts.settlement.v1 import ApproveAdjustment, ClosePeriod, ProposeAdjustment
 from contracts.stock.v1 import ReceiveStock
 from contracts.wire.envelope import Payload
 from tests.api.front import Front, bearer, unique
@@ -125,6 +129,24 @@ async def a_world(front: Front, stock: int = 1000, base: int | None = None) -> W
     for number, command in enumerate(put_in_force(rules, world.rule_version)):
         await _sent(front, command, *stages[number])
     return world
+
+
+async def a_statement(front: Front, distributor_id: int, market: str = "default", amount: str = "150.00") -> str:
+    """The id of a statement that pays the distributor this amount: an adjustment of two persons, closed at once."""
+    adjustment_id, minor = unique("adjustment"), to_minor(Decimal(amount), "CNY")
+    named = {"adjustment_id": adjustment_id, "market": market, "distributor_id": distributor_id, "currency": "CNY"}
+    digest = adjustment_digest("adjustment", market, distributor_id, "CNY", minor, "goodwill", "For a test.")
+    reason = {"reason": "goodwill", "note": "For a test.", "proposed_by": "ann"}
+    where: dict[str, Any] = {"_id": adjustment_id}
+    await _sent(front, ProposeAdjustment(**named, **reason, amount=Decimal(amount)), "settlement.adjustments", where)
+    approval = ApproveAdjustment(adjustment_id=adjustment_id, digest=digest, approved_by="wei")
+    await _sent(front, approval, "settlement.adjustments", {**where, "statement": {"$exists": True}})
+    [booked] = await front.site.documents("settlement.adjustments", where)
+    statement: str = booked["statement"]
+    period = statement.split("/")[1]
+    close = ClosePeriod(market=market, period=period, distributor_id=distributor_id, by="ann")
+    await _sent(front, close, "settlement.statements", {"_id": statement})
+    return statement
 
 
 async def _sent(front: Front, command: Payload, collection: str, where: dict[str, Any]) -> None:

@@ -136,10 +136,11 @@ class Ours:
         async with Shop(self.settings.rabbitmq_url) as shop, self.running(self.groups):
             for wave in world.waves:
                 await shop.command(wave, lambda _: None)
-                await self._quiet(store)
+                await self.quiet(store)
         return store
 
-    async def _quiet(self, store: MongoStore) -> None:
+    async def quiet(self, store: MongoStore) -> None:
+        """Wait until every queue is empty; needs all workers running."""
         workers = roster.load_all()
         topology = topology_of(workers, self.settings)
         await wait_until_quiet(
@@ -200,7 +201,7 @@ class Ours:
 
         Waits until the workers have handled the untimed messages, or verify would report them missing.
         """
-        await self._quiet(store)
+        await self.quiet(store)
         await verified(store)
         paid = await store.find(ORDERS, {"status": "paid"}, fields=("_id",))
         if len(paid) != orders:

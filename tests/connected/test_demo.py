@@ -144,7 +144,7 @@ async def test_the_distributor_reads_commissions_with_their_explanation(
     assert answer.status_code == 200, answer.text
     assert page["items"]
     assert all(item["explanation"] for item in page["items"])
-    assert any(float(balance["available"]) + float(balance["held"]) > 0 for balance in page["balances"])
+    assert any(float(balance["payable"]) + float(balance["held"]) > 0 for balance in page["balances"])
 
 
 async def test_every_block_of_the_readme_and_the_tutorial_can_be_pasted(kept_demo: KeptDemo, tmp_path: Path) -> None:

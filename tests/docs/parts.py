@@ -35,17 +35,19 @@ def workers(chinese: bool) -> str:
 
 
 _OF_CLOCK = ("clock.ticked", "queue.measured")
+_OF_ANY_WORKER = ("message.dead-lettered", "shop.event-copied")
 
 
 def chart(chinese: bool) -> str:
     """The flow of messages: commands and events from the handlers, views from the imports of repositories."""
     published = {name: worker for worker in WORKERS for name in names_in(card(worker)["publishes"])}
-    outside = f"{roster.CLOCK}([{roster.CLOCK}])", f"any[{_ANY_WORKER[chinese]}]"
+    outside = dict.fromkeys(_OF_CLOCK, f"{roster.CLOCK}([{roster.CLOCK}])")
+    outside |= dict.fromkeys(_OF_ANY_WORKER, f"any[{_ANY_WORKER[chinese]}]")
     messages: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for worker in _in_order():
         for handler in worker.handlers:
             name = handler.noun_and_verb
-            sender = published.get(name) or outside[name not in _OF_CLOCK]
+            sender = published.get(name) or outside.get(name, f"earlier[{_EARLIER[chinese]}]")
             messages[f"senders([{_SENDERS[chinese]}])" if handler.reads_command else sender, worker.name].append(name)
     readers: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for (sender, reader), names in messages.items():
@@ -91,6 +93,7 @@ PARTS: Mapping[str, Callable[[bool], str]] = {
 
 _SENDERS = ("shops, administrators", "店铺、管理员")
 _ANY_WORKER = ("any worker", "任一 worker")
+_EARLIER = ("earlier releases", "早期版本")
 _VIEW = ("published view", "公开视图")
 
 

@@ -27,6 +27,7 @@ from infra.runtime.fold import Work
 from infra.runtime.journal import Journal, Known
 from infra.runtime.reply import replies
 from tests.simulation import planted_calls
+from tests.simulation import planted_settlement as settlement
 from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
@@ -368,4 +369,8 @@ BUGS: dict[str, Bug] = {
     "acknowledges before an answer is committed": Bug(Variant(performer=planted_calls.AcknowledgesBeforeItsAnswer)),
     "sends without a look-up": Bug(Variant(performer=planted_calls.SendsWithoutLooking)),
     "makes a new key for each attempt": Bug(Variant(performer=planted_calls.MakesNewKeys)),
+    "closes a slice without writing all its sums": Bug(planted=settlement.closes_without_the_stripes),
+    "books rewards twice": Bug(planted=settlement.rewards_booked_twice),
+    "books late movements in closed periods": Bug(planted=settlement.late_movements_in_closed_periods),
+    "withholds tax of each statement alone": Bug(planted=settlement.tax_of_each_statement_alone),
 }

@@ -69,8 +69,8 @@ def test_the_seeds_cover_all_faults_and_outcomes() -> None:
         "order.rejected.v1",
         "order.completed.v1",
         "commission.reversed.v1",
-        "reward.granted.v1",
-        "reward.revoked.v1",
+        "reward.granted.v2",
+        "reward.adjusted.v1",
         "stock.low.v1",
         "stock.recovered.v1",
         "cancelled_overdue",
@@ -80,6 +80,8 @@ def test_the_seeds_cover_all_faults_and_outcomes() -> None:
         "notification.due.v1",
         "notification.failed.v1",
         "route.failing.v1",
+        "statement.closed.v1",
+        "settlement.adjusted.v1",
     }
     for seed in SEEDS[:100]:
         history = "\n".join(simulate(seed).history.lines())

@@ -48,6 +48,7 @@ COUNTS = frozenset(
         *("times", "revision", "group_wait_s", "group_interval_s", "repeat_after_s", "budget_per_min", "attempt"),
         *("escalate_after_s", "utc_offset_min"),
         *("today", "draft", "products", "distributor_unpaid_orders_max", "distributor_unpaid_units_max"),
+        *("terms_version", "anchor", "grace_hours", "approvals", "write_off_after_days", "line_count", "number"),
     )
 )
 """The whole numbers that are not ids. A new field is added here, or is `ShownId` in its view."""
@@ -127,6 +128,7 @@ def test_every_id_in_an_address_may_have_either_form() -> None:
         "webhook_id",
         "route_id",
         "silence_id",
+        "adjustment_id",
     }
 
 

@@ -66,7 +66,7 @@ def test_every_body_and_every_answer_has_a_type(name: str) -> None:
 
 
 def _is_typed(schema: Any, media_type: str) -> bool:
-    """A class, a list or a choice of classes; text where the media type is text."""
+    """A class, a list or a choice of classes; text where the media type is text, bytes where it is PDF."""
     match schema:
         case {"$ref": _}:
             return True
@@ -74,6 +74,8 @@ def _is_typed(schema: Any, media_type: str) -> bool:
             return _is_typed(items, media_type)
         case {"oneOf": choices} | {"anyOf": choices}:
             return all(_is_typed(choice, media_type) for choice in choices)
+        case {"type": "string", "format": "binary"}:
+            return media_type == "application/pdf"
         case {"type": "string"}:
             return media_type.startswith("text/")
     return False

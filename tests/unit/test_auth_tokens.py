@@ -123,6 +123,14 @@ class TestPrincipal:
         principal = principal_of({"sub": "u", "distributor_id": 7}, both, frozenset())
         assert (principal.kind, principal.distributor_id) == ("admin", 7)
 
+    def test_finance_reaches_everyone_unless_the_login_is_a_distributors(self) -> None:
+        alone = principal_of({"sub": "u"}, ("ROLE_FINANCE",), DEFAULTS["ROLE_FINANCE"])
+        seller = principal_of({"sub": "u", "distributor_id": 7}, ("ROLE_DISTRIBUTOR", "ROLE_FINANCE"), frozenset())
+        assert (alone.kind, seller.kind) == ("admin", "distributor")
+        assert {name for name in DEFAULTS["ROLE_FINANCE"] if not name.endswith(":read")} == {
+            *("settlements:write", "settlements:approve"),
+        }
+
     @pytest.mark.parametrize(
         ("roles", "facts"),
         [

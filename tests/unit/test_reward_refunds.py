@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
-from contracts.rewards.v1 import RewardGranted, RewardRevoked
+from contracts.rewards.v1 import RewardAdjusted
 from contracts.rules.view import RuleSet
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Payload
@@ -18,8 +17,10 @@ from tests.builders import (
     KEY,
     NOW,
     SELLER,
+    a_grant,
     a_refunded_line,
     a_target,
+    an_adjustment_of_a_reward,
     an_order_line,
     cancelled,
     message,
@@ -45,7 +46,17 @@ def reward_state(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tup
 
 
 def a_month(sales_minor: int, *granted: str) -> Progress:
-    return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, 1, granted, placed_at=NOW)
+    return Progress(
+        MONTH,
+        SELLER,
+        "2026-11",
+        "CNY",
+        sales_minor,
+        1,
+        granted,
+        placed_at=NOW,
+        amounts_minor=dict.fromkeys(granted, 500),
+    )
 
 
 def a_sale(taken_back_minor: int = 0, *, counted: bool = True) -> Sale:
@@ -61,19 +72,6 @@ def given_back(total: str, **fields: Any) -> Any:
     return message(refunded(a_refunded_line(refunded=total), **fields))
 
 
-def reward_fields(sales: str) -> dict[str, Any]:
-    return {
-        "distributor_id": SELLER,
-        "month": "2026-11",
-        "currency": "CNY",
-        "reward": "monthly_sales",
-        "target": Decimal("80.00"),
-        "sales": Decimal(sales),
-        "bonus": Decimal("5.00"),
-        "rule_version": 1,
-    }
-
-
 SOLD = reward_state(a_month(9_000, "monthly_sales"), sales=(a_sale(),))
 
 
@@ -85,14 +83,14 @@ class TestRefund:
 
     def test_a_refund_below_the_target_revokes_the_reward(self) -> None:
         assert take_back_refund(SOLD, given_back("10.01")) == Decision(
-            reward_state(a_month(7_999), sales=(a_sale(1_001),)), (RewardRevoked(**reward_fields("79.99")),), "counted"
+            reward_state(a_month(7_999), sales=(a_sale(1_001),)), (an_adjustment_of_a_reward("79.99"),), "counted"
         )
 
     def test_only_the_new_part_of_the_sum_is_subtracted(self) -> None:
         once = take_back_refund(SOLD, given_back("10.00")).state
 
         assert take_back_refund(once, given_back("30.00")) == Decision(
-            reward_state(a_month(6_000), sales=(a_sale(3_000),)), (RewardRevoked(**reward_fields("60.00")),), "counted"
+            reward_state(a_month(6_000), sales=(a_sale(3_000),)), (an_adjustment_of_a_reward("60.00"),), "counted"
         )
 
     @pytest.mark.parametrize("total", ["10.00", "30.00"])
@@ -108,7 +106,7 @@ class TestRefund:
         assert early == Decision(noted, outcome="noted")
         assert count_sale(early.state, sold()) == Decision(
             reward_state(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)),
-            (RewardGranted(**reward_fields("80.00")),),
+            (a_grant("80.00", target="80.00"),),
             "counted",
         )
 
@@ -118,7 +116,7 @@ class TestCancellationAfterARefund:
         partly = take_back_refund(SOLD, given_back("10.00")).state
 
         assert take_back_sale(partly, message(cancelled())) == Decision(
-            reward_state(a_month(0), sales=(a_sale(9_000),)), (RewardRevoked(**reward_fields("0.00")),), "counted"
+            reward_state(a_month(0), sales=(a_sale(9_000),)), (an_adjustment_of_a_reward("0.00"),), "counted"
         )
 
     def test_a_refund_after_the_cancellation_takes_nothing(self) -> None:
@@ -159,7 +157,7 @@ def final_state(events: list[Event]) -> tuple[State, set[str]]:
         decision = RULES[type(cause.data)](state, cause)
         state = decision.state
         for event in decision.publish:
-            assert (event.reward in granted) == isinstance(event, RewardRevoked)
+            assert (event.reward in granted) == isinstance(event, RewardAdjusted)
             granted ^= {event.reward}
     return state, granted
 

@@ -206,8 +206,8 @@ class TestMarkets:
             f"{month}/{MARKET}": (10_000, 1, ["bonus"]),
             f"{month}/{WEST}": (10_000, 2, []),
         }
-        assert two_markets.events("reward.revoked.v1") == []
-        assert [event["data"]["market"] for event in two_markets.events("reward.granted.v1")] == [MARKET]
+        assert two_markets.events("reward.adjusted.v1") == []
+        assert [event["data"]["market"] for event in two_markets.events("reward.granted.v2")] == [MARKET]
         await two_markets.assert_sound()
 
     async def test_a_refund_counts_in_the_market_of_its_order(self, two_markets: System) -> None:

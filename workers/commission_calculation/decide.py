@@ -26,6 +26,7 @@ from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
 from contracts.plans.calculation import ARITHMETIC, Earner, Sale, SaleLine, calculate, needs
 from contracts.plans.reversal import left_of, pool_left
+from contracts.rules.view import DEFAULT_MARKET
 from contracts.times import plus
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
@@ -282,6 +283,7 @@ def _released(commission: Commission, released_at: datetime, shares: dict[int, i
             for earner, amount in shares.items()
         ),
         released_at=released_at,
+        market=_market_of(commission),
     )
 
 
@@ -307,4 +309,10 @@ def _reversed(commission: Commission, reversal: Reversal) -> CommissionReversed:
             if amount
         ),
         reason=reversal.reason,
+        market=_market_of(commission),
     )
+
+
+def _market_of(commission: Commission) -> str | None:
+    """The market in the form of the events."""
+    return None if commission.market == DEFAULT_MARKET else commission.market

@@ -82,6 +82,12 @@ async def audit(read: Read, report: Report) -> None:
         )
         granted = list(progress.granted)
         report.require(granted == reached, "I7", about, f"rewards of {progress.key} are {granted}, due are {reached}")
+        worth = {target["reward"]: target["bonus_minor"] for target in targets}
+        for reward, minor in progress.amounts_minor.items():
+            due_minor = worth.get(reward) if reward in progress.granted else None
+            report.require(
+                minor == due_minor, "I7", about, f"{reward} of {progress.key} is worth {minor}, due is {due_minor}"
+            )
         for order_key in refused[progress.key] if paid[progress.key] <= SALES_MINOR_MAX else ():
             report.breach("I7", f"order/{order_key}", f"is not counted, although {progress.key} has room for it")
     for key in sales:

@@ -8,7 +8,9 @@ from contracts.commissions.earnings import month_of
 from contracts.fields import AMOUNT_MINOR_MAX
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
-from contracts.rewards.v1 import RewardGranted, RewardRevoked
+from contracts.rewards.ids import reward_id
+from contracts.rewards.v1 import RewardAdjusted
+from contracts.rewards.v2 import RewardGranted
 from contracts.rules.view import DEFAULT_MARKET, SalesTarget
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
@@ -44,7 +46,7 @@ def count_sale(state: State, message: Message[OrderPaid]) -> Answer:
 
 
 def take_back_refund(state: State, message: Message[OrderRefunded]) -> Answer:
-    """Subtract the refund from the month the order was placed in; a target missed now revokes its reward."""
+    """Subtract the refund from the month the order was placed in; a target missed now takes its reward back."""
     order = message.data
     return _take_back(state, order, to_minor(order.refunded_total, order.currency))
 
@@ -71,20 +73,27 @@ def _take_back(state: State, order: OrderCancelled | OrderRefunded, total_minor:
 
 
 def _update_month(state: State, before: Progress, after: Progress, was: Sale, sale: Sale) -> Answer:
-    """Change the month by the sale's difference in worth; grant newly reached rewards, revoke those no longer reached.
-
-    Newer rules may have dropped a target that was reached; its reward is revoked with the figures of the older rules.
+    """Change the month by the sale's difference in worth; grant newly reached rewards, adjust those that are worth
+    another amount now: nothing, where the target is missed or newer rules have dropped it.
     """
     after = replace(after, sales_minor=before.sales_minor + sale.worth_minor - was.worth_minor)
     targets = _targets(state, after)
-    known = {**_targets(state, before), **targets}
-    reached = {code for code, target in targets.items() if _is_reached(after, target)}
-    events: list[Payload] = [
-        RewardGranted(**_progress_fields(after, targets[code])) for code in sorted(reached - {*before.granted})
+    standing = {code: target.bonus_minor for code, target in targets.items() if _is_reached(after, target)}
+    stood = _standing(state, before)
+    events: list[Payload] = [_granted(after, targets[code]) for code in sorted(standing.keys() - stood.keys())]
+    events += [
+        _adjusted(after, code, minor, standing.get(code, 0), is_target=code in targets)
+        for code, minor in stood.items()
+        if standing.get(code, 0) != minor
     ]
-    events += [RewardRevoked(**_progress_fields(after, known[code])) for code in before.granted if code not in reached]
-    after = replace(after, granted=tuple(sorted(reached)))
+    after = replace(after, granted=tuple(sorted(standing)), amounts_minor=dict(sorted(standing.items())))
     return Decision(state.with_sale(sale).with_progress(after), tuple(events), "counted")
+
+
+def _standing(state: State, before: Progress) -> dict[str, int]:
+    """What each granted reward is worth; one granted by an earlier release has the bonus of its rules."""
+    bonuses = {code: target.bonus_minor for code, target in _targets(state, before).items()}
+    return {code: before.amounts_minor.get(code, bonuses.get(code, 0)) for code in before.granted}
 
 
 def _targets(state: State, progress: Progress) -> dict[str, SalesTarget]:
@@ -98,16 +107,36 @@ def _is_reached(progress: Progress, target: SalesTarget) -> bool:
     return progress.sales_minor >= target.target_minor
 
 
-def _progress_fields(progress: Progress, target: SalesTarget) -> dict[str, object]:
-    """The reward in the fields of its events. Sales beyond the limit of an amount are cut to it."""
+def _granted(progress: Progress, target: SalesTarget) -> RewardGranted:
+    return RewardGranted(
+        kind="sales_target",
+        target=to_amount(target.target_minor, target.currency),
+        amount=to_amount(target.bonus_minor, target.currency),
+        **_progress_fields(progress, target.reward),
+    )
+
+
+def _adjusted(progress: Progress, reward: str, was_minor: int, minor: int, *, is_target: bool) -> RewardAdjusted:
+    missed = "bonus_changed" if minor else "target_missed"
+    return RewardAdjusted(
+        was=to_amount(was_minor, progress.currency),
+        amount=to_amount(minor, progress.currency),
+        reason=missed if is_target else "target_gone",
+        **_progress_fields(progress, reward),
+    )
+
+
+def _progress_fields(progress: Progress, reward: str) -> dict[str, object]:
+    """The fields that both events have. Sales beyond the limit of an amount are cut to it."""
+    market = None if progress.market == DEFAULT_MARKET else progress.market
+    currency = progress.currency
     return {
+        "reward_id": reward_id(reward, progress.distributor_id, progress.month, currency, market),
         "distributor_id": progress.distributor_id,
         "month": progress.month,
-        "currency": progress.currency,
-        "market": None if progress.market == DEFAULT_MARKET else progress.market,
-        "reward": target.reward,
-        "target": to_amount(target.target_minor, target.currency),
-        "sales": to_amount(min(progress.sales_minor, AMOUNT_MINOR_MAX[target.currency]), target.currency),
-        "bonus": to_amount(target.bonus_minor, target.currency),
+        "currency": currency,
+        "market": market,
+        "reward": reward,
+        "sales": to_amount(min(progress.sales_minor, AMOUNT_MINOR_MAX[currency]), currency),
         "rule_version": progress.rule_version,
     }

@@ -146,7 +146,8 @@ async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextMa
         finally:
             store.close()
         steps = list((await timeline(settings, outcome.sample_order)).steps)
-    verified = outcome.report.breach_count == 0 and report.accounted(outcome)
+    is_sound = outcome.report.breach_count == 0 and not found.statements.differing
+    verified = is_sound and report.accounted(outcome)
     return _Played(outcome, found, report.as_object(outcome, found, verified=verified), steps)
 
 

@@ -1,4 +1,7 @@
-"""Rule sets and markets in files, JSON or YAML. All errors are reported together, each with its place."""
+"""Rule sets, markets and terms of settlement in files, JSON or YAML.
+
+All errors are reported together, each with its place.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from contracts.rules.document import Place, RuleDocument, errors_of, place_of
 from contracts.rules.terms import terms_of
 from contracts.rules.v1 import DefineMarket
 from contracts.rules.view import Terms
+from contracts.settlement import terms as settlement
+from contracts.settlement.document import TermsDocument
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE
 from infra.terminal.near import did_you_mean
 from infra.terminal.printing import print_line
@@ -38,6 +43,16 @@ def read_rules(path: Path) -> tuple[RuleDocument, Terms]:
 def read_market(path: Path) -> DefineMarket:
     """Return the market in the file; end the command if it is not valid."""
     return read_file(path, DefineMarket)
+
+
+def read_terms(path: Path) -> TermsDocument:
+    """Return the terms of settlement in the file; end the command if they are not valid."""
+    document = read_file(path, TermsDocument)
+    try:
+        settlement.terms_of(document)
+    except MoneyError as error:
+        _end([f"{path}: {error}"], EXIT_BREACH)
+    return document
 
 
 def read_file(path: Path, model: type[M]) -> M:

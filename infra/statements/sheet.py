@@ -1,0 +1,56 @@
+"""A statement as a file: its head, its lines one by one, and its foot, so that a large one needs little memory.
+
+The lines are added up on the way. What follows the last line is written only if they are exactly the statement's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Literal, Protocol
+
+from contracts.explanation.rule_phrases import Language
+from contracts.explanation.statement_sentences import LineTotals, StatementWords
+from contracts.settlement.view import Posting, Statement
+from infra.statements.csv_sheet import CsvSheet
+from infra.statements.html_sheet import HtmlSheet
+from infra.statements.pdf_sheet import PdfSheet
+
+Form = Literal["csv", "html", "pdf"]
+
+_PART_BYTES = 64 * 1024
+
+
+class Sheet(Protocol):
+    """One statement in one form."""
+
+    def head(self) -> bytes: ...
+
+    def line(self, posting: Posting) -> bytes: ...
+
+    def foot(self) -> bytes: ...
+
+
+_SHEETS: dict[Form, type[CsvSheet] | type[HtmlSheet] | type[PdfSheet]] = {
+    "csv": CsvSheet,
+    "html": HtmlSheet,
+    "pdf": PdfSheet,
+}
+
+
+def sheet_of(statement: Statement, form: Form, language: Language) -> Sheet:
+    """Raises StatementMismatch if the figures of the statement do not add up."""
+    return _SHEETS[form](StatementWords(statement, language))
+
+
+async def written(sheet: Sheet, statement: Statement, postings: AsyncIterator[Posting]) -> AsyncIterator[bytes]:
+    """The parts of the file. Raises StatementMismatch before the last one if the lines are not the statement's."""
+    totals = LineTotals()
+    part = bytearray(sheet.head())
+    async for posting in postings:
+        totals.add(posting)
+        part += sheet.line(posting)
+        if len(part) >= _PART_BYTES:
+            yield bytes(part)
+            part.clear()
+    totals.check(statement)
+    yield bytes(part) + sheet.foot()

@@ -1,0 +1,223 @@
+"""I13 and I14: the sums of every slice are its postings, and every statement is exactly its slice.
+
+Ledger, sums and statements are read in the order of their slices, side by side, so memory does not grow with them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from contracts.settlement.tax import table_of_version
+from contracts.settlement.view import (
+    ACCOUNTS,
+    BALANCES,
+    FIGURES,
+    LEDGER,
+    STATEMENTS,
+    STRIPES,
+    Posting,
+    Statement,
+    figures_of,
+    sums_of,
+)
+from infra.auditing.audit import Read, Report
+from infra.ports.store import Document
+from workers.settlement.repository import to_account, to_posting, to_statement
+
+
+class Slice(NamedTuple):
+    """What one source has of a slice."""
+
+    key: str
+    distributor_id: int
+    content: Counter[str] | Statement
+
+
+@dataclass(slots=True)
+class Chain:
+    """What the statements of an account add up to so far."""
+
+    carried_minor: int = 0
+    payable_minor: int = 0
+    last: str | None = None
+    month: str = ""
+    month_gross_minor: int = 0
+    month_withheld_minor: int = 0
+
+
+async def audit_statements(read: Read, report: Report) -> None:
+    """Compare ledger, sums and statements slice by slice; then follow the statements in the order of their numbers."""
+    async for key, found in _side_by_side(_ledger(read, report), _sums(read, report), _statements(read, report)):
+        _audit_slice(report, key, found)
+    await _audit_chains(read, report)
+
+
+async def _ledger(read: Read, report: Report) -> AsyncIterator[Slice]:
+    key, distributor_id, sums = "", 0, Counter[str]()
+    async for document in read.stream(
+        LEDGER, report.among("distributor", "distributor_id", int), sort=(("statement", 1),)
+    ):
+        posting = to_posting(document)
+        _audit_posting(report, posting)
+        if posting.statement != key:
+            if key:
+                yield Slice(key, distributor_id, sums)
+            key, distributor_id, sums = posting.statement, posting.distributor_id, Counter()
+        for added in sums_of([posting]).values():
+            sums.update(added)
+    if key:
+        yield Slice(key, distributor_id, sums)
+
+
+async def _sums(read: Read, report: Report) -> AsyncIterator[Slice]:
+    key, distributor_id, sums = "", 0, Counter[str]()
+    where = report.among("distributor", "distributor_id", int)
+    async for document in read.stream(BALANCES, where, sort=(("_id", 1),)):
+        slice_ = document["_id"].rpartition("/")[0]
+        if slice_ != key:
+            if key:
+                yield Slice(key, distributor_id, sums)
+            key, distributor_id, sums = slice_, document["distributor_id"], Counter()
+        sums.update(_amounts(document))
+    if key:
+        yield Slice(key, distributor_id, sums)
+
+
+async def _statements(read: Read, report: Report) -> AsyncIterator[Slice]:
+    where = report.among("distributor", "distributor_id", int)
+    async for document in read.stream(STATEMENTS, where, sort=(("_id", 1),)):
+        statement = to_statement(document)
+        yield Slice(statement.statement_id, statement.distributor_id, statement)
+
+
+async def _side_by_side(*sources: AsyncIterator[Slice]) -> AsyncIterator[tuple[str, list[Slice | None]]]:
+    """Each slice with what every source has of it; all sources are in the order of their keys."""
+    heads = [await anext(source, None) for source in sources]
+    while any(heads):
+        key = min(head.key for head in heads if head is not None)
+        yield key, [head if head is not None and head.key == key else None for head in heads]
+        for place, head in enumerate(heads):
+            if head is not None and head.key == key:
+                heads[place] = await anext(sources[place], None)
+
+
+def _audit_posting(report: Report, posting: Posting) -> None:
+    report.add("I13", "postings")
+    if amount := sum(posting.legs.values()):
+        about = f"distributor/{posting.distributor_id}"
+        report.breach("I13", about, f"posting {posting.posting_id} is off by {amount}")
+
+
+def _audit_slice(report: Report, key: str, found: list[Slice | None]) -> None:
+    ledger, sums, statement = (part.content if part is not None else None for part in found)
+    [distributor_id, *_] = [part.distributor_id for part in found if part is not None]
+    about = f"distributor/{distributor_id}"
+    posted = _without_zeros(ledger) if isinstance(ledger, Counter) else {}
+    summed = _without_zeros(sums) if isinstance(sums, Counter) else {}
+    closed = summed.pop("closed", 0)
+    report.require(posted == summed, "I13", about, f"postings of {key} sum to {posted}, its sums are {summed}")
+    due = STRIPES if isinstance(statement, Statement) else 0
+    report.require(
+        closed == due, "I14", about, f"{closed} of {STRIPES} sums of {key} are marked as closed, due are {due}"
+    )
+    if isinstance(statement, Statement):
+        report.add("I14", "statements")
+        for fault in _faults(statement, posted):
+            report.breach("I14", about, f"statement {key}: {fault}")
+
+
+def _faults(statement: Statement, posted: dict[str, int]) -> list[str]:
+    """What a statement states otherwise than its postings, or than its own figures add up to."""
+    figures = figures_of([posted])
+    stated = {name: getattr(statement, name if name != "postings" else "posting_count") for name in FIGURES}
+    due = {name: getattr(figures, name) for name in FIGURES}
+    found = [
+        f"{name} is {stated[name]}, its postings give {due[name]}" for name in FIGURES if stated[name] != due[name]
+    ]
+    gross = statement.opening_minor + figures.total_minor
+    if statement.gross_minor != gross:
+        found.append(f"gross is {statement.gross_minor}, opening and lines give {gross}")
+    parts = statement.payable_minor + statement.withheld_minor + statement.fees_minor + statement.carried_minor
+    if parts != statement.gross_minor:
+        found.append(f"its parts sum to {parts}, gross is {statement.gross_minor}")
+    for account, amount in (
+        ("payable", statement.payable_minor),
+        ("tax", statement.withheld_minor),
+        ("fees", statement.fees_minor),
+    ):
+        if posted.get(f"in_{account}_minor", 0) != amount:
+            found.append(f"{amount} {account}, its postings give {posted.get(f'in_{account}_minor', 0)}")
+    if statement.withheld_minor != _withheld_again(statement):
+        found.append(f"withheld are {statement.withheld_minor}, the table gives {_withheld_again(statement)}")
+    return found
+
+
+def _withheld_again(statement: Statement) -> int | None:
+    """The tax by the table that the statement names; None if there is no such table."""
+    withheld = statement.withheld
+    if withheld is None:
+        return 0
+    table = table_of_version(withheld.rule, withheld.version, statement.currency)
+    if table is None or withheld.base_minor != statement.gross_minor:
+        return None
+    due = table.due_minor(withheld.month_gross_minor + withheld.base_minor) - withheld.month_withheld_minor
+    return max(due, 0)
+
+
+async def _audit_chains(read: Read, report: Report) -> None:
+    """Numbers have no gaps; each statement opens with what the one before carried, and counts the tax month on."""
+    is_whole = report.only is None or bool(report.ids("settlement"))
+    where = {} if is_whole else report.among("distributor", "distributor_id", int)
+    chains: dict[str, Chain] = {}
+    last: dict[str, int] = {}
+    async for document in read.stream(STATEMENTS, where, sort=(("number", 1),)):
+        statement = to_statement(document)
+        expected = last.get(statement.market, 0) + 1
+        if is_whole and statement.number != expected:
+            detail = f"statement {statement.statement_id} has number {statement.number}, the next one is {expected}"
+            report.breach("I14", f"settlement/{statement.market}", detail)
+        last[statement.market] = statement.number
+        _follow(report, chains.setdefault(statement.account, Chain()), statement)
+    accounts = {} if is_whole else report.among("distributor", "distributor_id", int)
+    async for document in read.stream(ACCOUNTS, accounts):
+        account = to_account(document)
+        chain = chains.pop(account.key, Chain())
+        stored = (account.carried_minor, account.payable_minor, account.last_statement)
+        due = (chain.carried_minor, chain.payable_minor, chain.last)
+        about = f"distributor/{account.distributor_id}"
+        report.require(stored == due, "I14", about, f"account {account.key} has {stored}, its statements give {due}")
+
+
+def _follow(report: Report, chain: Chain, statement: Statement) -> None:
+    about = f"distributor/{statement.distributor_id}"
+    name = statement.statement_id
+    opening = statement.opening_minor
+    report.require(
+        opening == chain.carried_minor,
+        "I14",
+        about,
+        f"{name} opens with {opening}, before it were {chain.carried_minor}",
+    )
+    if statement.withheld is not None:
+        month = statement.withheld.month
+        if month != chain.month:
+            chain.month, chain.month_gross_minor, chain.month_withheld_minor = month, 0, 0
+        stated = (statement.withheld.month_gross_minor, statement.withheld.month_withheld_minor)
+        due = (chain.month_gross_minor, chain.month_withheld_minor)
+        report.require(stated == due, "I14", about, f"{name} states {stated} for the tax month, before it were {due}")
+        chain.month_gross_minor += statement.gross_minor
+        chain.month_withheld_minor += statement.withheld_minor
+    chain.carried_minor = statement.carried_minor
+    chain.payable_minor += statement.payable_minor
+    chain.last = name
+
+
+def _amounts(document: Document) -> dict[str, int]:
+    return {name: amount for name, amount in document.items() if isinstance(amount, int) and name != "distributor_id"}
+
+
+def _without_zeros(sums: Counter[str]) -> dict[str, int]:
+    return {name: amount for name, amount in sorted(sums.items()) if amount}
