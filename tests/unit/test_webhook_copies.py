@@ -96,10 +96,9 @@ class TestSealing:
         sealed_url, sealed_secret = seal_url(url, HOOK, KEY), seal_secret(secret, HOOK, KEY)
 
         assert (open_url(sealed_url, HOOK, KEY), open_secret(sealed_secret, HOOK, KEY)) == (url, secret)
-        for act in (
-            lambda: open_url(sealed_secret, HOOK, KEY),
-            lambda: open_url(sealed_url, "hook-2", KEY),
-            lambda: open_secret(sealed_secret, HOOK, None),
-        ):
-            with pytest.raises(CannotUnseal):
-                act()
+        with pytest.raises(CannotUnseal):
+            open_url(sealed_secret, HOOK, KEY)
+        with pytest.raises(CannotUnseal):
+            open_url(sealed_url, "hook-2", KEY)
+        with pytest.raises(CannotUnseal):
+            open_secret(sealed_secret, HOOK, None)
