@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from contracts.notifications.v1 import NotificationDue
+from contracts.webhooks.v1 import WebhookDue
+from contracts.wire.envelope import Payload
 from infra.adapters.outside.channels import channels
 from infra.adapters.outside.shop_webhook import shop_webhooks
 from infra.ports.outside import Outside
@@ -15,7 +18,11 @@ from infra.settings import Settings
 
 def outside_of(settings: Settings) -> Mapping[str, Outside[Any]]:
     """The adapter for each message that asks for a call, by its type without the version."""
-    return {"notification.due": channels(settings), "webhook.due": shop_webhooks(settings)}
+    adapters: Mapping[type[Payload], Outside[Any]] = {
+        NotificationDue: channels(settings),
+        WebhookDue: shop_webhooks(settings),
+    }
+    return {due.message_type.rpartition(".")[0]: adapter for due, adapter in adapters.items()}
 
 
 def check(workers: Iterable[Worker], outside: Mapping[str, Outside[Any]]) -> None:
