@@ -19,6 +19,8 @@ from api.access.ports import Ports, open_ports
 from api.accounts import authorize, logout, users
 from api.accounts import logins as auth
 from api.accounts import tokens as oauth
+from api.alerts import notification_routes
+from api.alerts import routes as alerts
 from api.catalog import labels, products
 from api.commissions import routes as commissions
 from api.http import docs, paging, problem_routes
@@ -63,13 +65,26 @@ ROUTERS = (
     commissions.router,
     rules.router,
     operations.router,
+    alerts.router,
+    notification_routes.router,
 )
 """The routers of every deployment. A new noun adds its router here."""
 
 OWN_IDENTITY = (auth.login_router, authorize.router, logout.router, oauth.router, users.router)
 """The routers that an OpenID provider replaces."""
 
-_NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations, webhooks)
+_NOUNS = (
+    paging,
+    identity,
+    refusals,
+    rehearsals,
+    adjustments,
+    checks,
+    distributors,
+    operations,
+    notification_routes,
+    webhooks,
+)
 """The modules with reasons of their own."""
 
 _BY_STATUS = {

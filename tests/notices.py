@@ -6,12 +6,12 @@ from datetime import datetime
 from typing import Any
 
 from contracts.alert_routing.v1 import CreateSilence, DefineRoute
-from contracts.notifications.channel import Channel
+from contracts.notifications.channel import NewChannel
 from contracts.notifications.v1 import NotificationDelivered, NotificationFailed
 from contracts.operations.v1 import AlertRaised, AlertResolved
 from tests.builders import NOW
 
-BY_MAIL = Channel(kind="email", to=["warehouse@example.com"])
+BY_MAIL = NewChannel(kind="email", to=["warehouse@example.com"])
 
 
 def a_route(route_id: str = "warehouse", **fields: Any) -> DefineRoute:

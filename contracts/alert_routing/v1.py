@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, StrictInt, model_validator
+from pydantic import BaseModel, Field, StrictInt, model_validator
 
 from contracts.fields import Code, Detail, MarketName, OsUser, Reference, Severity, ShopId
-from contracts.notifications.channel import Channel, Language
+from contracts.notifications.channel import Language, NewChannel
 from contracts.notifications.quiet_hours import QuietHours
 from contracts.notifications.v1 import NotificationId, OfRoute, RouteId
 from contracts.operations.v1 import AnyOperator, Note, Operator
@@ -31,14 +31,17 @@ GroupBy = Annotated[
     Field(max_length=3, description="Alerts that agree in these are one message.", examples=[["kind", "shop"]]),
 ]
 SilenceId = Annotated[Reference, Field(description="The silence.", examples=["stocktaking-2026"])]
+SilenceReason = Annotated[
+    str, Field(min_length=1, max_length=1000, description="Why.", examples=["Stocktaking until Monday."])
+]
 AlertKey = Annotated[
     str,
     Field(min_length=1, max_length=512, description="What the alert is about.", examples=["stock/1082185"]),
 ]
 
 
-class DefineRoute(OfRoute, Command, type="route.define.v1"):
-    """Alerts of these kinds, shops and markets, from this severity on, go to this channel. Defined again, it changes.
+class RouteTerms(BaseModel):
+    """Alerts of these kinds, shops and markets, from this severity on, in which groups, and when.
 
     Alerts that agree in `group_by` are sent together, `group_wait_s` after the first, further ones not earlier than
     `group_interval_s` after that. While an alert is open and not acknowledged, it is sent again every `repeat_after_s`
@@ -46,8 +49,6 @@ class DefineRoute(OfRoute, Command, type="route.define.v1"):
     critical. Beyond `budget_per_min` messages a minute, what waits is sent as one.
     """
 
-    route_id: RouteId
-    channel: Channel
     kinds: Kinds = ()
     shops: Shops = ()
     markets: Markets = ()
@@ -63,6 +64,13 @@ class DefineRoute(OfRoute, Command, type="route.define.v1"):
         RouteId | None, Field(description="The route for alerts that no one acknowledges.", examples=["managers"])
     ] = None
     escalate_after_s: Annotated[StrictInt, Field(ge=60, le=30 * DAY_S, examples=[1800])] = 1800
+
+
+class DefineRoute(OfRoute, RouteTerms, Command, type="route.define.v1"):
+    """The alerts that its terms name go to this channel. Defined again, the route changes."""
+
+    route_id: RouteId
+    channel: NewChannel
     by: Operator
     os_user: OsUser = None
 
@@ -141,7 +149,7 @@ class CreateSilence(OfSilence, Command, type="silence.create.v1"):
     markets: Markets = ()
     alert: AlertKey | None = None
     until: Timestamp
-    reason: Annotated[str, Field(min_length=1, max_length=1000, examples=["Stocktaking until Monday."])]
+    reason: SilenceReason
     by: Operator
     os_user: OsUser = None
 

@@ -33,12 +33,13 @@ EmailAddress = Annotated[
 
 class Channel(BaseModel):
     """An e-mail has readers in `to`; everything else an address that is sealed, with its secret, as the JSON object
-    `{"url": …, "secret": …}`; `host` is the part of it that people may see.
+    `{"url": …, "secret": …}`; `host` is the part of it that people may see. Events carry it, so unknown fields are
+    ignored; a command uses a subclass that forbids them.
     """
 
     model_config = ConfigDict(
         frozen=True,
-        extra="forbid",
+        extra="ignore",
         json_schema_extra={"examples": [{"kind": "email", "to": ["warehouse@example.com"]}]},
     )
 
@@ -57,3 +58,9 @@ class Channel(BaseModel):
         if self.kind != "email" and (self.to or self.sealed is None or self.host is None):
             raise ValueError(f"a {self.kind} channel has a sealed address and its host, and no one in `to`")
         return self
+
+
+class NewChannel(Channel):
+    """The same in a command, which refuses unknown fields."""
+
+    model_config = ConfigDict(extra="forbid")

@@ -90,7 +90,7 @@ class NotificationDelivered(OfNotification, Event, type="notification.delivered.
 
 
 class NotificationFailed(OfNotification, Event, type="notification.failed.v1"):
-    """An attempt failed. `refused`: until somebody mends what `detail` names, it will fail again. `unavailable`: it was
+    """An attempt failed. `refused`: it will fail again until what `detail` names is corrected. `unavailable`: it was
     certainly not delivered. `unknown`: it may have been.
     """
 

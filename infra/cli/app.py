@@ -12,6 +12,7 @@ import typer
 
 from infra.cli import ending
 from infra.cli.commands import (
+    alerts,
     audit,
     checks,
     dead,
@@ -78,6 +79,25 @@ _add(letters, "list", dead.list_letters, "tributary dead list", "tributary dead 
 _add(letters, "show", dead.show, "tributary dead show 5f0c2a")
 _add(letters, "replay", dead.replay, "tributary dead replay 5f0c2a", "tributary dead replay --all --dry-run")
 _add(letters, "discard", dead.discard, "tributary dead discard 5f0c2a", "tributary dead discard --all --yes")
+
+warnings = _group(app, "alerts", "What needs a person, and who receives it.", "tributary alerts list")
+_add(
+    warnings, "list", alerts.list_alerts, "tributary alerts list", "tributary alerts list --state any --kind stock_low"
+)
+_add(warnings, "notifications", alerts.notifications, "tributary alerts notifications --alert stock/1082185")
+_add(warnings, "acknowledge", alerts.acknowledge, "tributary alerts acknowledge stock/1082185 --note ordered")
+_add(warnings, "routes", alerts.routes, "tributary alerts routes --json")
+_add(warnings, "define-route", alerts.define_route, "tributary alerts define-route warehouse route.yaml")
+_add(warnings, "remove-route", alerts.remove_route, "tributary alerts remove-route warehouse")
+_add(warnings, "test", alerts.send_test, "tributary alerts test warehouse")
+_add(warnings, "silences", alerts.silences, "tributary alerts silences")
+_add(
+    warnings,
+    "silence",
+    alerts.silence,
+    "tributary alerts silence stocktaking --kind stock_low --until 2026-12-01T08:00:00+08:00 --reason stocktaking",
+)
+_add(warnings, "end-silence", alerts.end_silence, "tributary alerts end-silence stocktaking")
 
 rule_sets = _group(
     app,

@@ -13,7 +13,7 @@ from typing import Literal
 
 from contracts.wire.answer import Answer
 from infra.ports.store import ATTEMPTS, Collection, Document, Find, Index, Transaction
-from infra.runtime.repository import Codec
+from infra.runtime.repository import Codec, with_ids
 
 CALLING = "calling"
 
@@ -25,7 +25,8 @@ _UNKNOWN = (None, "unknown")
 class Attempt:
     """`message` asks for the call, `key` identifies the call outside: attempts of one call share it.
 
-    `by` is the try that noted it: a process recognises its own note if the store did not answer the commit.
+    `by` is the try that noted it or took it over: a run of a process and a number. So a process recognises its own note
+    if the store did not answer the commit, and that another has taken its message over.
     """
 
     message: str
@@ -33,6 +34,10 @@ class Attempt:
     began_at: datetime
     by: str
     answer: Answer | None = None
+
+    def is_taken_from(self, life: str) -> bool:
+        """Whether another process than this run may be making the call too."""
+        return self.answer is None and self.by.partition("/")[0] != life
 
 
 Step = Answer | Literal["send", "look_up"]
@@ -78,12 +83,21 @@ class Attempts:
         """Note the calls that are about to be made. Of two processes that note the same, one gets StoreConflict."""
         await tx.insert(self.collection.name, list(map(_attempts.to_document, attempts)))
 
-    async def end(self, tx: Transaction, answers: Mapping[str, Answer]) -> None:
+    async def take_over(self, tx: Transaction, attempts: Iterable[Attempt], by: str) -> None:
+        """Note that this try continues with attempts of others, which may still be under way."""
+        await self._change(tx, ((each, replace(each, by=by)) for each in attempts))
+
+    async def of(self, tx: Transaction, messages: Iterable[str]) -> list[Attempt]:
+        query = with_ids(self.collection.name, messages)
+        return [] if query.is_idle else self.read(await query.run(tx))
+
+    async def end(self, tx: Transaction, attempts: Iterable[Attempt], answers: Mapping[str, Answer]) -> None:
         """Record the answers, by message."""
-        if not answers:
-            return
-        found = self.read(await tx.find(self.collection.name, {"_id": {"$in": list(answers)}}))
-        changes = (_attempts.to_change(each, replace(each, answer=answers[each.message])) for each in found)
+        ended = (each for each in attempts if each.message in answers)
+        await self._change(tx, ((each, replace(each, answer=answers[each.message])) for each in ended))
+
+    async def _change(self, tx: Transaction, pairs: Iterable[tuple[Attempt, Attempt]]) -> None:
+        changes = (_attempts.to_change(before, after) for before, after in pairs)
         await tx.change(self.collection.name, [change for change in changes if change is not None])
 
 

@@ -5,8 +5,9 @@ answer, and the note gets it too. D. Publish. E. Acknowledge.
 
 A crash after A is a redelivery that finds the note: the call is looked up before it is sent again, with the same key.
 Of two processes with the same message, which happens when one has lost its connection, one writes the note and the
-other finds it; a process that stood still after its note looks up as well. If a call and a look-up cross, the same
-key arrives twice, which the destination recognises; one that cannot does not let `look_up` answer None.
+other finds it, and takes it over; a process that stood still after its note looks up as well. If a call and a look-up
+cross, the same key arrives twice, which the destination recognises; one that cannot does not let `look_up` answer
+None. The first of the two to commit has its answer counted; what was taken over is never called certainly not done.
 
 Nothing here sleeps or tries again: the pause before another attempt is the business of who asked, by ticks.
 """
@@ -61,7 +62,8 @@ class Performer(BatchLoop):
         routed: frozenset[str],
     ) -> None:
         ports = replace(ports, turn=nullcontext())
-        settings = settings.model_copy(update={"batch_events_max": settings.calls_in_flight_max})
+        batch_events_max = min(settings.batch_events_max, settings.calls_in_flight_max)
+        settings = settings.model_copy(update={"batch_events_max": batch_events_max})
         super().__init__(worker, handler, inbox, ports, settings, routed=routed)
         self._outside = ports.outside[handler.noun_and_verb]
         self._calls = ports.calls
@@ -125,9 +127,11 @@ class Performer(BatchLoop):
         steps = {
             message: step_of(message, by, [each for each in noted if each.key == keys[message]]) for message in fresh
         }
-        missing = [message for message in fresh if not any(each.message == message for each in noted)]
+        own = {each.message: each for each in noted if each.message in fresh}
         now = self._time.now()
-        await self._attempts.begin(tx, [Attempt(message, keys[message], now, by) for message in missing])
+        new = [Attempt(message, keys[message], now, by) for message in fresh if message not in own]
+        await self._attempts.begin(tx, new)
+        await self._attempts.take_over(tx, [each for each in own.values() if each.answer is None], by)
         return steps
 
     async def _perform(self, asked: Mapping[str, Message[Any]], steps: Mapping[str, Step]) -> dict[str, Answer]:
@@ -186,11 +190,14 @@ class Performer(BatchLoop):
 
     async def _commit(self, tx: Transaction, works: list[Work]) -> Committed:
         """An answer is recorded with what became of its message, even if its rule raised."""
+        noted = await self._attempts.of(tx, (work.item.key for work in works if work.answer is not None))
+        taken = {each.message for each in noted if each.is_taken_from(self._life)}
+        works = [_doubted(work) if work.item.key in taken else work for work in works]
         committed = await super()._commit(tx, works)
         folded = committed.folded
         ended = {item.id for items in (folded.handled, folded.retried, folded.dead) for item in items}
-        answers = {work.item.key: work.answer for work in works if work.answer is not None}
-        await self._attempts.end(tx, {key: answers[key] for key in answers.keys() & ended})
+        answers = {work.item.key: work.answer for work in works if work.answer is not None and work.item.key in ended}
+        await self._attempts.end(tx, noted, answers)
         return committed
 
 
@@ -204,6 +211,14 @@ def loop_of(
 
 def _asks(work: Work) -> bool:
     return isinstance(work.item, Message) and work.failure is None and work.answer is None
+
+
+def _doubted(work: Work) -> Work:
+    """This process did not reach the destination, but the one that took the message over may have."""
+    if work.answer is None or work.answer.outcome != "unavailable":
+        return work
+    detail = "Another process took the message over during the call, and may have reached the destination."
+    return replace(work, answer=replace(work.answer, outcome="unknown", code="taken_over", detail=detail))
 
 
 def _fields(call: _Call) -> dict[str, object]:

@@ -146,7 +146,7 @@ def test_commands_refuse_an_unknown_field_inside_a_line() -> None:
     assert _locations(ORDER, _wrong(ORDER, (*LINE, "price"), "1"))[0] == (*LINE, "price")
 
 
-MAPS = {"waiting"}
+MAPS = {"facts", "waiting"}
 """Objects whose keys are data."""
 
 EVENTS = sorted(set(ALL) - set(COMMANDS))

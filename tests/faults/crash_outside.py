@@ -1,4 +1,4 @@
-"""A receiver of notifications whose book is a file: it survives the death of the worker that calls.
+"""A receiver of notifications whose book is a file: like the outside, it survives the death of the worker that calls.
 
 What it answers follows from the route alone and from its book, so that a run with a crash ends like one without.
 """
@@ -19,9 +19,9 @@ from tests.receiver import CODES
 Request = NotificationDue | WebhookDue
 
 ROBOT = "robot"
-"""This route cannot be asked; whoever reads there recognises a repeat by its key."""
+"""This route cannot be asked; its reader recognises a repeat by its key."""
 
-OUTCOMES: dict[str, Outcome] = {"refuses": "refused", "away": "unavailable", "silent": "unknown"}
+OUTCOMES: dict[str, Outcome] = {"away": "unavailable", "silent": "unknown"}
 """The answers of single routes; the others answer `done`. A silent one receives, and never confirms."""
 
 

@@ -11,8 +11,9 @@ from tests.faults.crash_ending import differences
 from tests.faults.crash_lab import MODES, ONE, Lab
 from tests.faults.crash_points import reference, walk
 from tests.faults.scenarios import SCENARIOS
+from tests.sampling import sampled
 
-EVERY = 60
+EVERY = sampled(150, whole=60)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -23,10 +23,12 @@ from contracts.wire.envelope import SHOP_EVENTS_EXCHANGE, Emission, Message, emi
 from infra.ports.messaging import REPLY_TO_HEADER, Delivery, Outgoing, Sender
 from infra.ports.store import Document, Transaction
 from infra.runtime import outbox
+from infra.runtime.attempts import Step
 from infra.runtime.batch import BatchLoop, Committed
 from infra.runtime.decoding import Decoder, of_shop
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal, Known
+from infra.runtime.performer import Performer
 from infra.runtime.reply import replies
 from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
@@ -76,6 +78,28 @@ class NeverPublishesAgain(BatchLoop):
 
     async def _publish(self, committed: Committed) -> None:
         await super()._publish(replace(committed, repeated=[]))
+
+
+class AcknowledgesBeforeItsAnswer(Performer):
+    """Acknowledges a message before the answer of its call is committed."""
+
+    async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
+        await self._inbox.acknowledge(deliveries)
+        await super().handle(deliveries, works)
+
+
+class SendsWithoutLooking(Performer):
+    """Sends again whatever the notes state."""
+
+    async def _note(self, *given: Any) -> dict[str, Step]:
+        return dict.fromkeys(await super()._note(*given), "send")
+
+
+class MakesNewKeys(Performer):
+    """Gives every attempt a key of its own."""
+
+    def _key_of(self, item: Any) -> str:
+        return str(item.key)
 
 
 class LosesUpdates(SimulatedStore):
@@ -396,4 +420,7 @@ BUGS: dict[str, Bug] = {
     "gives each attempt another id": Bug(planted=_another_id_for_each_attempt),
     "never tries a notification again": Bug(planted=_never_tried_again),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
+    "acknowledges before an answer is committed": Bug(Variant(performer=AcknowledgesBeforeItsAnswer)),
+    "sends without a look-up": Bug(Variant(performer=SendsWithoutLooking)),
+    "makes a new key for each attempt": Bug(Variant(performer=MakesNewKeys)),
 }

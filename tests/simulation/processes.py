@@ -7,16 +7,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from infra.ports.store import Store
 from infra.processes import clock
 from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.performer import Performer
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
+from tests.receiver import NOTIFICATION_DUE
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox, SimulatedPublisher
 from tests.simulation.faults import Faults
+from tests.simulation.outside import SimulatedCalls, SimulatedOutside
 from tests.simulation.scheduler import Park, Scheduler, Sleep, Task, suspend
-from tests.simulation.store import SaveBroken
+from tests.simulation.store import SaveBroken, SimulatedStore
 from tests.simulation.world import READERS
 
 RESTART_MS_MAX = 5_000
@@ -86,12 +88,14 @@ class World:
 
     scheduler: Scheduler
     faults: Faults
-    store: Store
+    store: SimulatedStore
     broker: SimulatedBroker
     settings: Settings
     routed: frozenset[str]
     start: datetime
+    outside: SimulatedOutside
     loop: type[BatchLoop]
+    performer: type[Performer]
     inbox: type[SimulatedInbox]
     escaped: list[str] = field(default_factory=list)
     returns: dict[str, int] = field(default_factory=dict)
@@ -123,11 +127,21 @@ class Process:
         self.readiness, self.stopping = Readiness(time.monotonic), False
         turn = OneAtATime(world.scheduler)
         publisher = SimulatedPublisher(world.broker)
-        ports = Ports(world.store, publisher, time, self.readiness, lambda: READERS, turn)
+        ports = Ports(
+            world.store,
+            publisher,
+            time,
+            self.readiness,
+            lambda: READERS,
+            turn,
+            {NOTIFICATION_DUE: world.outside},
+            SimulatedCalls(world.scheduler),
+        )
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)
             inbox = world.inbox(world.broker, queue, time)
-            loop = world.loop(self.worker, handler, inbox, ports, world.settings, routed=world.routed)
+            kind = world.performer if handler.performs else world.loop
+            loop = kind(self.worker, handler, inbox, ports, world.settings, routed=world.routed)
             self.inboxes.append(inbox)
             self.tasks.append(world.scheduler.start(queue, self, loop.run()))
 

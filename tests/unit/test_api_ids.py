@@ -45,6 +45,8 @@ COUNTS = frozenset(
         ),
         *("on_hand", "reserved", "available", "sellable", "stock", "delta", "low_at", "recovered_at", "units", "short"),
         *("orders", "sellers", "people_changed", "lines", "not_booked", "other_markets", "gaining", "losing"),
+        *("times", "revision", "group_wait_s", "group_interval_s", "repeat_after_s", "budget_per_min", "attempt"),
+        *("escalate_after_s", "utc_offset_min"),
         *("today", "draft", "products", "distributor_unpaid_orders_max", "distributor_unpaid_units_max"),
     )
 )
@@ -123,6 +125,8 @@ def test_every_id_in_an_address_may_have_either_form() -> None:
         "user_id",
         "client_id",
         "webhook_id",
+        "route_id",
+        "silence_id",
     }
 
 

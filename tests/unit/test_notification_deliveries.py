@@ -180,7 +180,7 @@ class TestBudget:
 
         assert [budget_left(route, NOW + timedelta(seconds=s)) for s in (0, 9, 10, 35, 60, 600)] == [0, 0, 1, 3, 6, 6]
 
-    def test_a_clock_that_is_set_back_does_not_stop_the_route(self) -> None:
+    def test_a_clock_that_is_turned_back_does_not_stop_the_route(self) -> None:
         route = spend(a_stored_route(), 18, NOW)
 
         assert budget_left(route, NOW - timedelta(hours=1)) == 18

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ def reason_of(decision: Decision[State]) -> str:
 class TestDefinition:
     def test_it_is_kept_as_defined(self) -> None:
         quiet = QuietHours(begins="22:00", ends="07:00")
-        given = {
+        given: dict[str, Any] = {
             "kinds": ("stock_low",),
             "shops": ("shop-1",),
             "markets": ("east",),

@@ -159,6 +159,47 @@ async def test_of_two_processes_with_the_same_message_the_second_looks_up(system
     assert len({event["id"] for event in system.events("notification.delivered.v1")}) == 1
 
 
+@dataclass(slots=True)
+class Crossing(Receiver):
+    """Holds each call until it is released. The first does not reach the destination, the others do."""
+
+    held: list[asyncio.Event] = field(default_factory=list)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def send(self, request: NotificationDue, key: str) -> Answer:
+        release = asyncio.Event()
+        self.held.append(release)
+        is_first = len(self.held) == 1
+        self.arrived.set()
+        await release.wait()
+        return self.answer("unavailable") if is_first else await Receiver.send(self, request, key)
+
+
+async def test_what_another_process_has_taken_over_is_not_certainly_not_done() -> None:
+    system = a_system(Crossing, call_deadline_s=20.0)
+    assert isinstance(system.outside, Crossing)
+    await system.send(DUE)
+    running = []
+    for _ in range(2):
+        restart(system)
+        running.append(asyncio.create_task(system.loops[0].run()))
+        await system.outside.arrived.wait()
+        system.outside.arrived.clear()
+
+    # The first to commit is the process that lost its connection; its acknowledgement is refused.
+    first, second = running
+    system.outside.held[0].set()
+    await asyncio.wait([first])
+    assert answers(system) == [("unknown", "taken_over")]
+    system.outside.held[1].set()
+    await asyncio.wait([second])
+    await system.publish(due(attempt=2))
+    await system.run_until_idle()
+
+    assert (system.outside.arrivals, system.outside.looked_up) == (["notification-1"], ["notification-1"] * 2)
+    assert answers(system)[-1] == ("done", "accepted")
+
+
 async def test_a_known_message_is_not_called_again(system: System) -> None:
     await system.send(DUE)
     await system.send(DUE)

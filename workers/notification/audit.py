@@ -94,7 +94,7 @@ def _check_notice(report: Report, notice: Notice, route: Route, sent: Mapping[st
 
 
 def waiting_max(route: Route) -> timedelta:
-    """Grouping, quiet hours, and what a tick or a clock that was set back may add."""
+    """Grouping, quiet hours, and what a tick or a clock that was moved back may add."""
     grouping = timedelta(seconds=max(route.group_wait_s, route.group_interval_s))
     return grouping + (QUIET_MAX if route.quiet_hours is not None else timedelta()) + IN_HAND_MAX
 

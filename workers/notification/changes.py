@@ -112,7 +112,7 @@ def _first_due(route: Route, group: Group, at: datetime) -> datetime:
     if group.flushed_at is None:
         return due
     interval = timedelta(seconds=route.group_interval_s)
-    # A clock that was set back must not make it wait for longer than the interval.
+    # A clock that was moved back must not make it wait for longer than the interval.
     return max(due, min(plus(group.flushed_at, interval), plus(at, interval)))
 
 

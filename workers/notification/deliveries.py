@@ -25,7 +25,7 @@ RETRY_AFTER_MAX_S = 24 * 3600
 """A channel may ask for a longer pause, but not for one without end."""
 
 FAILING_ATTEMPTS = 4
-"""So many failed attempts of one notification, in about eleven minutes, and the other routes report the route."""
+"""After this number of failed attempts, about eleven minutes, the other routes report the route."""
 
 _MINUTE = timedelta(minutes=1)
 
@@ -125,7 +125,7 @@ def _share(route: Route) -> timedelta:
 
 
 def _budget_from(route: Route, at: datetime) -> datetime:
-    """From when the budget counts. What lies further ahead than a minute is from before the clock was set back."""
+    """From when the budget counts. What lies further ahead than a minute is from before the clock was moved back."""
     until = route.budget_until
     if until is None or until < at or until > plus(at, _MINUTE):
         return at

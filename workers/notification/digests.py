@@ -142,7 +142,7 @@ def _repeat(state: State, route: Route, group_id: str, reading: Reading, at: dat
     group = state.groups[group_id]
     if not _is_due(group.repeat_at, at):
         return Prepared(state)
-    found = [notice for key in reading.open if (notice := state.notices[key]).is_open and notice.state != "waiting"]
+    found = [notice for key in reading.opened if (notice := state.notices[key]).is_open and notice.state != "waiting"]
     found = [notice for notice in found if route.repeat_after_s or notice.sent_at is None]
     free, recheck_at = _unsilenced(state, found, at)
     if not free:

@@ -66,7 +66,7 @@ class Reading:
 
     waiting: tuple[str, ...] = ()
     has_more: bool = False
-    open: tuple[str, ...] = ()
+    opened: tuple[str, ...] = ()
     unescalated: tuple[str, ...] = ()
     has_unescalated: bool = False
 

@@ -238,7 +238,7 @@ class NotificationRepository(Repository[State, Consumed]):
         routes = self._routes.pick(sorted(self._route_ids))
         silences = self._silences.pick(sorted(self._silence_ids))
         if isinstance(data, ClockTicked):
-            notices = (key for each in self._due.values() for key in (*each.waiting, *each.open, *each.unescalated))
+            notices = (key for each in self._due.values() for key in (*each.waiting, *each.opened, *each.unescalated))
             return State(
                 routes=routes,
                 silences=silences,

@@ -79,7 +79,7 @@ def define_route(state: State, message: Message[DefineRoute]) -> Decision[State]
 
 
 def remove_route(state: State, message: Message[RemoveRoute]) -> Decision[State]:
-    """End the route. What waits for it is suppressed when it is due; nobody learns any more that it fails."""
+    """End the route. What waits for it is suppressed when it is due; the alert that it fails ends."""
     command = message.data
     route = state.routes.get(command.route_id)
     if route is None or route.state == "removed":

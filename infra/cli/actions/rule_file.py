@@ -28,7 +28,7 @@ M = TypeVar("M", bound=BaseModel)
 
 def read_rules(path: Path) -> tuple[RuleDocument, Terms]:
     """Return the rule set in the file and its terms; end the command if it is not valid."""
-    document = _valid(path, RuleDocument)
+    document = read_file(path, RuleDocument)
     try:
         return document, terms_of(document)
     except MoneyError as error:
@@ -37,10 +37,10 @@ def read_rules(path: Path) -> tuple[RuleDocument, Terms]:
 
 def read_market(path: Path) -> DefineMarket:
     """Return the market in the file; end the command if it is not valid."""
-    return _valid(path, DefineMarket)
+    return read_file(path, DefineMarket)
 
 
-def _valid(path: Path, model: type[M]) -> M:
+def read_file(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate_json(_as_json(path))
     except ValidationError as error:

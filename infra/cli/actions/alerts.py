@@ -1,0 +1,240 @@
+"""`tributary alerts`: what is stored about alerts, and the commands that change who receives them.
+
+Exit codes: 0 done, 1 refused or not handled yet, 2 wrong usage, 3 the environment does not allow it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from contracts.alert_routing.v1 import (
+    AcknowledgeAlert,
+    CreateSilence,
+    DefineRoute,
+    EndSilence,
+    RemoveRoute,
+    RouteTerms,
+    TestRoute,
+)
+from contracts.javascript import all_exact
+from contracts.notifications.channel import Channel, EmailAddress, Kind
+from contracts.notifications.view import NOTICES, NOTIFICATIONS, ROUTES, SILENCES, STANDINGS
+from contracts.operations.view import ALERTS
+from contracts.rules.document import errors_of, place_of
+from contracts.wire.envelope import Payload
+from infra.adapters.mongo import MongoStore
+from infra.adapters.os_user import os_user
+from infra.cli.actions.commanding import send
+from infra.cli.actions.rule_file import read_file
+from infra.ports.store import Document
+from infra.receivers.addresses import Address, sealed_channel
+from infra.receivers.guard import ReceiverRefused
+from infra.rehearsal import stored_rules
+from infra.settings import Settings
+from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, refuse, settings_for
+from infra.terminal.printing import print_line, print_text
+
+
+class _ChannelFile(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    kind: Kind
+    to: Annotated[list[EmailAddress], Field(max_length=20)] = []
+    url: SecretStr | None = None
+    secret: SecretStr | None = None
+
+
+class _RouteFile(RouteTerms):
+    model_config = ConfigDict(extra="forbid")
+
+    channel: _ChannelFile
+
+
+def list_alerts(state: str, kind: str | None, last: int, stack: str, *, as_json: bool) -> None:
+    where: dict[str, Any] = {} if state == "any" else {"state": state}
+    where |= {"kind": kind} if kind is not None else {}
+
+    async def read(store: MongoStore) -> list[Document]:
+        found = await store.find(ALERTS, where, sort=(("_id", 1),), limit=last)
+        known = await store.find(STANDINGS, {"_id": {"$in": [alert["_id"] for alert in found]}})
+        taken = {each["_id"]: each.get("acknowledged_by") for each in known}
+        return [{**alert, "acknowledged_by": taken.get(alert["_id"])} for alert in found]
+
+    def line(alert: Document) -> str:
+        by = f" ({alert['acknowledged_by']} takes care of it)" if alert["acknowledged_by"] else ""
+        return f"{alert['state']:8} {_minute(alert['changed_at'])}  {alert['_id']}  {alert['detail']}{by}"
+
+    _print(_read(stack, read), line, "There is no such alert.", as_json)
+
+
+def routes(stack: str, *, as_json: bool) -> None:
+    async def read(store: MongoStore) -> list[Document]:
+        found = await store.find(ROUTES, {"state": "active"}, sort=(("_id", 1),))
+        return [
+            {**each, "channel": {key: each["channel"].get(key) for key in ("kind", "to", "host")}} for each in found
+        ]
+
+    def line(route: Document) -> str:
+        channel, filters = route["channel"], route["filter"]
+        where = ", ".join(channel["to"] or ()) or channel["host"]
+        kinds = ", ".join(filters["kinds"]) or "all kinds"
+        failure = f"; fails: {route['last_code']}: {route['last_detail']}" if route["is_failing"] else ""
+        return f"{route['_id']}  {channel['kind']} to {where}: {kinds} from {filters['severity_min']} on{failure}"
+
+    _print(_read(stack, read), line, "There is no route: alerts are only listed. See docs/alerts.md.", as_json)
+
+
+def silences(stack: str, *, as_json: bool) -> None:
+    async def read(store: MongoStore) -> list[Document]:
+        return await store.find(SILENCES, {"ends_at": {"$gt": datetime.now(UTC)}}, sort=(("ends_at", 1),))
+
+    def line(silence: Document) -> str:
+        by = f"by {silence['created_by']}: {silence['reason']}"
+        return f"{silence['_id']}  until {_minute(silence['ends_at'])}, {by}"
+
+    _print(_read(stack, read), line, "No silence holds.", as_json)
+
+
+def notifications(alert: str | None, route: str | None, last: int, stack: str, *, as_json: bool) -> None:
+    where = {name: value for name, value in (("alert", alert), ("route_id", route)) if value is not None}
+
+    async def read(store: MongoStore) -> list[Document]:
+        found = await store.find(NOTICES, where, sort=(("_id", -1),), limit=last)
+        ids = sorted({notice["notification_id"] for notice in found if "notification_id" in notice})
+        sent = {each["_id"]: each for each in await store.find(NOTIFICATIONS, {"_id": {"$in": ids}})}
+        return [{**notice, "notification": sent.get(notice.get("notification_id"))} for notice in found]
+
+    def line(notice: Document) -> str:
+        item, notification = notice["item"], notice["notification"]
+        state = notification["state"] if notification else notice["state"]
+        why = (notification or {}).get("detail") or notice.get("reason") or ""
+        what = f"{notice['alert']} {item['state']} by {notice['route_id']}"
+        return f"{_minute(item['since'])}  {what}: {state} {why}".rstrip()
+
+    _print(_read(stack, read), line, "No route has an alert to report.", as_json)
+
+
+def define_route(route: str, file: Path, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    given = read_file(file, _RouteFile)
+    terms = given.model_dump(exclude={"channel"})
+    with one_sentence_on_failure():
+        settings = settings_for(stack)
+    channel = asyncio.run(_channel(given.channel, route, settings))
+    command = _command(DefineRoute, route_id=route, channel=channel.model_dump(), by=_who(by), **terms)
+    _change(command, wait, stack, as_json)
+
+
+async def _channel(given: _ChannelFile, route: str, settings: Settings) -> Channel:
+    try:
+        if given.kind == "email":
+            return Channel(kind="email", to=given.to)
+        if given.url is None:
+            refuse("channel.url: give the address of the channel.", EXIT_USAGE)
+        secret = given.secret.get_secret_value() if given.secret else None
+        return await sealed_channel(given.kind, Address(given.url.get_secret_value(), secret), route, settings)
+    except ValidationError:
+        refuse("channel.to: name at least one reader of the e-mail.", EXIT_USAGE)
+    except ReceiverRefused as error:
+        refuse(f"channel: {error}", EXIT_BREACH)
+
+
+def remove_route(route: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    _change(_command(RemoveRoute, route_id=route, by=_who(by)), wait, stack, as_json)
+
+
+def send_test(route: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    _change(_command(TestRoute, route_id=route, by=_who(by)), wait, stack, as_json)
+
+
+def acknowledge(alert: str, note: str | None, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    _change(_command(AcknowledgeAlert, alert=alert, note=note, by=_who(by)), wait, stack, as_json)
+
+
+def silence(
+    name: str,
+    until: str,
+    reason: str,
+    kinds: Sequence[str] | None,
+    shops: Sequence[str] | None,
+    markets: Sequence[str] | None,
+    alert: str | None,
+    by: str | None,
+    wait: float,
+    stack: str,
+    *,
+    as_json: bool,
+) -> None:
+    named = {"kinds": kinds or (), "shops": shops or (), "markets": markets or (), "alert": alert}
+    command = _command(CreateSilence, silence_id=name, until=until, reason=reason, by=_who(by), **named)
+    _change(command, wait, stack, as_json)
+
+
+def end_silence(name: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    _change(_command(EndSilence, silence_id=name, by=_who(by)), wait, stack, as_json)
+
+
+def _read(stack: str, read: Any) -> list[Document]:
+    async def run() -> list[Document]:
+        async with stored_rules.opened(settings_for(stack)) as store:
+            found: list[Document] = await read(store)
+            return found
+
+    with one_sentence_on_failure():
+        return asyncio.run(run())
+
+
+def _print(found: Sequence[Document], line: Any, none: str, as_json: bool) -> None:
+    if as_json:
+        print_text(json.dumps(all_exact(found), indent=2, ensure_ascii=False, default=str))
+        return
+    for document in found:
+        print_line(line(document))
+    if not found:
+        print_line(none)
+
+
+def _minute(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def _who(by: str | None) -> str:
+    return (by or os_user()).strip()[:64]
+
+
+def _command(payload: type[Payload], **fields: Any) -> Payload:
+    try:
+        return payload.model_validate({**fields, "os_user": os_user()})
+    except ValidationError as error:
+        refuse("; ".join(f"{place_of(place)}: {text}" for place, text in errors_of(error)) + ".", EXIT_USAGE)
+
+
+def _change(command: Payload, wait_s: float, stack: str, as_json: bool) -> None:
+    async def run() -> Any:
+        settings = settings_for(stack)
+        async with stored_rules.opened(settings) as store:
+            return await send(settings, store, command, wait_s=wait_s)
+
+    with one_sentence_on_failure():
+        outcome = asyncio.run(run())
+    refusal: Mapping[str, Any] | None = outcome.refusal
+    done = outcome.state == "handled" and refusal is None
+    if as_json:
+        events = [{"type": event["type"], **event["data"]} for event in outcome.events]
+        print_text(
+            json.dumps(all_exact({"ok": done, "outcome": outcome.code, "events": events}), indent=2, ensure_ascii=False)
+        )
+    elif refusal is not None:
+        print_line(f"refused: {refusal['reason']}: {refusal['detail']}", err=True)
+    elif done:
+        print_line(f"{command.about()}: {outcome.code}")
+    else:
+        print_line(f"{command.about()}: not handled yet; is `tributary work notification` running?", err=True)
+    raise typer.Exit(0 if done else EXIT_BREACH)
