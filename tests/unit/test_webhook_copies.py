@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pytest
 from pydantic import SecretStr
 
-from contracts.webhooks.v1 import ShopEventCopied, WebhookDelivered, WebhookDue, WebhookFailed
+from contracts.webhooks.v1 import ShopEventCopied, WebhookDelivered, WebhookFailed
 from contracts.wire.answer import Answer
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import EVENTS_EXCHANGE, emit, message_of
@@ -19,7 +19,7 @@ from infra.sealing import CannotUnseal
 from infra.settings import Settings
 from tests.builders import NOW, SHOP, accepted, message, place
 from tests.stock_builders import reserved
-from tests.webhook_builders import EVENT, HOOK, SECRET, URL, delivered, delivery_id, failed
+from tests.webhook_builders import HOOK, delivered, delivery_id, failed, webhook_due
 from workers.notification_delivery.model import State
 from workers.notification_delivery.webhooks import key_of_webhook, report_webhook
 
@@ -57,16 +57,7 @@ class TestCopies:
 
 
 class TestReports:
-    DUE = WebhookDue(
-        webhook_id=HOOK,
-        shop_id=SHOP,
-        delivery_id=delivery_id(),
-        attempt=1,
-        host="hooks.test",
-        address=URL,
-        secrets=(SECRET,),
-        event=EVENT,
-    )
+    DUE = webhook_due()
 
     def test_a_delivery_is_reported(self) -> None:
         answer = Answer("done", "delivered", "answered 204.", NOW)
