@@ -19,6 +19,7 @@ from contracts.orders.view import GivenBack, Line
 from contracts.plans.reversal import taken_back
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS, StockItem
+from contracts.webhooks.v1 import ShopEventCopied
 from contracts.wire.envelope import SHOP_EVENTS_EXCHANGE, Emission, Message, emit
 from infra.ports.messaging import REPLY_TO_HEADER, Delivery, Outgoing, Sender
 from infra.ports.store import Document, Transaction
@@ -47,6 +48,16 @@ class AcknowledgesFirst(BatchLoop):
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         await self._inbox.acknowledge(deliveries)
         await super().handle(deliveries, works)
+
+
+class LosesCopies(BatchLoop):
+    """Acknowledges copies for webhooks that come together without keeping them."""
+
+    async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
+        if len(works) > 1 and all(work.item.type == ShopEventCopied.message_type for work in works):
+            await self._inbox.acknowledge(deliveries)
+        else:
+            await super().handle(deliveries, works)
 
 
 class PublishesFirst(BatchLoop):
@@ -419,6 +430,7 @@ BUGS: dict[str, Bug] = {
     "marks what it has not read as sent": Bug(planted=_unread_notices_marked),
     "gives each attempt another id": Bug(planted=_another_id_for_each_attempt),
     "never tries a notification again": Bug(planted=_never_tried_again),
+    "acknowledges copies that it does not keep": Bug(Variant(loop=LosesCopies)),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
     "acknowledges before an answer is committed": Bug(Variant(performer=AcknowledgesBeforeItsAnswer)),
     "sends without a look-up": Bug(Variant(performer=SendsWithoutLooking)),

@@ -356,14 +356,14 @@ class TestTicks:
 
         decision = send_waiting(state, message(tick(NOW)))
 
-        detail = ("refused", "removed", "The webhook was removed.")
+        note = AttemptNote(0, NOW, "refused", "removed", "The webhook was removed.")
         over: dict[str, Any] = {"state": "failed", "due_at": None, "ended_at": NOW}
         assert decision == Decision(
             hooks(
                 removed,
                 deliveries=[
-                    a_delivery(**over, notes=(AttemptNote(0, NOW, *detail),)),
-                    a_delivery("event-2", attempts=3, **over, notes=(AttemptNote(3, NOW, *detail),)),
+                    a_delivery(**over, notes=(note,)),
+                    a_delivery("event-2", attempts=3, **over, notes=(replace(note, attempt=3),)),
                     under_way,
                     done,
                 ],

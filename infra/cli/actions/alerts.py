@@ -167,8 +167,8 @@ def silence(
     *,
     as_json: bool,
 ) -> None:
-    named = {"kinds": kinds or (), "shops": shops or (), "markets": markets or (), "alert": alert}
-    command = command_of(CreateSilence, silence_id=name, until=until, reason=reason, by=named(by), **named)
+    matched = {"kinds": kinds or (), "shops": shops or (), "markets": markets or (), "alert": alert}
+    command = command_of(CreateSilence, silence_id=name, until=until, reason=reason, by=named(by), **matched)
     change(command, wait, stack, as_json)
 
 
