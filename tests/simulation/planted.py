@@ -402,6 +402,7 @@ class Bug:
 
 BUGS: dict[str, Bug] = {
     "acknowledges before the commit": Bug(Variant(loop=AcknowledgesFirst)),
+    "acknowledges copies that it does not keep": Bug(Variant(loop=LosesCopies)),
     "publishes before the commit": Bug(Variant(loop=PublishesFirst)),
     "does not look into the journal": Bug(Variant(loop=ForgetsWhatItHandled)),
     "does not publish again from the journal": Bug(Variant(loop=NeverPublishesAgain)),
@@ -430,7 +431,6 @@ BUGS: dict[str, Bug] = {
     "marks what it has not read as sent": Bug(planted=_unread_notices_marked),
     "gives each attempt another id": Bug(planted=_another_id_for_each_attempt),
     "never tries a notification again": Bug(planted=_never_tried_again),
-    "acknowledges copies that it does not keep": Bug(Variant(loop=LosesCopies)),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
     "acknowledges before an answer is committed": Bug(Variant(performer=AcknowledgesBeforeItsAnswer)),
     "sends without a look-up": Bug(Variant(performer=SendsWithoutLooking)),
