@@ -7,22 +7,20 @@ from typing import Any
 
 from contracts.notifications.v1 import NotificationDue
 from contracts.webhooks.v1 import WebhookDue
-from contracts.wire.envelope import Payload
 from infra.adapters.outside.channels import channels
 from infra.adapters.outside.shop_webhook import shop_webhooks
 from infra.ports.outside import Outside
 from infra.processes.start import StartError
-from infra.runtime.worker import Worker
+from infra.runtime.worker import Worker, noun_and_verb
 from infra.settings import Settings
 
 
 def outside_of(settings: Settings) -> Mapping[str, Outside[Any]]:
     """The adapter for each message that asks for a call, by its type without the version."""
-    adapters: Mapping[type[Payload], Outside[Any]] = {
-        NotificationDue: channels(settings),
-        WebhookDue: shop_webhooks(settings),
+    return {
+        noun_and_verb(NotificationDue): channels(settings),
+        noun_and_verb(WebhookDue): shop_webhooks(settings),
     }
-    return {due.message_type.rpartition(".")[0]: adapter for due, adapter in adapters.items()}
 
 
 def check(workers: Iterable[Worker], outside: Mapping[str, Outside[Any]]) -> None:
