@@ -13,6 +13,7 @@ import typer
 
 from contracts.wire.answer import Answer
 from infra.cli.actions import listing, webhooks
+from infra.rehearsal import stored_rules
 from infra.settings import Settings
 from tests.builders import NOW, SHOP, place
 from tests.webhook_builders import HOOK, SECRET, URL, define
@@ -29,7 +30,7 @@ async def gone(system: System, monkeypatch: pytest.MonkeyPatch) -> System:
     async def opened(_: Settings) -> AsyncIterator[Any]:
         yield system.store
 
-    monkeypatch.setattr(listing.stored_rules, "opened", opened)
+    monkeypatch.setattr(stored_rules, "opened", opened)
     monkeypatch.setattr(listing, "settings_for", lambda _: system.settings)
     system.shop_receiver.answers[HOOK] = GONE
     await system.publish(define(types=("order.accepted.v1",)), place("1001"))
