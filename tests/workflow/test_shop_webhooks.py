@@ -41,7 +41,7 @@ async def tick(system: System, seconds: int) -> None:
 
 
 async def after_pauses(system: System, seconds: int) -> None:
-    """After so many seconds, and after the pauses of a destination that did not answer."""
+    """After the given number of seconds, and after the pauses of a destination that did not answer."""
     for pause in (seconds, 40, 40, 40):
         await tick(system, pause)
 
@@ -179,7 +179,7 @@ async def test_lost_deliveries_and_wrong_counts_are_detected(hooked: System) -> 
     assert breaches == {("I11", f"shop-event/{lost['event_id']}"), ("I11", f"webhook/{HOOK}")}
 
 
-async def test_a_delivery_that_nobody_sends_is_detected(hooked: System) -> None:
+async def test_a_delivery_that_no_one_sends_is_detected(hooked: System) -> None:
     hooked.shop_receiver.answers[HOOK] = AWAY
     await sell(hooked, "1001")
     hooked.time.advance_to(NOW + timedelta(hours=1))
