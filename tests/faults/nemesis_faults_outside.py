@@ -11,6 +11,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from contracts.alert_routing.v1 import DefineRoute, RouteTerms, TestRoute
 from contracts.notifications.view import NOTICES, NOTIFICATIONS, ROUTES
@@ -207,7 +208,7 @@ async def _kill_after(fleet: TrialFleet, member: Member, pause_s: float) -> None
 
 async def _is_settled(trial: Trial) -> bool:
     """Whether all notices, notifications and deliveries have their end."""
-    open_states = {
+    open_states: dict[str, dict[str, Any]] = {
         NOTICES: {"state": "waiting"},
         NOTIFICATIONS: {"state": {"$nin": ["delivered", "failed"]}},
         DELIVERIES: {"state": {"$nin": ["delivered", "failed"]}},
