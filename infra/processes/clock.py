@@ -1,6 +1,6 @@
 """Publishes time as messages: one tick per slot. Its id is derived from the slot, so a second clock does no harm.
 
-About once a minute it also publishes how many messages wait in the queues: somebody must look, and the clock wakes up
+About once a minute it also publishes how many messages wait in the queues: a person must look, and the clock wakes up
 anyway.
 """
 

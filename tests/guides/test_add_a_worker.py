@@ -104,4 +104,4 @@ def test_the_checks_name_the_missing_parts_of_a_worker_and_pass_when_they_are_ad
     code, output = run(tree, "-m", "pytest", *ALL, "--quiet", "-p", "no:cacheprovider", "--tb=short")
     assert code == 0, output
     assert "| `loyalty_points` | Gives the seller of a paid order" in (tree / "README.md").read_text("utf-8")
-    assert "| I11 | each paid order earned" in (tree / "docs/architecture.md").read_text("utf-8")
+    assert "| I12 | each paid order earned" in (tree / "docs/architecture.md").read_text("utf-8")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
@@ -58,8 +58,6 @@ class SimulatedBroker:
         self.queues: dict[str, list[Queued]] = {queue.name: [] for queue in topology.queues}
         self.inboxes: defaultdict[str, list[SimulatedInbox]] = defaultdict(list)
         self.published: list[Outgoing] = []
-        self.on_published: Callable[[Outgoing], None] = lambda _: None
-        """Outside systems that are called for what is published."""
         self.waiting = 0
         """Messages in transit: in a delay queue, or late."""
         self.late: Counter[str] = Counter()
@@ -81,7 +79,6 @@ class SimulatedBroker:
         if not queues and message.mandatory:
             raise BrokerUnavailable(f"{message.routing_key} on {message.exchange} reaches no queue")
         self.published.append(message)
-        self.on_published(message)
         headers = message.headers
         queued = Queued(
             message.body,

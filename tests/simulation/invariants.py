@@ -13,6 +13,7 @@ from pydantic_core import from_json
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import PlaceOrder
+from contracts.webhooks.v1 import ShopEventCopied
 from contracts.wire.envelope import EVENTS_EXCHANGE
 from contracts.wire.reading import content_of
 from infra.operators.verification import verify
@@ -21,12 +22,14 @@ from infra.processes import clock
 from tests.builders import CUP, CUPS, TEAS
 from tests.oracle.oracle import recalculate, taken_back
 from tests.oracle.reading import read
-from tests.simulation import receiver
 from tests.simulation.broker import Publication, SimulatedBroker
+from tests.simulation.outside import SimulatedOutside
+from tests.simulation.routes import notified
 from tests.simulation.scheduler import run_at_once
 from tests.simulation.store import SimulatedStore
 from tests.simulation.tenants import answered, copied
 from tests.simulation.traffic import Traffic
+from tests.simulation.webhooks import hooked
 from tests.simulation.world import LEADER, OURS_WRONG_MAX, RULES, SPONSORS, START, TIERS, UNPAID_MAX
 from workers.order_intake.placers import limit_of
 
@@ -47,7 +50,9 @@ class MuchLater:
         return START + timedelta(days=3)
 
 
-def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -> Iterator[str]:
+def breaches(
+    store: SimulatedStore, broker: SimulatedBroker, outside: SimulatedOutside, traffic: Traffic
+) -> Iterator[str]:
     report = run_at_once(verify(store, traffic.workers, MuchLater()))  # type: ignore[arg-type]
     for breach in report.breaches:
         yield f"{breach.invariant} {breach.about}: {breach.detail}"
@@ -65,6 +70,8 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     yield from _held_long_enough(store, traffic)
     yield from answered(broker, journals, traffic)
     yield from copied(broker, emitted)
+    yield from notified(store, outside)
+    yield from hooked(store, broker, outside, emitted)
     yield from _unpaid_within_limits(store)
     yield from _queues_are_empty(broker)
 
@@ -130,7 +137,7 @@ def _published_as_recorded(broker: SimulatedBroker, emitted: Iterable[Document])
     bodies = {outgoing.body: outgoing for outgoing in broker.published if outgoing.exchange == EVENTS_EXCHANGE}
     for outgoing in bodies.values():
         for event in Publication(outgoing).events:
-            if event["source"] in (clock.SOURCE, receiver.SOURCE):
+            if event["source"] == clock.SOURCE or event["type"] == ShopEventCopied.message_type:
                 continue
             published.add(event["id"])
             if event["id"] not in recorded:

@@ -1,8 +1,9 @@
-"""The outside of a run: destinations of notifications, each with a book, and a network that fails in every way.
+"""The outside of a run: destinations of notifications and webhooks, each with a book, and a network that fails in every
+way.
 
 A call may arrive although its answer is lost, or long after its deadline, or twice. `keyed` destinations recognise a
 repeat and can be asked; readers of `mail` recognise one, but it cannot be asked; `robot` does neither; `forgetful`
-confirms what it remembers.
+confirms what it remembers. Webhooks, and the routes of operators, are like `mail`.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import Any, TypeVar
 
 from pydantic_core import from_json
 
-from contracts.notifications.v1 import NotificationDue
+from contracts.notifications.v1 import NotificationDelivered, NotificationDue
+from contracts.webhooks.v1 import WebhookDelivered, WebhookDue
 from contracts.wire.answer import Answer, Outcome
 from contracts.wire.envelope import STRUCTURED
 from infra.ports.messaging import Outgoing
@@ -30,6 +32,9 @@ from tests.simulation.traffic import reader_of
 from tests.simulation.world import START
 
 T = TypeVar("T")
+Request = NotificationDue | WebhookDue
+
+_DELIVERED = (NotificationDelivered.message_type, WebhookDelivered.message_type)
 
 KINDS = ("keyed", "mail", "robot", "forgetful")
 KNOWS_NO_REPEATS = ("robot", "forgetful")
@@ -47,11 +52,20 @@ LOOKS_EVERY_MS = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A notification reached its reader by call number `call`."""
+    """A request reached its reader by call number `call`."""
 
-    request: NotificationDue
+    request: Request
     key: str
     call: int
+
+
+def name_of(request: Request) -> str:
+    """The id of what is delivered, the same for each attempt."""
+    return request.delivery_id if isinstance(request, WebhookDue) else request.notification_id
+
+
+def kind_of(request: Request) -> str:
+    return request.route_id if isinstance(request, NotificationDue) and request.route_id in KINDS else "mail"
 
 
 @dataclass(slots=True)
@@ -63,10 +77,12 @@ class SimulatedOutside:
     calls: int = 0
     arrivals: list[Arrival] = field(default_factory=list)
 
-    def destination(self, request: NotificationDue) -> str:
-        return request.channel.host or ""
+    def destination(self, request: Request) -> str:
+        if isinstance(request, WebhookDue):
+            return request.webhook_id
+        return request.channel.host or request.route_id
 
-    async def send(self, request: NotificationDue, key: str) -> Answer:
+    async def send(self, request: Request, key: str) -> Answer:
         await turn("call")
         self.calls += 1
         arrival = Arrival(request, key, self.calls)
@@ -85,9 +101,9 @@ class SimulatedOutside:
             await suspend(Sleep(HANGS_MS))
         return self._answer("done")
 
-    async def look_up(self, request: NotificationDue, key: str) -> Answer | None:
+    async def look_up(self, request: Request, key: str) -> Answer | None:
         await turn("look up")
-        kind = request.route_id
+        kind = kind_of(request)
         has_arrived = any(each.key == key for each in self.arrivals)
         self._record("looks up", request)
         if kind == "robot" or (kind == "forgetful" and not (has_arrived and self.rng.random() < REMEMBERED)):
@@ -102,8 +118,8 @@ class SimulatedOutside:
         at = START + timedelta(milliseconds=self.scheduler.now_ms)
         return Answer(outcome, CODES[outcome], f"The outside answers {outcome}.", at)
 
-    def _record(self, what: str, request: NotificationDue) -> None:
-        detail = f"{request.route_id} {request.notification_id} attempt {request.attempt}"
+    def _record(self, what: str, request: Request) -> None:
+        detail = f"{kind_of(request)} {name_of(request)} attempt {request.attempt}"
         self.history.add(self.scheduler.now_ms, "outside", what, detail)
 
 
@@ -171,22 +187,22 @@ def outcomes_in(journal: Mapping[Any, Document]) -> dict[str, str]:
 
 
 def called_once(outside: SimulatedOutside, journal: Mapping[Any, Document]) -> Iterator[str]:
-    """Notifications arrive under one key, once where a repeat is not recognised, and exactly if a report says so."""
+    """What is sent arrives under one key, once where a repeat is not recognised, and exactly if a report says so."""
     arrived: defaultdict[str, set[int]] = defaultdict(set)
     attempts: set[tuple[str, int]] = set()
     for each in outside.arrivals:
-        name = each.request.notification_id
+        name = name_of(each.request)
         arrived[name].add(each.call)
         attempts.add((name, each.request.attempt))
         if each.key != name:
-            yield f"notification/{name} arrived under another key: {each.key}"
-        if each.request.route_id in KNOWS_NO_REPEATS and len(arrived[name]) == 2:
-            yield f"notification/{name} arrived by two calls, and its reader cannot recognise that"
+            yield f"{name} arrived under another key: {each.key}"
+        if kind_of(each.request) in KNOWS_NO_REPEATS and len(arrived[name]) == 2:
+            yield f"{name} arrived by two calls, and its reader cannot recognise that"
     for record in journal.values():
         for item in record.get("emitted", ()):
             data = from_json(item["body"])["data"]
-            name = data.get("notification_id")
-            if item["type"] == "notification.delivered.v1" and name not in arrived:
-                yield f"notification/{name} is reported as delivered, and never arrived"
+            name = data.get("delivery_id") or data.get("notification_id")
+            if item["type"] in _DELIVERED and name not in arrived:
+                yield f"{name} is reported as delivered, and never arrived"
             if data.get("outcome") == "unavailable" and (name, data["attempt"]) in attempts:
-                yield f"notification/{name} is reported as not sent, but attempt {data['attempt']} arrived"
+                yield f"{name} is reported as not sent, but attempt {data['attempt']} arrived"

@@ -13,12 +13,13 @@ from infra.runtime.performer import Performer
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
-from tests.receiver import NOTIFICATION_DUE
+from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox, SimulatedPublisher
 from tests.simulation.faults import Faults
 from tests.simulation.outside import SimulatedCalls, SimulatedOutside
 from tests.simulation.scheduler import Park, Scheduler, Sleep, Task, suspend
 from tests.simulation.store import SaveBroken, SimulatedStore
+from tests.simulation.webhooks import with_webhooks
 from tests.simulation.world import READERS
 
 RESTART_MS_MAX = 5_000
@@ -134,8 +135,9 @@ class Process:
             self.readiness,
             lambda: READERS,
             turn,
-            {NOTIFICATION_DUE: world.outside},
+            {NOTIFICATION_DUE: world.outside, WEBHOOK_DUE: world.outside},
             SimulatedCalls(world.scheduler),
+            with_webhooks=lambda: with_webhooks(world.store),
         )
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)

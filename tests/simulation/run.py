@@ -155,7 +155,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     found += world.escaped
     found += [f"a batch was halved for {error}" for error in log.halvings if not _is_ours(error)]
     if not found:
-        found += breaches(store, broker, traffic)
+        found += breaches(store, broker, outside, traffic)
         found += called_once(outside, store.tables[_NOTIFYING])
     orders = len(store.tables["order_intake.orders"])
     return Result(seed, tuple(found[:BREACHES_KEPT_MAX]), scheduler.steps, faults.suffered, orders, history)

@@ -27,9 +27,10 @@ from tests import builders
 from tests.builders import CUP, CUPS, JOINED, TEA, TEAS, a_refund_line, after_sale, place, refund, update
 from tests.simulation.broker import UNDECODABLE
 from tests.simulation.chains import value_chains
-from tests.simulation.receiver import send_routes
+from tests.simulation.routes import send_routes
 from tests.simulation.tenants import forge
 from tests.simulation.traffic import Arrival, Traffic, reader_of
+from tests.simulation.webhooks import send_webhooks
 from tests.simulation.world import (
     GOOD_UNTIL,
     IN_WEST,
@@ -66,6 +67,7 @@ def generate_traffic(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     traffic = Traffic(rng, workers, moments=tuple(rng.random() for _ in range(rng.choice((1, 2, 3, 5, 50)))))
     _send_reference_data(traffic)
     send_routes(traffic)
+    send_webhooks(traffic)
     rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
     _send_together(traffic, [command for command in rests if command is not None])
     for odd, chance in (

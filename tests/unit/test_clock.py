@@ -23,7 +23,7 @@ class Done(Exception):
 
 
 class SlotTime:
-    """Time that passes only in `sleep`, for so many slots."""
+    """Time that passes only in `sleep`, for `slots` slots."""
 
     def __init__(self, slots: int) -> None:
         self._left = slots
@@ -52,7 +52,7 @@ class Recorder:
 
 
 def published(*counts: dict[str, int] | None, slots: int) -> list[dict[str, Any]]:
-    """The events of so many slots; each measurement has the next counts, and None is a broker that does not answer."""
+    """The events of `slots` slots; each measurement has the next counts, and None is a broker that does not answer."""
     left, recorder = list(counts), Recorder()
 
     async def measure() -> dict[str, int]:

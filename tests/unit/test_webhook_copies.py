@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any, Literal
 
 import pytest
@@ -96,10 +97,11 @@ class TestSealing:
         sealed_url, sealed_secret = seal_url(url, HOOK, KEY), seal_secret(secret, HOOK, KEY)
 
         assert (open_url(sealed_url, HOOK, KEY), open_secret(sealed_secret, HOOK, KEY)) == (url, secret)
-        for act in (
+        acts: tuple[Callable[[], str], ...] = (
             lambda: open_url(sealed_secret, HOOK, KEY),
             lambda: open_url(sealed_url, "hook-2", KEY),
             lambda: open_secret(sealed_secret, HOOK, None),
-        ):
+        )
+        for act in acts:
             with pytest.raises(CannotUnseal):
                 act()

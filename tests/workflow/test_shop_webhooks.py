@@ -146,7 +146,7 @@ async def test_lost_deliveries_and_wrong_counts_are_detected(hooked: System) -> 
 
     breaches = {(breach.invariant, breach.about) for breach in (await hooked.verify()).breaches}
 
-    assert breaches == {("I10", f"shop-event/{lost['event_id']}"), ("I10", f"webhook/{HOOK}")}
+    assert breaches == {("I11", f"shop-event/{lost['event_id']}"), ("I11", f"webhook/{HOOK}")}
 
 
 async def test_a_delivery_that_nobody_sends_is_detected(hooked: System) -> None:

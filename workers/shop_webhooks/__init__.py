@@ -7,6 +7,6 @@ publishes  webhook.defined, webhook.removed, webhook.secret-rotated, webhook.ena
 owns       shop_webhooks.webhooks, shop_webhooks.deliveries (published views: contracts.webhooks.view)
 refuses    already_defined, conflict, delivery_unknown, invalid_message, not_failed, not_shop_event, time_in_future,
            too_many_webhooks, webhook_unknown
-proves     I10: every copy of an event is delivered, failed or waiting for each webhook that it matched, and a webhook
+proves     I11: every copy of an event is delivered, failed or waiting for each webhook that it matched, and a webhook
            counts what it is being sent
 """

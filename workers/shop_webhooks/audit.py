@@ -1,4 +1,4 @@
-"""I10: each copy that matched a webhook has its delivery there, and a webhook counts what it is being sent."""
+"""I11: each copy that matched a webhook has its delivery there, and a webhook counts what it is being sent."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FIELDS = ("webhook_id", "state", "due_at")
 
 async def audit(read: Read, report: Report) -> None:
     for state in ("delivered", "failed", "waiting", "sending"):
-        report.add("I10", state, 0)
+        report.add("I11", state, 0)
     sending: Counter[str] = Counter()
     late: dict[str, str] = {}
     where = {"state": {"$in": ["sending", "waiting"]}} if report.only else {}
     async for document in read.stream(DELIVERIES, {**where, **report.among("webhook", "webhook_id")}, fields=_FIELDS):
-        report.add("I10", document["state"])
+        report.add("I11", document["state"])
         if document["state"] == "sending":
             sending[document["webhook_id"]] += 1
         elif document["state"] == "waiting" and document["due_at"] < report.now - _DUE_WITHIN:
@@ -32,9 +32,9 @@ async def audit(read: Read, report: Report) -> None:
     async for document in read.stream(WEBHOOKS, report.among("webhook", "_id")):
         webhook = to_webhook(document)
         about, count = f"webhook/{webhook.webhook_id}", sending[webhook.webhook_id]
-        report.require(webhook.in_flight == count, "I10", about, f"counts {webhook.in_flight} in flight, {count} are")
+        report.require(webhook.in_flight == count, "I11", about, f"counts {webhook.in_flight} in flight, {count} are")
         is_late = webhook.state == "enabled" and not webhook.in_flight and webhook.webhook_id in late
-        report.require(not is_late, "I10", about, f"is not sent {late.get(webhook.webhook_id)}, which is due")
+        report.require(not is_late, "I11", about, f"is not sent {late.get(webhook.webhook_id)}, which is due")
     await _audit_copies(read, report)
 
 
@@ -47,4 +47,4 @@ async def _audit_copies(read: Read, report: Report) -> None:
         events = {about.partition("/")[2]: about for about, at in taken.items() if at > since}
         found = await read.find(DELIVERIES, {"event_id": {"$in": sorted(events)}}, fields=("event_id",))
         for event_id in sorted(events.keys() - {document["event_id"] for document in found}):
-            report.breach("I10", events[event_id], "was taken, but no webhook has a delivery of it")
+            report.breach("I11", events[event_id], "was taken, but no webhook has a delivery of it")

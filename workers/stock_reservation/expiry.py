@@ -14,7 +14,7 @@ Dated = list[tuple[str, int]]
 
 def announce_expiry(item: StockItem, day: str) -> tuple[StockItem, tuple[Payload, ...]]:
     """Announce that the first unit expires soon, or has expired, and that none does any more. Reserved units count:
-    somebody must look at them all the same.
+    a person must look at them all the same.
     """
     dated = [(lot.expires_on, lot.on_hand) for lot in item.lots if lot.expires_on is not None and lot.on_hand > 0]
     if not dated and not item.expiring and not item.expired:
