@@ -27,7 +27,8 @@ from tests.sampling import sampled
 from tests.servers import LocalStack
 
 KILLS = sampled(8, whole=50)
-DELIVERIES = sampled(152, whole=1_000)
+BETWEEN_KILLS = sampled(19, whole=20)
+DELIVERIES = KILLS * BETWEEN_KILLS
 SEED = 20_261_130
 RESTART_WITHIN_S = 0.2
 PAUSE_S = 0.03
@@ -96,13 +97,14 @@ async def test_every_delivery_arrives_though_its_worker_is_killed(site: Site, tm
         tending = asyncio.create_task(fleet.tend_for_ever())
         try:
             [member] = fleet.members
-            for number in range(DELIVERIES):
-                kind = ALL_KINDS[number % len(ALL_KINDS)]
-                key, payload = due(world, kind, number)
-                expected[kind].add(mark(kind, key))
-                await publish(exchange, payload)
-                if (number + 1) % (DELIVERIES // KILLS) == 0:
-                    await kill_during_work(world, fleet, rng)
+            for kill in range(KILLS):
+                before = world.arrivals
+                for number in range(kill * BETWEEN_KILLS, (kill + 1) * BETWEEN_KILLS):
+                    kind = ALL_KINDS[number % len(ALL_KINDS)]
+                    key, payload = due(world, kind, number)
+                    expected[kind].add(mark(kind, key))
+                    await publish(exchange, payload)
+                await kill_after(before + rng.randrange(1, BETWEEN_KILLS), world, fleet, rng)
             await until(lambda: all_handled(site), what="all deliveries are handled", within_s=WITHIN_S, every_s=0.3)
         finally:
             fleet.stopping = True
@@ -121,16 +123,15 @@ async def test_every_delivery_arrives_though_its_worker_is_killed(site: Site, tm
     assert len(emitted) == DELIVERIES
 
 
-async def kill_during_work(world: OutsideWorld, fleet: TrialFleet, rng: Random) -> None:
-    """Kill the process once some more has arrived, a random number and moment later."""
-    more = world.arrivals + rng.randint(1, DELIVERIES // KILLS // 2)
+async def kill_after(arrivals: int, world: OutsideWorld, fleet: TrialFleet, rng: Random) -> None:
+    """Kill the process a random moment after this many arrivals."""
     [member] = fleet.members
     restarts = member.restarts
 
     async def has_worked() -> bool:
-        return world.arrivals >= more
+        return world.arrivals >= arrivals
 
-    await until(has_worked, what=f"{more} arrivals", within_s=WITHIN_S, every_s=0.002)
+    await until(has_worked, what=f"{arrivals} arrivals", within_s=WITHIN_S, every_s=0.002)
     await asyncio.sleep(rng.uniform(0, 2 * PAUSE_S))
     fleet.send(member, signal.SIGKILL)
 
@@ -141,5 +142,5 @@ async def kill_during_work(world: OutsideWorld, fleet: TrialFleet, rng: Random) 
 
 
 async def all_handled(site: Site) -> bool:
-    found = await site.documents(journal_of(WORKER))
-    return sum(len(record.get("handled", ())) for record in found) >= DELIVERIES
+    records = await site.documents(journal_of(WORKER))
+    return len({item["id"] for record in records for item in record.get("handled", ())}) == DELIVERIES
