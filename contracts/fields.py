@@ -11,7 +11,6 @@ from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
-    BeforeValidator,
     Field,
     PlainSerializer,
     SerializationInfo,
@@ -336,14 +335,8 @@ Severity = Annotated[
 ]
 
 
-def _texts(value: object) -> object:
-    """An event of a later version may have other values: they are ignored."""
-    return {name: text for name, text in value.items() if isinstance(text, str)} if isinstance(value, dict) else value
-
-
 Facts = Annotated[
     dict[str, str],
-    BeforeValidator(_texts),
     Field(
         description="The values that the alert's sentence is made of, by name, to write it in any language.",
         examples=[{"product_id": "1082185", "available": "3", "low_at": "5"}],

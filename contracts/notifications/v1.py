@@ -87,6 +87,7 @@ class NotificationDelivered(OfNotification, Event, type="notification.delivered.
     code: Code
     reference: Annotated[str | None, Field(description="The channel's own id of it.", max_length=256)] = None
     delivered_at: Timestamp
+    detail: Annotated[Detail | None, Field(examples=["mail.example.com took the message."])] = None
 
 
 class NotificationFailed(OfNotification, Event, type="notification.failed.v1"):

@@ -5,17 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from contracts.notifications.v1 import NotificationDue
+from contracts.webhooks.v1 import WebhookDue
 from infra.adapters.outside.channels import channels
 from infra.adapters.outside.shop_webhook import shop_webhooks
 from infra.ports.outside import Outside
 from infra.processes.start import StartError
-from infra.runtime.worker import Worker
+from infra.runtime.worker import Worker, noun_and_verb
 from infra.settings import Settings
 
 
 def outside_of(settings: Settings) -> Mapping[str, Outside[Any]]:
     """The adapter for each message that asks for a call, by its type without the version."""
-    return {"notification.due": channels(settings), "webhook.due": shop_webhooks(settings)}
+    return {
+        noun_and_verb(NotificationDue): channels(settings),
+        noun_and_verb(WebhookDue): shop_webhooks(settings),
+    }
 
 
 def check(workers: Iterable[Worker], outside: Mapping[str, Outside[Any]]) -> None:

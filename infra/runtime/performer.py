@@ -170,11 +170,14 @@ class Performer(BatchLoop):
         return _Call(message, self._key_of(message), destination, looks_up)
 
     async def _call(self, call: _Call) -> Answer:
-        if call.looks_up:
-            answer = await self._outside.look_up(call.message.data, call.key)
-            if answer is not None:
-                return answer
-        return await self._outside.send(call.message.data, call.key)
+        if not call.looks_up:
+            return await self._outside.send(call.message.data, call.key)
+        answer = await self._outside.look_up(call.message.data, call.key)
+        if answer is not None:
+            return answer
+        answer = await self._outside.send(call.message.data, call.key)
+        # The earlier call may have arrived: a destination that only recognises repeats cannot tell.
+        return replace(answer, outcome="unknown") if answer.outcome == "unavailable" else answer
 
     def _unknown(self, call: _Call, error: Exception) -> Answer:
         """The answer of a call that has none."""

@@ -40,7 +40,7 @@ class Handler(Generic[S]):
     @property
     def noun_and_verb(self) -> str:
         """The message type without its version, which all versions share: `order.place`."""
-        return self.payloads[0].message_type.rpartition(".")[0]
+        return noun_and_verb(self.payloads[0])
 
     @property
     def performs(self) -> bool:
@@ -55,6 +55,11 @@ class Handler(Generic[S]):
     def from_shops(self) -> bool:
         """Whether shops may send it by their own logins."""
         return self.payloads[0].from_shops
+
+
+def noun_and_verb(payload: type[Payload]) -> str:
+    """Its message type without the version."""
+    return payload.message_type.rpartition(".")[0]
 
 
 def on(

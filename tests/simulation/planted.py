@@ -13,8 +13,6 @@ from uuid import UUID
 
 from contracts.commissions.earnings import earnings_key, tallies_of
 from contracts.commissions.view import Entry, LineRefund, Posting
-from contracts.notifications.v1 import NotificationDue
-from contracts.notifications.view import Notification, Route
 from contracts.orders.view import GivenBack, Line
 from contracts.plans.reversal import taken_back
 from contracts.rules.view import DEFAULT_MARKET
@@ -23,19 +21,16 @@ from contracts.wire.envelope import SHOP_EVENTS_EXCHANGE, Emission, Message, emi
 from infra.ports.messaging import REPLY_TO_HEADER, Delivery, Outgoing, Sender
 from infra.ports.store import Document, Transaction
 from infra.runtime import outbox
-from infra.runtime.attempts import Step
 from infra.runtime.batch import BatchLoop, Committed
 from infra.runtime.decoding import Decoder, of_shop
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal, Known
-from infra.runtime.performer import Performer
 from infra.runtime.reply import replies
+from tests.simulation import planted_calls
 from tests.simulation.broker import SimulatedInbox
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
-from workers.notification.deliveries import due_now
-from workers.notification.model import State as Notifying
 from workers.order_intake.model import Order, State, place_of
 from workers.order_intake.refunds import Requested, give_back
 from workers.reward_checks.model import progress_key
@@ -78,28 +73,6 @@ class NeverPublishesAgain(BatchLoop):
 
     async def _publish(self, committed: Committed) -> None:
         await super()._publish(replace(committed, repeated=[]))
-
-
-class AcknowledgesBeforeItsAnswer(Performer):
-    """Acknowledges a message before the answer of its call is committed."""
-
-    async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
-        await self._inbox.acknowledge(deliveries)
-        await super().handle(deliveries, works)
-
-
-class SendsWithoutLooking(Performer):
-    """Sends again whatever the notes state."""
-
-    async def _note(self, *given: Any) -> dict[str, Step]:
-        return dict.fromkeys(await super()._note(*given), "send")
-
-
-class MakesNewKeys(Performer):
-    """Gives every attempt a key of its own."""
-
-    def _key_of(self, item: Any) -> str:
-        return str(item.key)
 
 
 class LosesUpdates(SimulatedStore):
@@ -347,38 +320,6 @@ def _copies_for_all() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def _unread_notices_marked() -> Iterator[None]:
-    """A tick reads one notice, and takes the whole group for sent."""
-
-    def leave(state: Notifying, group_id: str, count: int = 1) -> Notifying:
-        return state.with_groups(replace(state.groups[group_id], waiting=0, flush_at=None))
-
-    with (
-        patch("workers.notification.repository.NOTICES_MAX", 1),
-        patch("workers.notification.digests.leave", leave),
-    ):
-        yield
-
-
-@contextmanager
-def _another_id_for_each_attempt() -> Iterator[None]:
-    def due(route: Route, notification: Notification) -> NotificationDue:
-        attempt = f"{notification.notification_id}-{notification.attempt}"
-        return due_now(
-            route, replace(notification, notification_id=attempt) if notification.attempt > 1 else notification
-        )
-
-    with patch("workers.notification.digests.due_now", due):
-        yield
-
-
-@contextmanager
-def _never_tried_again() -> Iterator[None]:
-    with patch("workers.notification.digests._retry", lambda state, _: (state, [])):
-        yield
-
-
 @dataclass(frozen=True, slots=True)
 class Bug:
     variant: Variant = Variant()  # noqa: RUF009  (frozen)
@@ -416,11 +357,11 @@ BUGS: dict[str, Bug] = {
     "does not answer a repeat": Bug(planted=_repeats_not_answered),
     "forgets the sender of a retry": Bug(planted=_senders_forgotten),
     "copies events to every shop": Bug(planted=_copies_for_all),
-    "marks what it has not read as sent": Bug(planted=_unread_notices_marked),
-    "gives each attempt another id": Bug(planted=_another_id_for_each_attempt),
-    "never tries a notification again": Bug(planted=_never_tried_again),
+    "marks what it has not read as sent": Bug(planted=planted_calls.unread_notices_marked),
+    "gives each attempt another id": Bug(planted=planted_calls.another_id_for_each_attempt),
+    "never tries a notification again": Bug(planted=planted_calls.never_tried_again),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
-    "acknowledges before an answer is committed": Bug(Variant(performer=AcknowledgesBeforeItsAnswer)),
-    "sends without a look-up": Bug(Variant(performer=SendsWithoutLooking)),
-    "makes a new key for each attempt": Bug(Variant(performer=MakesNewKeys)),
+    "acknowledges before an answer is committed": Bug(Variant(performer=planted_calls.AcknowledgesBeforeItsAnswer)),
+    "sends without a look-up": Bug(Variant(performer=planted_calls.SendsWithoutLooking)),
+    "makes a new key for each attempt": Bug(Variant(performer=planted_calls.MakesNewKeys)),
 }

@@ -56,6 +56,7 @@ def test_what_the_channel_confirms_is_delivered() -> None:
         code="accepted",
         reference="r-1",
         delivered_at=NOW,
+        detail=DONE.detail,
     )
     kept = NotificationDelivery("notification-1", "warehouse", 1, "done", "accepted", DONE.detail, NOW, "r-1")
 

@@ -21,7 +21,7 @@ from infra.processes.start import StartError
 from infra.runtime import roster
 from infra.settings import Settings
 from tests.builders import message
-from tests.receiver import Receiver, due
+from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE, Receiver, due
 from tests.workflow.system import System
 
 NOTES = f"{ATTEMPTS}notification_delivery"
@@ -138,6 +138,23 @@ async def test_a_call_that_never_arrived_is_sent_again_with_the_same_key(system:
     await system.run_until_idle()
 
     assert (system.outside.looked_up, system.outside.arrivals) == (["notification-1"], ["notification-1"])
+
+
+async def test_after_a_look_up_without_an_answer_a_call_that_is_not_taken_may_have_arrived_before(
+    system: System,
+) -> None:
+    assert isinstance(system.outside, Odd)
+    system.outside.dies, system.outside.can_be_asked = True, False
+    await system.send(DUE)
+    with pytest.raises(Killed):
+        await system.run_until_idle()
+
+    system.outside.dies, system.outside.answers["warehouse"] = False, "unavailable"
+    restart(system)
+    await system.run_until_idle()
+
+    assert (system.outside.looked_up, system.outside.arrivals) == (["notification-1"], ["notification-1"])
+    assert answers(system) == [("unknown", "away")]
 
 
 async def test_of_two_processes_with_the_same_message_the_second_looks_up(system: System) -> None:
@@ -345,7 +362,7 @@ async def test_a_rule_that_raises_is_tried_again_with_the_same_answer(
 ) -> None:
     bugs = iter([ZeroDivisionError("a bug in the rule")])
     worker = system.workers[0]
-    [handler] = worker.handlers
+    handler = worker.handlers[0]
 
     def weak(*given: Any) -> Any:
         if error := next(bugs, None):
@@ -383,6 +400,7 @@ async def test_a_process_that_stood_still_after_its_note_looks_up(
 def test_a_process_without_the_adapter_does_not_start() -> None:
     workers = [roster.load("catalog"), roster.load("notification_delivery")]
 
-    with pytest.raises(StartError, match=r"notification_delivery needs an adapter for notification\.due"):
+    with pytest.raises(StartError, match=r"notification_delivery needs an adapter for notification\.due, webhook\.due"):
         outside.check(workers, {})
-    outside.check(workers, {"notification.due": Receiver(System([workers[0]]).time)})
+    system = System([workers[0]])
+    outside.check(workers, {NOTIFICATION_DUE: system.outside, WEBHOOK_DUE: system.shop_receiver})

@@ -57,7 +57,7 @@ def note_delivered(state: State, message: Message[NotificationDelivered]) -> Dec
         notification,
         state="delivered",
         code=answer.code,
-        detail=None,
+        detail=answer.detail,
         reference=answer.reference,
         due_at=None,
         ended_at=answer.delivered_at,

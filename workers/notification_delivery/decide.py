@@ -47,6 +47,7 @@ def _event_of(due: NotificationDue, answer: Answer) -> NotificationDelivered | N
             code=answer.code,
             reference=answer.reference,
             delivered_at=answer.at,
+            detail=answer.detail,
         )
     return NotificationFailed(
         notification_id=due.notification_id,
