@@ -145,7 +145,7 @@ async def test_administrators_get_the_alerts_by_mail(kept_demo: KeptDemo) -> Non
     assert page == kept_demo.variables["MAIL"]
     assert f"in this mail box: {page}" in kept_demo.err
     assert mailed["alerts"] > 0
-    assert (mailed["missing"], mailed["mails"]) == (0, len(mails))
+    assert mailed["missing"] == 0 < mailed["mails"] <= len(mails)
     assert {reader for mail in mails for reader in mail["to"]} == {kept_demo.variables["ADMIN"]}
     assert all(mail["subject"] in shown.text for mail in mails)
     assert foreign.status_code == 400
