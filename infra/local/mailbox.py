@@ -97,7 +97,7 @@ def _html_of(mail: Mail) -> str:
 
 
 async def serve(smtp_port: int, page_port: int) -> None:
-    """Serve until the process is told to end."""
+    """Serve until SIGTERM or SIGINT."""
     mailbox = Mailbox()
     smtp = await asyncio.get_running_loop().create_server(
         lambda: SMTP(mailbox, data_size_limit=MAIL_BYTES_MAX, hostname="localhost"), LOOPBACK, smtp_port

@@ -37,7 +37,7 @@ _QUICKLY = {"TRIBUTARY_CLOCK_INTERVAL_S": "1", "TRIBUTARY_DESTINATION_PAUSE_S": 
 
 _PHASE_S, _PHASE_QUICK_S = 7.0, 4.0
 _DEFINED_WITHIN_S = 60.0
-_SETTLED_WITHIN_S = 200.0
+_ALL_ENDED_WITHIN_S = 200.0
 """The third attempt is more than a minute after the first."""
 
 _CUT_EVERY_S = 0.1
@@ -143,7 +143,7 @@ class OutsideFails:
 
     async def check(self, trial: Trial) -> None:
         """Everything that was to be sent is in the receivers' books, and nothing else."""
-        await trial.until(lambda: _is_settled(trial), "everything outside is delivered", _SETTLED_WITHIN_S)
+        await trial.until(lambda: _have_all_ended(trial), "everything outside is delivered", _ALL_ENDED_WITHIN_S)
         sent = await _sent(trial)
         books = self.world.books()
         for kind in (*KINDS, "shop"):
@@ -206,7 +206,7 @@ async def _kill_after(fleet: TrialFleet, member: Member, pause_s: float) -> None
     fleet.send(member, signal.SIGKILL)
 
 
-async def _is_settled(trial: Trial) -> bool:
+async def _have_all_ended(trial: Trial) -> bool:
     """Whether all notices, notifications and deliveries have their end."""
     open_states: dict[str, dict[str, Any]] = {
         NOTICES: {"state": "waiting"},
