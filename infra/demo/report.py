@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -123,6 +123,7 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
         "available_minor": found.available,
         "rewards": len(found.rewards),
         "alerts": sum(found.alerts.values()),
+        "mailed": asdict(outcome.mailed),
         "statuses": dict(found.statuses),
         "refusals": dict(found.refusals),
         "stock_before": outcome.stock_before,
@@ -153,6 +154,7 @@ def show(console: Console, outcome: Outcome, found: Findings) -> None:
     _table(console, "top distributors", tops)
     _table(console, "rewards", ((f"distributor {who}", month, reward) for who, month, reward in found.rewards))
     _table(console, "open alerts", found.alerts.items())
+    _table(console, "alerts mailed to administrators", asdict(outcome.mailed).items())
     _table(console, "dead letters", ((queue, reason, n) for (queue, reason), n in found.dead_letters.items()))
 
 
