@@ -66,6 +66,14 @@ async def test_each_event_of_the_named_types_comes_as_the_shop_may_read_it(hooke
     await hooked.assert_sound()
 
 
+async def test_a_message_that_cannot_be_read_is_dead_lettered_alone(hooked: System) -> None:
+    await hooked.send_bytes("webhook.enable.v1", b"not JSON")
+    await sell(hooked, "1001")
+
+    assert len(hooked.documents("alerting.dead_letters")) == 1
+    assert {each["state"] for each in deliveries(hooked)} == {"delivered"}
+
+
 async def test_without_a_webhook_nothing_is_copied(system: System) -> None:
     await sell(system, "1001")
 

@@ -110,8 +110,8 @@ class WebhookRepository(Repository[State, Consumed]):
             deliveries |= await _for_ticks(tx, [*webhooks], max(ticks))
             missing = {each.webhook_id for each in deliveries.values()} - webhooks.keys()
             webhooks |= await _webhooks.fetch(tx, WEBHOOKS, missing)
-        else:
-            deliveries = await _due(tx, _answered(data), max(message.time for message in messages)) | deliveries
+        elif answered := _answered(data):
+            deliveries = await _due(tx, answered, max(message.time for message in messages)) | deliveries
         return cls(Loaded(webhooks), Loaded(deliveries)).indexed(deliveries, webhooks)
 
     def indexed(self, deliveries: dict[str, WebhookDelivery], webhooks: dict[str, Webhook]) -> Self:
