@@ -1,4 +1,4 @@
-"""Notifications and events for receivers that confirm, are away, never answer, or cannot be asked."""
+"""Notifications and events for receivers that confirm, refuse, never answer, or cannot be asked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def notification_delivery() -> Scenario:
             tuple(map(outgoing, seconds)),
             (outgoing(first, again=1),),
         ),
-        frozenset(["done", "unavailable", "unknown"]),
+        frozenset(["done", "refused", "unknown"]),
         {},
         dead=1,
     )
@@ -38,7 +38,7 @@ def webhook_delivery() -> Scenario:
             tuple(map(outgoing, seconds)),
             (outgoing(first, again=1),),
         ),
-        frozenset(["done", "unavailable", "unknown"]),
+        frozenset(["done", "refused", "unknown"]),
         {},
         dead=1,
     )
