@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from contracts.webhooks.v1 import DefineWebhook, ShopEventCopied, WebhookDelivered, WebhookFailed
+from contracts.webhooks.v1 import DefineWebhook, ShopEventCopied, WebhookDelivered, WebhookDue, WebhookFailed
 from contracts.webhooks.view import Webhook, WebhookDelivery
 from contracts.wire.envelope import derived_id
 from tests.builders import NOW, SHOP
@@ -36,6 +36,21 @@ def delivery_id(event_id: str = "event-1", webhook_id: str = HOOK) -> str:
 def a_delivery(event_id: str = "event-1", webhook_id: str = HOOK, **fields: Any) -> WebhookDelivery:
     given = {"state": "waiting", "created_at": NOW, "due_at": NOW, **fields}
     return WebhookDelivery(delivery_id(event_id, webhook_id), webhook_id, SHOP, event_id, PAID, EVENT, **given)
+
+
+def webhook_due(
+    event_id: str = "event-1", webhook_id: str = HOOK, attempt: int = 1, secrets: tuple[str, ...] = (SECRET,)
+) -> WebhookDue:
+    return WebhookDue(
+        webhook_id=webhook_id,
+        shop_id=SHOP,
+        delivery_id=delivery_id(event_id, webhook_id),
+        attempt=attempt,
+        host="hooks.test",
+        address=URL,
+        secrets=secrets,
+        event=EVENT,
+    )
 
 
 def delivered(event_id: str = "event-1", attempt: int = 1) -> WebhookDelivered:

@@ -19,6 +19,7 @@ class Webhook:
 
     `previous_secret` signs too until `previous_until`. `in_flight` counts its deliveries that are being sent,
     `crossings` how often it was disabled, enabled or removed; `code` and `detail` say why it was disabled.
+    `is_emptied`: it was removed, and nothing waits for it any more.
     """
 
     webhook_id: str
@@ -35,11 +36,13 @@ class Webhook:
     crossings: int = 0
     code: str | None = None
     detail: str | None = None
+    removed_at: datetime | None = None
+    is_emptied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptNote:
-    """One attempt and what became of it."""
+    """One attempt and what became of it; or, with the code `removed`, why there is no other."""
 
     attempt: int
     at: datetime

@@ -25,6 +25,7 @@ from infra.cli.commands import (
     settlement,
     stack,
     trials,
+    webhooks,
     work,
 )
 from infra.terminal.printing import print_line
@@ -100,6 +101,20 @@ _add(
     "tributary alerts silence stocktaking --kind stock_low --until 2026-12-01T08:00:00+08:00 --reason stocktaking",
 )
 _add(warnings, "end-silence", alerts.end_silence, "tributary alerts end-silence stocktaking")
+
+hooks = _group(
+    app, "webhooks", "Where the events of shops are sent, and what became of them.", "tributary webhooks list"
+)
+_add(hooks, "list", webhooks.list_webhooks, "tributary webhooks list --shop shop-367")
+_add(hooks, "attempts", webhooks.attempts, "tributary webhooks attempts 3c1f6a52-4d1e-4c7b --state failed")
+_add(
+    hooks,
+    "redeliver",
+    webhooks.redeliver,
+    "tributary webhooks redeliver 3c1f6a52-4d1e-4c7b 8f0e6a52-53f4-5bb1-9a0e-0c1f7f6f3f11",
+)
+_add(hooks, "enable", webhooks.enable, "tributary webhooks enable 3c1f6a52-4d1e-4c7b")
+_add(hooks, "remove", webhooks.remove, "tributary webhooks remove 3c1f6a52-4d1e-4c7b --by li.na")
 
 rule_sets = _group(
     app,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
@@ -133,6 +133,7 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
         "statements_differing": found.statements.differing,
         "sample_statements": {name: one.statement_id for name, one in found.statements.samples.items()},
         "alerts": sum(found.alerts.values()),
+        "mailed": asdict(outcome.mailed),
         "statuses": dict(found.statuses),
         "refusals": dict(found.refusals),
         "stock_before": outcome.stock_before,
@@ -172,6 +173,7 @@ def show(console: Console, outcome: Outcome, found: Findings) -> None:
         for sentence in (*words.sums(), *words.sentences()):
             console.print(sentence, highlight=False, markup=False)
     _table(console, "open alerts", found.alerts.items())
+    _table(console, "alerts mailed to administrators", asdict(outcome.mailed).items())
     _table(console, "dead letters", ((queue, reason, n) for (queue, reason), n in found.dead_letters.items()))
 
 

@@ -23,6 +23,7 @@ from infra.auditing.audit import Report
 from infra.demo import accounts, settlement
 from infra.demo.accounts import Accounted, Published
 from infra.demo.baskets import baskets
+from infra.demo.mail import ADMINISTRATORS, MailBox, Mailed
 from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
 from infra.demo.shop import Shop
@@ -58,6 +59,7 @@ class Outcome:
     order_phase_s: float
     seconds: float
     stock_before: dict[str, int]
+    mailed: Mailed
     report: Report
     sample_order: str
 
@@ -69,6 +71,7 @@ class Demo:
     settings: Settings
     orders: int
     at_work: AbstractAsyncContextManager[None]
+    mail_box: MailBox
     progress: Progress
 
     async def run(self) -> Outcome:
@@ -78,7 +81,9 @@ class Demo:
         population = populate(bought)
         publications = traffic(bought, population.distributor_of)
         workers = roster.load_all()
-        published = accounts.published(chain.from_iterable(population.waves()), publications, workers)
+        published = accounts.published(
+            (*chain.from_iterable(population.waves()), ADMINISTRATORS), publications, workers
+        )
         topology = topology_of(workers, self.settings)
         self.progress("declaring queues, collections and indexes", 0, 0)
         await process.prepare(self.settings)
@@ -86,6 +91,7 @@ class Demo:
         async with self.at_work, _connected(self.settings) as store:
             world = World(self.settings, store, topology, workers, self.progress)
             async with Shop(self.settings.rabbitmq_url) as shop:
+                await shop.command((ADMINISTRATORS,), on_progress=lambda _: None)
                 await world.load_reference_data(shop, population)
                 before = await world.stock()
                 async with self._tenants(store, publications) as tenants:
@@ -93,6 +99,8 @@ class Demo:
                 await world.close_month(shop)
             published.update(accounts.published(world.closes, (), workers))
             accounted = await world.until_accounted(published)
+            self.progress("waiting for the e-mails to administrators", 0, 0)
+            mailed = await self.mail_box.mailed(store)
             self.progress("verifying", 0, 0)
             report = await verify_live(store, workers, RealTime())
             sample = await world.sample_order()
@@ -103,6 +111,7 @@ class Demo:
             order_phase_s=order_phase_s,
             seconds=time.monotonic() - started,
             stock_before=before,
+            mailed=mailed,
             report=report,
             sample_order=sample,
         )

@@ -14,13 +14,14 @@ import json
 import os
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.front import Front, an_email, serving
+from tests.api.front import Front, an_email, serving, unique
 from tests.api.test_operations import a_letter
 from tests.api.world import World, a_statement, a_world
 from tests.connected.running import Site
@@ -83,11 +84,25 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
 
     market, period, _, currency = (await a_statement(world.front, world.seller, world.market)).split("/")
     proposed = await made("/api/settlement-terms", terms={"market": world.market})
+    route_id = unique("route")
+    route = {"channel": {"kind": "email", "to": ["warehouse@example.com"]}}
+    defined = await admin.put(f"/api/notification-routes/{route_id}", json=route)
+    assert defined.status_code == 200, defined.text
+    silence = {
+        "silence_id": unique("silence"),
+        "kinds": ["stock_low"],
+        "until": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+        "reason": "Stocktaking.",
+    }
+    webhook = {"url": "https://127.0.0.1/orders", "types": ["order.paid.v1"], "shop_id": world.shop_id}
     return {
         "market": market,
         "period": period,
         "currency": currency,
         "terms_version": proposed["terms_version"],
+        "route_id": route_id,
+        "silence_id": (await made("/api/silences", **silence))["silence_id"],
+        "webhook_id": (await made("/api/webhooks", **webhook))["webhook_id"],
         "shop_id": world.shop_id,
         "order_id": (await world.paid(shop))["order_id"],
         "product_id": world.product_id,

@@ -21,7 +21,7 @@ Request = NotificationDue | WebhookDue
 ROBOT = "robot"
 """This route cannot be asked; its reader recognises a repeat by its key."""
 
-OUTCOMES: dict[str, Outcome] = {"away": "unavailable", "silent": "unknown"}
+OUTCOMES: dict[str, Outcome] = {"gone": "refused", "silent": "unknown"}
 """The answers of single routes; the others answer `done`. A silent one receives, and never confirms."""
 
 

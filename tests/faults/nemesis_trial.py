@@ -102,6 +102,9 @@ class Trial:
     observations: list[str] = field(default_factory=list)
     unmet: list[str] = field(default_factory=list)
     healed_at: float = 0.0
+    resources: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+    """What a fault opened; closed with the trial."""
+
     _store: MongoStore | None = None
     _fleet: TrialFleet | None = None
     _shops: Shops | None = None
@@ -203,6 +206,7 @@ class Trial:
             if tending is not None:
                 await tending
             await asyncio.to_thread(self._fleet.stop)
+            await self.resources.aclose()
             self.report("disconnecting")
             await self._shops.close()
             self._store.close()

@@ -1,6 +1,6 @@
 """The chat robots of DingTalk, Feishu, WeCom and Slack, as their documents describe them.
 
-They answer 200 with a code in the body, check signatures and keywords, and take 20 messages in a minute.
+They answer 200 with a code in the body, check signatures and keywords, and take 20 messages, as in a minute.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ class Robots:
     secret: str
     keyword: str | None = None
     overloaded: bool = False
+    messages_max: int = MESSAGES_MAX
     texts: dict[str, list[str]] = field(default_factory=dict)
 
     def app(self) -> Starlette:
@@ -88,7 +89,7 @@ class Robots:
 
     def _take(self, robot: str, text: str) -> bool:
         texts = self.texts.setdefault(robot, [])
-        if self.overloaded or len(texts) >= MESSAGES_MAX:
+        if self.overloaded or len(texts) >= self.messages_max:
             return False
         texts.append(text)
         return True

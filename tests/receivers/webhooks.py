@@ -15,13 +15,16 @@ from starlette.routing import Route
 
 @dataclass
 class WebhookReceiver:
-    """Answers with `status` and `headers` after `pause_s`; keeps each verified message, and counts the others."""
+    """Answers with `status` and `headers` after `pause_s`; keeps each verified message, and counts the others. `taken`
+    are the ids of those that it answered with 2xx, also if the sender no longer waited.
+    """
 
     secret: str
     status: int = 204
     headers: dict[str, str] = field(default_factory=dict)
     pause_s: float = 0.0
     ids: list[str] = field(default_factory=list)
+    taken: list[str] = field(default_factory=list)
     messages: list[Any] = field(default_factory=list)
     hosts: list[str] = field(default_factory=list)
     encodings: list[str] = field(default_factory=list)
@@ -40,5 +43,8 @@ class WebhookReceiver:
         self.hosts.append(request.headers["host"])
         self.encodings.append(request.headers["accept-encoding"])
         self.messages.append(message)
+        status, headers = self.status, self.headers
         await asyncio.sleep(self.pause_s)
-        return Response(status_code=self.status, headers=self.headers)
+        if 200 <= status < 300:
+            self.taken.append(request.headers["webhook-id"])
+        return Response(status_code=status, headers=headers)

@@ -17,6 +17,7 @@ from contracts.orders.view import GivenBack, Line
 from contracts.plans.reversal import left_of
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS, StockItem
+from contracts.webhooks.v1 import ShopEventCopied
 from contracts.wire.envelope import SHOP_EVENTS_EXCHANGE, Emission, Message, emit
 from infra.ports.messaging import REPLY_TO_HEADER, Delivery, Outgoing, Sender
 from infra.ports.store import Document, Transaction
@@ -43,6 +44,16 @@ class AcknowledgesFirst(BatchLoop):
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         await self._inbox.acknowledge(deliveries)
         await super().handle(deliveries, works)
+
+
+class LosesCopies(BatchLoop):
+    """Acknowledges copies for webhooks that come together without keeping them."""
+
+    async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
+        if len(works) > 1 and all(work.item.type == ShopEventCopied.message_type for work in works):
+            await self._inbox.acknowledge(deliveries)
+        else:
+            await super().handle(deliveries, works)
 
 
 class PublishesFirst(BatchLoop):
@@ -337,6 +348,7 @@ class Bug:
 
 BUGS: dict[str, Bug] = {
     "acknowledges before the commit": Bug(Variant(loop=AcknowledgesFirst)),
+    "acknowledges copies that it does not keep": Bug(Variant(loop=LosesCopies)),
     "publishes before the commit": Bug(Variant(loop=PublishesFirst)),
     "does not look into the journal": Bug(Variant(loop=ForgetsWhatItHandled)),
     "does not publish again from the journal": Bug(Variant(loop=NeverPublishesAgain)),

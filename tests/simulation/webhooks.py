@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator
 
 from pydantic_core import from_json
 
-from contracts.webhooks.v1 import EnableWebhook, RemoveWebhook, RotateWebhookSecret, ShopEventCopied
+from contracts.webhooks.v1 import EnableWebhook, RemoveWebhook, RotateWebhookSecret, ShopEventCopied, WebhookDue
 from contracts.webhooks.view import DELIVERIES, WEBHOOKS
 from contracts.wire.envelope import EVENTS_EXCHANGE, PAYLOADS
-from infra.ports.store import Document
+from infra.ports.store import JOURNALS, Document
 from tests.simulation.broker import Publication, SimulatedBroker
-from tests.simulation.outside import SimulatedOutside, name_of
+from tests.simulation.outside import SimulatedOutside, name_of, outcomes_in
 from tests.simulation.store import SimulatedStore
 from tests.simulation.traffic import Traffic
 from tests.simulation.world import SHOPS, TRAFFIC_S
 from tests.webhook_builders import NEXT_SECRET, define
+
+_JOURNAL = JOURNALS + "shop_webhooks"
 
 TYPES = ("order.accepted.v1", "order.paid.v1", "order.cancelled.v1")
 
@@ -47,18 +49,33 @@ def with_webhooks(store: SimulatedStore) -> frozenset[str]:
 def hooked(
     store: SimulatedStore, broker: SimulatedBroker, outside: SimulatedOutside, emitted: Iterable[Document]
 ) -> Iterator[str]:
-    """A copy is the event of its shop's order as that may read it. Each delivery ends, if its webhook is enabled."""
+    """A copy is the event of its shop's order as that may read it, and is handled. Only events of deliveries arrive."""
     recorded = {item["id"]: from_json(item["body"]) for item in emitted if item["type"].startswith("order.")}
+    handled = outcomes_in(store.tables[_JOURNAL])
+    deliveries = store.tables[DELIVERIES]
     for outgoing in broker.published:
         if (outgoing.exchange, outgoing.routing_key) == (EVENTS_EXCHANGE, ShopEventCopied.message_type):
             for event in Publication(outgoing).events:
                 yield from _checked(event["data"], recorded)
-    arrived = {name_of(each.request) for each in outside.arrivals}
-    enabled = {key for key, each in store.tables[WEBHOOKS].items() if each["state"] == "enabled"}
-    for key, delivery in store.tables[DELIVERIES].items():
-        is_over = delivery["state"] == "failed" or (delivery["state"] == "delivered" and key in arrived)
-        if not is_over and delivery["webhook_id"] in enabled:
+                if event["id"] not in handled:
+                    yield f"{event['data']['event_id']} was copied for a webhook, but the copy was never handled"
+    arrived = {name_of(each.request): each.request for each in outside.arrivals if isinstance(each.request, WebhookDue)}
+    for key, request in arrived.items():
+        if key not in deliveries or deliveries[key]["event"] != request.event:
+            yield f"webhook delivery {key} arrived as {request.event}, due is {deliveries.get(key)}"
+    webhooks = store.tables[WEBHOOKS]
+    for key, delivery in deliveries.items():
+        if not _has_ended(delivery, is_arrived=key in arrived, webhook=webhooks[delivery["webhook_id"]]):
             yield f"webhook delivery {key} is {delivery['state']}: {delivery}"
+
+
+def _has_ended(delivery: Document, *, is_arrived: bool, webhook: Document) -> bool:
+    """It is delivered and arrived, or failed for a reason, or waits for a person to enable its webhook."""
+    if delivery["state"] == "failed":
+        return bool(delivery["notes"]) and delivery["notes"][-1]["outcome"] != "done"
+    if delivery["state"] == "delivered":
+        return is_arrived
+    return bool(delivery["state"] == "waiting" and webhook["state"] == "disabled")
 
 
 def _checked(copy: Document, recorded: dict[str, Document]) -> Iterator[str]:

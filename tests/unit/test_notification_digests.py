@@ -202,6 +202,20 @@ class TestSilence:
         group = decision.state.groups[GROUP]
         assert (group.repeat_at, group.escalate_at) == (until + timedelta(hours=4), until + timedelta(minutes=30))
 
+    def test_what_it_held_back_and_what_waits_are_two_messages(self) -> None:
+        until = NOW + timedelta(minutes=5)
+        held = send(as_read(fold(state_with(), raised()).state, a_silence(until))).state
+        later = fold(held, raised("stock/2", at=until)).state
+
+        decision = send(as_read(later), until + timedelta(minutes=1))
+
+        first, second = dues(decision)
+        assert first.notification_id != second.notification_id
+        assert {item.alert for due in (first, second) for item in due.items} == {ALERT, "stock/2"}
+        for notice in decision.state.notices.values():
+            sent_with = decision.state.notifications[notice.notification_id or ""]
+            assert notice.item in sent_with.items
+
     def test_repeats_wait_for_its_end(self) -> None:
         at = WAITED + timedelta(hours=4)
         state = sent_and_read(waiting(raised()), a_silence(at + timedelta(minutes=7)))

@@ -16,12 +16,10 @@ from contracts.wire.answer import Answer
 from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE
 from infra.ports.messaging import Outgoing
 from infra.ports.store import ATTEMPTS, Document, StoreUnavailable
-from infra.processes import outside
-from infra.processes.start import StartError
 from infra.runtime import roster
 from infra.settings import Settings
 from tests.builders import message
-from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE, Receiver, due
+from tests.receiver import Receiver, due
 from tests.workflow.system import System
 
 NOTES = f"{ATTEMPTS}notification_delivery"
@@ -395,12 +393,3 @@ async def test_a_process_that_stood_still_after_its_note_looks_up(
     await system.run_until_idle()
 
     assert (system.outside.looked_up, system.outside.arrivals) == (["notification-1"], ["notification-1"])
-
-
-def test_a_process_without_the_adapter_does_not_start() -> None:
-    workers = [roster.load("catalog"), roster.load("notification_delivery")]
-
-    with pytest.raises(StartError, match=r"notification_delivery needs an adapter for notification\.due, webhook\.due"):
-        outside.check(workers, {})
-    system = System([workers[0]])
-    outside.check(workers, {NOTIFICATION_DUE: system.outside, WEBHOOK_DUE: system.shop_receiver})

@@ -27,12 +27,10 @@ from contracts.webhooks.view import AttemptNote, Webhook, WebhookDelivery
 from contracts.wire.decision import Decision
 from tests.builders import NOW, SHOP, message, tick
 from tests.webhook_builders import (
-    EVENT,
     HOOK,
     NEXT_SECRET,
     PAID,
     SECRET,
-    URL,
     a_delivery,
     a_webhook,
     copied,
@@ -40,11 +38,14 @@ from tests.webhook_builders import (
     delivered,
     delivery_id,
     failed,
+    webhook_due,
 )
 from workers.shop_webhooks import decide
 from workers.shop_webhooks.deliveries import note_delivered, note_failed, send_waiting, take_copy
 from workers.shop_webhooks.model import (
+    EMPTIED_AFTER,
     IN_FLIGHT_MAX,
+    NOTES_MAX,
     PREVIOUS_SECRET_FOR,
     RETRY_DELAYS_S,
     UNANSWERED_AFTER,
@@ -60,16 +61,7 @@ def hooks(*webhooks: Webhook, deliveries: Sequence[WebhookDelivery] = ()) -> Sta
 
 
 def due(event_id: str = "event-1", attempt: int = 1, secrets: tuple[str, ...] = (SECRET,)) -> WebhookDue:
-    return WebhookDue(
-        webhook_id=HOOK,
-        shop_id=SHOP,
-        delivery_id=delivery_id(event_id),
-        attempt=attempt,
-        host="hooks.test",
-        address=URL,
-        secrets=secrets,
-        event=EVENT,
-    )
+    return webhook_due(event_id, attempt=attempt, secrets=secrets)
 
 
 def sending(event_id: str = "event-1", attempts: int = 1, **fields: Any) -> WebhookDelivery:
@@ -128,7 +120,7 @@ class TestCommands:
         event = WebhookRemoved(webhook_id=HOOK, shop_id=SHOP, crossing=1, by="li.na")
 
         assert decide.remove(hooks(a_webhook()), message(RemoveWebhook(**OWN))) == Decision(
-            hooks(a_webhook(state="removed", crossings=1)), (event,), "removed"
+            hooks(a_webhook(state="removed", crossings=1, removed_at=NOW)), (event,), "removed"
         )
 
     def test_both_secrets_sign_for_a_day_after_a_rotation(self) -> None:
@@ -292,12 +284,16 @@ class TestAnswers:
         second = note_failed(decision.state, message(failed("event-2", **gone)))
         assert (second.publish, second.state.webhooks[HOOK].in_flight) == ((), 0)
 
-    def test_a_failure_of_a_removed_webhook_is_final(self) -> None:
-        state = hooks(a_webhook(state="removed", in_flight=1), deliveries=[sending()])
+    def test_only_the_newest_attempts_are_kept(self) -> None:
+        notes = tuple(AttemptNote(number, NOW, "unavailable", "away", "503.") for number in range(1, NOTES_MAX + 1))
+        state = hooks(a_webhook(in_flight=1), deliveries=[sending(attempts=NOTES_MAX + 1, notes=notes)])
 
-        decision = note_failed(state, message(failed()))
-
-        assert (decision.outcome, decision.state.deliveries[delivery_id()].due_at) == ("failed", None)
+        for decision in (
+            note_failed(state, message(failed(attempt=NOTES_MAX + 1))),
+            note_delivered(state, message(delivered(attempt=NOTES_MAX + 1))),
+        ):
+            kept = decision.state.deliveries[delivery_id()].notes
+            assert [note.attempt for note in kept] == list(range(2, NOTES_MAX + 2))
 
     @pytest.mark.parametrize(
         "known", [None, a_delivery(state="delivered"), a_delivery(attempts=1), sending(attempts=2)]
@@ -350,3 +346,54 @@ class TestTicks:
         )
         again = send_waiting(after, message(tick(at + timedelta(seconds=5))))
         assert again.publish == (due(attempt=2),)
+
+    def test_what_waits_for_a_removed_webhook_has_failed_because_of_it(self) -> None:
+        removed = a_webhook(state="removed", removed_at=NOW, in_flight=1)
+        later = a_delivery("event-2", attempts=3, due_at=NOW + timedelta(days=1))
+        under_way = sending("event-3")
+        done = a_delivery("event-4", state="delivered", due_at=None)
+        state = hooks(removed, deliveries=[a_delivery(), later, under_way, done])
+
+        decision = send_waiting(state, message(tick(NOW)))
+
+        note = AttemptNote(0, NOW, "refused", "removed", "The webhook was removed.")
+        over: dict[str, Any] = {"state": "failed", "due_at": None, "ended_at": NOW}
+        assert decision == Decision(
+            hooks(
+                removed,
+                deliveries=[
+                    a_delivery(**over, notes=(note,)),
+                    a_delivery("event-2", attempts=3, **over, notes=(replace(note, attempt=3),)),
+                    under_way,
+                    done,
+                ],
+            ),
+            outcome="nothing_due",
+        )
+
+    def test_an_attempt_that_fails_after_the_removal_ends_with_the_next_tick(self) -> None:
+        state = hooks(a_webhook(state="removed", removed_at=NOW, in_flight=1), deliveries=[sending()])
+
+        failure = note_failed(state, message(failed()))
+        decision = send_waiting(failure.state, message(tick(NOW)))
+
+        ended = decision.state.deliveries[delivery_id()]
+        assert (ended.state, [note.code for note in ended.notes]) == ("failed", ["receiver_unavailable", "removed"])
+
+    @pytest.mark.parametrize(
+        ("since", "in_flight", "left", "is_emptied"),
+        [
+            (EMPTIED_AFTER, 0, [], True),
+            (EMPTIED_AFTER - timedelta(seconds=1), 0, [], False),
+            (EMPTIED_AFTER, 1, [], False),
+            (EMPTIED_AFTER, 0, [a_delivery()], False),
+        ],
+    )
+    def test_a_day_after_its_removal_a_webhook_for_which_nothing_waits_is_emptied(
+        self, since: timedelta, in_flight: int, left: list[WebhookDelivery], is_emptied: bool
+    ) -> None:
+        removed = a_webhook(state="removed", removed_at=NOW - since, in_flight=in_flight)
+
+        decision = send_waiting(hooks(removed, deliveries=left), message(tick(NOW)))
+
+        assert decision.state.webhooks[HOOK].is_emptied == is_emptied

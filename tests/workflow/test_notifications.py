@@ -12,6 +12,7 @@ from contracts.alert_routing.v1 import AcknowledgeAlert, DefineRoute, EndSilence
 from contracts.notifications.view import NOTICES, NOTIFICATIONS, ROUTES
 from contracts.wire.envelope import Payload
 from infra.processes import clock
+from infra.runtime import roster
 from tests.builders import NOW, TEA
 from tests.notices import a_route, a_silence, delivered, failed, raised, resolved
 from tests.stock_builders import receive
@@ -22,10 +23,10 @@ LOW_PRODUCTS = 300
 
 
 class Notifying(System):
-    """All workers; the channel answers only what a test lets it answer."""
+    """All workers but the one that sends; the channel answers only what a test lets it answer."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__([each for each in roster.load_all() if not each.performs])
         self.answered = 0
 
     async def after(self, *payloads: Payload, **duration: float) -> list[dict[str, Any]]:

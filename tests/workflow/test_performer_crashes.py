@@ -55,7 +55,7 @@ def restart(system: System, effects: Any, book: Book, *, one_by_one: bool) -> No
     system.broker.redeliver()
     worker = system.workers[0]
     settings = system.settings.model_copy(update={"batch_events_max": 1}) if one_by_one else system.settings
-    [handler] = worker.handlers
+    handler = worker.handlers[0]
     ports = Ports(
         CountedStore(system.store, effects),
         CountedPublisher(system.broker, effects),

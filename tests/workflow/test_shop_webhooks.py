@@ -14,6 +14,7 @@ from infra.ports.store import Document
 from tests.builders import NOW, SHOP, place
 from tests.webhook_builders import HOOK, define
 from tests.workflow.system import System
+from workers.shop_webhooks import repository
 from workers.shop_webhooks.model import IN_FLIGHT_MAX, RETRY_DELAYS_S
 
 OWN: dict[str, Any] = {"webhook_id": HOOK, "shop_id": SHOP, "by": "li.na"}
@@ -40,7 +41,7 @@ async def tick(system: System, seconds: int) -> None:
 
 
 async def after_pauses(system: System, seconds: int) -> None:
-    """After so many seconds, and after the pauses of a destination that did not answer."""
+    """After the given number of seconds, and after the pauses of a destination that did not answer."""
     for pause in (seconds, 40, 40, 40):
         await tick(system, pause)
 
@@ -63,6 +64,14 @@ async def test_each_event_of_the_named_types_comes_as_the_shop_may_read_it(hooke
         assert len(event["data"]["upline"]) == 1
     assert {each["state"] for each in deliveries(hooked)} == {"delivered"}
     await hooked.assert_sound()
+
+
+async def test_a_message_that_cannot_be_read_is_dead_lettered_alone(hooked: System) -> None:
+    await hooked.send_bytes("webhook.enable.v1", b"not JSON")
+    await sell(hooked, "1001")
+
+    assert len(hooked.documents("alerting.dead_letters")) == 1
+    assert {each["state"] for each in deliveries(hooked)} == {"delivered"}
 
 
 async def test_without_a_webhook_nothing_is_copied(system: System) -> None:
@@ -137,6 +146,35 @@ async def test_a_removed_webhook_gets_nothing(hooked: System) -> None:
     assert deliveries(hooked) == []
 
 
+async def test_what_waits_when_a_webhook_is_removed_ends(hooked: System) -> None:
+    hooked.shop_receiver.answers[HOOK] = AWAY
+    await sell(hooked, "1001")
+    await hooked.publish(RemoveWebhook(**OWN))
+    await hooked.run_until_idle()
+    await tick(hooked, 1)
+
+    assert {(each["state"], each["notes"][-1]["code"]) for each in deliveries(hooked)} == {("failed", "removed")}
+    await tick(hooked, 2 * 86_400)
+    [webhook] = hooked.documents("shop_webhooks.webhooks")
+    assert (webhook["is_emptied"], webhook["is_emptying"]) == (True, False)
+    await hooked.assert_sound()
+
+
+async def test_ticks_reach_every_webhook_however_many_there_are(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "DUE_MAX", 2)
+    hooks = [f"hook-{number}" for number in range(4)]
+    await system.publish(*(define(hook, types=("order.accepted.v1",)) for hook in hooks))
+    await system.run_until_idle()
+    system.shop_receiver.answers |= dict.fromkeys(hooks, AWAY)
+    await sell(system, "1001")
+    system.shop_receiver.answers.clear()
+    await after_pauses(system, 10)
+
+    assert {each["state"] for each in deliveries(system)} == {"delivered"}
+
+
 async def test_lost_deliveries_and_wrong_counts_are_detected(hooked: System) -> None:
     await sell(hooked, "1001")
     table = hooked.store.table("shop_webhooks.deliveries")
@@ -149,7 +187,7 @@ async def test_lost_deliveries_and_wrong_counts_are_detected(hooked: System) -> 
     assert breaches == {("I11", f"shop-event/{lost['event_id']}"), ("I11", f"webhook/{HOOK}")}
 
 
-async def test_a_delivery_that_nobody_sends_is_detected(hooked: System) -> None:
+async def test_a_delivery_that_no_one_sends_is_detected(hooked: System) -> None:
     hooked.shop_receiver.answers[HOOK] = AWAY
     await sell(hooked, "1001")
     hooked.time.advance_to(NOW + timedelta(hours=1))

@@ -204,9 +204,11 @@ def _send(state: State, digests: Sequence[Digest], at: datetime, tick: str) -> t
     batches = [[digest] for digest in digests] if len(digests) <= left else [list(digests)]
     state = state.with_route(spend(route, len(batches), at))
     sent = []
-    for batch in batches:
+    for number, batch in enumerate(batches):
         thread = state.groups[batch[0].group_id].thread if len(batch) == 1 else route.route_id
-        notification = _notification(route, batch, thread, at, tick)
+        # A group may have two digests of the same reason: of what waits, and of what a silence has held back.
+        notification_id = derived_id("notification", tick, route.route_id, number)
+        notification = _notification(notification_id, route, batch, thread, at)
         state = state.with_notification(notification)
         for digest in batch:
             state = _mark(state, digest, notification.notification_id, at)
@@ -214,17 +216,18 @@ def _send(state: State, digests: Sequence[Digest], at: datetime, tick: str) -> t
     return state, sent
 
 
-def _notification(route: Route, batch: Sequence[Digest], thread: str, at: datetime, tick: str) -> Notification:
+def _notification(
+    notification_id: str, route: Route, batch: Sequence[Digest], thread: str, at: datetime
+) -> Notification:
     notices = {notice.notice_id: notice for digest in batch for notice in digest.notices}
     by_urgency = sorted(
         notices.values(),
         key=lambda notice: (-SEVERITIES.index(notice.item.severity), notice.item.since, notice.notice_id),
     )
     items = tuple(notice.item for notice in by_urgency[:ITEMS_MAX])
-    group_id = batch[0].group_id if len(batch) == 1 else ""
     reason = min((digest.reason for digest in batch), key=_REASONS.index)
     return Notification(
-        derived_id("notification", tick, route.route_id, group_id, reason),
+        notification_id,
         route.route_id,
         reason,
         "sending",

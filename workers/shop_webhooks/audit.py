@@ -33,7 +33,8 @@ async def audit(read: Read, report: Report) -> None:
         webhook = to_webhook(document)
         about, count = f"webhook/{webhook.webhook_id}", sending[webhook.webhook_id]
         report.require(webhook.in_flight == count, "I11", about, f"counts {webhook.in_flight} in flight, {count} are")
-        is_late = webhook.state == "enabled" and not webhook.in_flight and webhook.webhook_id in late
+        is_idle = webhook.is_emptied or (webhook.state == "enabled" and not webhook.in_flight)
+        is_late = is_idle and webhook.webhook_id in late
         report.require(not is_late, "I11", about, f"is not sent {late.get(webhook.webhook_id)}, which is due")
     await _audit_copies(read, report)
 

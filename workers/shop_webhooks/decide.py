@@ -65,11 +65,11 @@ def define(state: State, message: Message[DefineWebhook]) -> Decision[State]:
 
 
 def remove(state: State, message: Message[RemoveWebhook]) -> Decision[State]:
-    """Nothing more is sent there. An attempt under way still ends."""
+    """Nothing more is sent there. An attempt under way still ends, and the ticks end what waits."""
     webhook = _known(state, message.data)
     if webhook is None:
         return _refuse_unknown(state, message.data)
-    removed = replace(webhook, state="removed", crossings=webhook.crossings + 1)
+    removed = replace(webhook, state="removed", crossings=webhook.crossings + 1, removed_at=message.bounded_time)
     event = WebhookRemoved(
         webhook_id=webhook.webhook_id, shop_id=webhook.shop_id, crossing=removed.crossings, by=message.data.by
     )

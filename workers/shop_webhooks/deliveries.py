@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from contracts.clock.v1 import ClockTicked
 from contracts.webhooks.v1 import ShopEventCopied, WebhookDelivered, WebhookDisabled, WebhookFailed
 from contracts.webhooks.view import AttemptNote, Webhook, WebhookDelivery
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message, derived_id
-from workers.shop_webhooks.model import State, after_failure
+from workers.shop_webhooks.model import EMPTIED_AFTER, State, after_failure, ended
 from workers.shop_webhooks.sending import send_due
 
 _GONE = "gone"
@@ -51,10 +52,7 @@ def note_delivered(state: State, message: Message[WebhookDelivered]) -> Decision
         return Decision(state, outcome="outdated")
     was_sending = delivery.state == "sending"
     note = AttemptNote(answer.attempt, answer.delivered_at, "done", answer.code, answer.detail)
-    delivered = replace(
-        delivery, state="delivered", due_at=None, ended_at=answer.delivered_at, notes=(*delivery.notes, note)
-    )
-    after = state.with_delivery(delivered)
+    after = state.with_delivery(ended(delivery, "delivered", note))
     if was_sending:
         after = after.with_webhook(_with_room(state.webhooks[delivery.webhook_id]))
     after, due = send_due(after, message.time)
@@ -72,22 +70,35 @@ def note_failed(state: State, message: Message[WebhookFailed]) -> Decision[State
     if answer.outcome == "refused" and answer.code == _GONE:
         return _disable(state, webhook, delivery, note)
     failed = after_failure(delivery, note, answer.retry_after_s)
-    if webhook.state == "removed":
-        failed = replace(failed, state="failed", due_at=None, ended_at=note.at)
     after, due = send_due(state.with_delivery(failed).with_webhook(webhook), message.time)
     return Decision(after, due, failed.state)
 
 
 def send_waiting(state: State, message: Message[ClockTicked]) -> Decision[State]:
-    """Send what is due. An attempt that was never answered has failed by then."""
+    """Send what is due, and end what waits for a removed webhook. An attempt never answered has failed by then."""
     now = message.data.at
     for delivery in state.deliveries.values():
         if delivery.state == "sending" and delivery.due_at is not None and delivery.due_at <= now:
             note = AttemptNote(delivery.attempts, now, "unknown", "unanswered", "The attempt has no outcome.")
             webhook = _with_room(state.webhooks[delivery.webhook_id])
             state = state.with_delivery(after_failure(delivery, note, None)).with_webhook(webhook)
-    after, due = send_due(state, now)
+    after, due = send_due(_end_removed(state, now), now)
     return Decision(after, due, "sent" if due else "nothing_due")
+
+
+def _end_removed(state: State, now: datetime) -> State:
+    """What waits for a removed webhook has failed. A webhook without any deliveries a day later is emptied."""
+    removed = [webhook for webhook in state.webhooks.values() if webhook.state == "removed" and webhook.removed_at]
+    ids = {webhook.webhook_id for webhook in removed}
+    left = [delivery for delivery in state.deliveries.values() if delivery.webhook_id in ids]
+    for delivery in left:
+        if delivery.state == "waiting":
+            note = AttemptNote(delivery.attempts, now, "refused", "removed", "The webhook was removed.")
+            state = state.with_delivery(ended(delivery, "failed", note))
+    for webhook in [] if left else removed:
+        if not webhook.in_flight and webhook.removed_at and webhook.removed_at + EMPTIED_AFTER <= now:
+            state = state.with_webhook(replace(webhook, is_emptied=True))
+    return state
 
 
 def _with_room(webhook: Webhook) -> Webhook:
@@ -95,7 +106,7 @@ def _with_room(webhook: Webhook) -> Webhook:
 
 
 def _disable(state: State, webhook: Webhook, delivery: WebhookDelivery, note: AttemptNote) -> Decision[State]:
-    failed = replace(delivery, state="failed", due_at=None, ended_at=note.at, notes=(*delivery.notes, note))
+    failed = ended(delivery, "failed", note)
     if webhook.state != "enabled":
         return Decision(state.with_delivery(failed).with_webhook(webhook), outcome="failed")
     disabled = replace(webhook, state="disabled", crossings=webhook.crossings + 1, code=note.code, detail=note.detail)

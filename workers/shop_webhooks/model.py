@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Literal, Self
 
 from contracts.webhooks.view import AttemptNote, Webhook, WebhookDelivery
 
@@ -20,6 +20,14 @@ UNANSWERED_AFTER = timedelta(hours=1)
 
 PREVIOUS_SECRET_FOR = timedelta(days=1)
 """How long the secret before signs too, after a rotation."""
+
+EMPTIED_AFTER = timedelta(days=1)
+"""How long after its removal what waits for a webhook is looked for: a copy may be kept by a transaction that began
+before, and clocks of our machines differ.
+"""
+
+NOTES_MAX = 50
+"""The newest attempts of a delivery that are kept: seven series of retries. Redelivery by hand has no limit."""
 
 WEBHOOKS_MAX = 10
 """Of one shop: each event of its orders is stored and sent for each of them."""
@@ -51,17 +59,26 @@ def begun(delivery: WebhookDelivery, now: datetime) -> WebhookDelivery:
     return replace(delivery, state="sending", attempts=delivery.attempts + 1, due_at=now + UNANSWERED_AFTER)
 
 
+def ended(delivery: WebhookDelivery, state: Literal["delivered", "failed"], note: AttemptNote) -> WebhookDelivery:
+    """The delivery once nothing more is tried."""
+    return replace(noted(delivery, note), state=state, due_at=None, ended_at=note.at)
+
+
+def noted(delivery: WebhookDelivery, note: AttemptNote) -> WebhookDelivery:
+    """The delivery with one more note, of the newest ones."""
+    return replace(delivery, notes=(*delivery.notes, note)[-NOTES_MAX:])
+
+
 def after_failure(delivery: WebhookDelivery, note: AttemptNote, retry_after_s: int | None) -> WebhookDelivery:
     """The delivery after a failed attempt: it waits for the next one, at least as long as the receiver asked, or has
     failed for good. An attempt that was not even made, because its destination is paused, takes no place.
     """
-    noted = replace(delivery, notes=(*delivery.notes, note))
     if note.code == "paused":
         pause = timedelta(seconds=retry_after_s or RETRY_DELAYS_S[0])
         before = delivery.attempts_before + 1
         return replace(delivery, state="waiting", due_at=note.at + pause, attempts_before=before)
     made = delivery.attempts - delivery.attempts_before
     if made > len(RETRY_DELAYS_S):
-        return replace(noted, state="failed", due_at=None, ended_at=note.at)
+        return ended(delivery, "failed", note)
     pause = timedelta(seconds=max(RETRY_DELAYS_S[made - 1], retry_after_s or 0))
-    return replace(noted, state="waiting", due_at=note.at + pause)
+    return replace(noted(delivery, note), state="waiting", due_at=note.at + pause)

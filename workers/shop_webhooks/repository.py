@@ -39,14 +39,18 @@ DUE_MAX, DUE_BYTES_MAX = 200, 8 * 2**20
 """Deliveries that one message sends or a batch looks at; the next takes the rest."""
 
 KEPT_FOR_S = 30 * 86_400
-"""How long a delivery is kept after it ended."""
+"""How long a delivery is kept after it ended: a shop compares its month with ours, and redelivers what failed."""
 
 
-def _room(webhook: Webhook) -> Document:
-    return {"has_room": webhook.state == "enabled" and webhook.in_flight < IN_FLIGHT_MAX}
+def _of_ticks(webhook: Webhook) -> Document:
+    """What ticks do for it."""
+    return {
+        "has_room": webhook.state == "enabled" and webhook.in_flight < IN_FLIGHT_MAX,
+        "is_emptying": webhook.state == "removed" and not webhook.is_emptied,
+    }
 
 
-_webhooks = Codec(Webhook, key="webhook_id", derived=_room)
+_webhooks = Codec(Webhook, key="webhook_id", derived=_of_ticks)
 _deliveries = Codec(WebhookDelivery, key="delivery_id")
 to_webhook = _webhooks.to_entity
 to_delivery = _deliveries.to_entity
@@ -61,6 +65,7 @@ class WebhookRepository(Repository[State, Consumed]):
                 Index((("shop_id", 1), ("_id", 1)), "the webhooks of a shop"),
                 Index((("state", 1), ("shop_id", 1)), "the shops that have an enabled one"),
                 Index((("has_room", 1), ("_id", 1)), "those that may be sent to"),
+                Index((("is_emptying", 1), ("_id", 1)), "those removed for which something may wait"),
             ),
         ),
         Collection(
@@ -100,14 +105,14 @@ class WebhookRepository(Repository[State, Consumed]):
             webhooks |= _webhooks.by_key(await tx.find(WEBHOOKS, {"shop_id": {"$in": sorted(shops)}}))
         deliveries: dict[str, WebhookDelivery] = _deliveries.by_key(found["deliveries"])
         if ticks:
-            unanswered = await _some(tx, {"state": "sending", "due_at": {"$lte": max(ticks)}})
-            rooms, _ = await tx.find_some(WEBHOOKS, {"has_room": True}, limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
-            webhooks |= _webhooks.by_key(rooms)
-            missing = {each.webhook_id for each in unanswered.values()} - webhooks.keys()
+            removed, _ = await tx.find_some(WEBHOOKS, {"is_emptying": True}, limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
+            webhooks |= _webhooks.by_key(removed)
+            deliveries |= await _for_ticks(tx, [*webhooks], max(ticks))
+            missing = {each.webhook_id for each in deliveries.values()} - webhooks.keys()
             webhooks |= await _webhooks.fetch(tx, WEBHOOKS, missing)
-            deliveries = unanswered | deliveries
-        waiting = await _waiting(tx, messages, [*webhooks] if ticks else _answered(data), max(ticks, default=None))
-        return cls(Loaded(webhooks), Loaded(waiting | deliveries)).indexed(waiting | deliveries, webhooks)
+        elif answered := _answered(data):
+            deliveries = await _due(tx, answered, max(message.time for message in messages)) | deliveries
+        return cls(Loaded(webhooks), Loaded(deliveries)).indexed(deliveries, webhooks)
 
     def indexed(self, deliveries: dict[str, WebhookDelivery], webhooks: dict[str, Webhook]) -> Self:
         """What was loaded for each webhook, and the webhooks of each shop."""
@@ -151,15 +156,20 @@ async def _some(tx: Transaction, where: Document) -> dict[str, WebhookDelivery]:
     return _deliveries.by_key(found)
 
 
-async def _waiting(
-    tx: Transaction, messages: Sequence[Message[Consumed]], webhooks: Sequence[str], tick: datetime | None
-) -> dict[str, WebhookDelivery]:
-    """What is due for these webhooks by the newest of the messages."""
+async def _for_ticks(tx: Transaction, removed: Sequence[str], now: datetime) -> dict[str, WebhookDelivery]:
+    """Attempts that were never answered, what is due where there is room, and all that waits for removed webhooks."""
+    unanswered = await _some(tx, {"state": "sending", "due_at": {"$lte": now}})
+    with_room = await tx.find(WEBHOOKS, {"has_room": True}, fields=("_id",))
+    due = await _due(tx, [webhook["_id"] for webhook in with_room], now)
+    left = await _some(tx, {"webhook_id": {"$in": sorted(removed)}, "state": "waiting"}) if removed else {}
+    return unanswered | due | left
+
+
+async def _due(tx: Transaction, webhooks: Sequence[str], now: datetime) -> dict[str, WebhookDelivery]:
+    """What is due for these webhooks by then."""
     if not webhooks:
         return {}
-    now = max([message.time for message in messages] + ([tick] if tick else []))
-    where = {"webhook_id": {"$in": sorted(set(webhooks))}, "state": "waiting", "due_at": {"$lte": now}}
-    return await _some(tx, where)
+    return await _some(tx, {"webhook_id": {"$in": sorted(set(webhooks))}, "state": "waiting", "due_at": {"$lte": now}})
 
 
 def _answered(data: Sequence[Consumed]) -> list[str]:

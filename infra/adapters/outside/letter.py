@@ -26,7 +26,7 @@ def letter(due: NotificationDue, key: str, sender: str, readers: Sequence[str], 
     message["From"] = Address("Tributary", addr_spec=sender)
     message["To"] = [Address(addr_spec=reader) for reader in readers]
     message["Date"] = at
-    message["Message-ID"] = _id_of(key, domain)
+    message["Message-ID"] = message_id(key, sender)
     message["References"] = message["In-Reply-To"] = _id_of(f"thread {due.thread}", domain)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content("\n".join((*text.lines, "", *text.footer())) + "\n", cte="quoted-printable")
@@ -40,6 +40,11 @@ def is_mailable(reader: str) -> bool:
         return reader.isascii() and Address(addr_spec=reader).addr_spec == reader
     except ValueError:
         return False
+
+
+def message_id(key: str, sender: str) -> str:
+    """The Message-ID of the notification with this key."""
+    return _id_of(key, sender.rpartition("@")[2])
 
 
 def _id_of(name: str, domain: str) -> str:

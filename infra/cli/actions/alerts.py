@@ -6,13 +6,11 @@ Exit codes: 0 done, 1 refused or not handled yet, 2 wrong usage, 3 the environme
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from contracts.alert_routing.v1 import (
@@ -24,23 +22,18 @@ from contracts.alert_routing.v1 import (
     RouteTerms,
     TestRoute,
 )
-from contracts.javascript import all_exact
 from contracts.notifications.channel import Channel, EmailAddress, Kind
 from contracts.notifications.view import NOTICES, NOTIFICATIONS, ROUTES, SILENCES, STANDINGS
 from contracts.operations.view import ALERTS
-from contracts.rules.document import errors_of, place_of
-from contracts.wire.envelope import Payload
 from infra.adapters.mongo import MongoStore
-from infra.adapters.os_user import os_user
-from infra.cli.actions.commanding import send
+from infra.cli.actions.changing import change, command_of, who
+from infra.cli.actions.listing import minute, print_list, read_stored
 from infra.cli.actions.rule_file import read_file
 from infra.ports.store import Document
 from infra.receivers.addresses import Address, sealed_channel
 from infra.receivers.guard import ReceiverRefused
-from infra.rehearsal import stored_rules
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, refuse, settings_for
-from infra.terminal.printing import print_line, print_text
 
 
 class _ChannelFile(BaseModel):
@@ -70,9 +63,9 @@ def list_alerts(state: str, kind: str | None, last: int, stack: str, *, as_json:
 
     def line(alert: Document) -> str:
         by = f" ({alert['acknowledged_by']} takes care of it)" if alert["acknowledged_by"] else ""
-        return f"{alert['state']:8} {_minute(alert['changed_at'])}  {alert['_id']}  {alert['detail']}{by}"
+        return f"{alert['state']:8} {minute(alert['changed_at'])}  {alert['_id']}  {alert['detail']}{by}"
 
-    _print(_read(stack, read), line, "There is no such alert.", as_json)
+    print_list(read_stored(stack, read), line, "There is no such alert.", as_json)
 
 
 def routes(stack: str, *, as_json: bool) -> None:
@@ -89,7 +82,9 @@ def routes(stack: str, *, as_json: bool) -> None:
         failure = f"; fails: {route['last_code']}: {route['last_detail']}" if route["is_failing"] else ""
         return f"{route['_id']}  {channel['kind']} to {where}: {kinds} from {filters['severity_min']} on{failure}"
 
-    _print(_read(stack, read), line, "There is no route: alerts are only listed. See docs/alerts.md.", as_json)
+    print_list(
+        read_stored(stack, read), line, "There is no route, so alerts are only listed. See docs/alerts.md.", as_json
+    )
 
 
 def silences(stack: str, *, as_json: bool) -> None:
@@ -98,9 +93,9 @@ def silences(stack: str, *, as_json: bool) -> None:
 
     def line(silence: Document) -> str:
         by = f"by {silence['created_by']}: {silence['reason']}"
-        return f"{silence['_id']}  until {_minute(silence['ends_at'])}, {by}"
+        return f"{silence['_id']}  until {minute(silence['ends_at'])}, {by}"
 
-    _print(_read(stack, read), line, "No silence holds.", as_json)
+    print_list(read_stored(stack, read), line, "No silence holds.", as_json)
 
 
 def notifications(alert: str | None, route: str | None, last: int, stack: str, *, as_json: bool) -> None:
@@ -117,9 +112,9 @@ def notifications(alert: str | None, route: str | None, last: int, stack: str, *
         state = notification["state"] if notification else notice["state"]
         why = (notification or {}).get("detail") or notice.get("reason") or ""
         what = f"{notice['alert']} {item['state']} by {notice['route_id']}"
-        return f"{_minute(item['since'])}  {what}: {state} {why}".rstrip()
+        return f"{minute(item['since'])}  {what}: {state} {why}".rstrip()
 
-    _print(_read(stack, read), line, "No route has an alert to report.", as_json)
+    print_list(read_stored(stack, read), line, "No route has an alert to report.", as_json)
 
 
 def define_route(route: str, file: Path, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
@@ -128,8 +123,8 @@ def define_route(route: str, file: Path, by: str | None, wait: float, stack: str
     with one_sentence_on_failure():
         settings = settings_for(stack)
     channel = asyncio.run(_channel(given.channel, route, settings))
-    command = _command(DefineRoute, route_id=route, channel=channel.model_dump(), by=_who(by), **terms)
-    _change(command, wait, stack, as_json)
+    command = command_of(DefineRoute, route_id=route, channel=channel.model_dump(), by=who(by), **terms)
+    change(stack, command, wait, as_json, shows_fields=False)
 
 
 async def _channel(given: _ChannelFile, route: str, settings: Settings) -> Channel:
@@ -147,15 +142,15 @@ async def _channel(given: _ChannelFile, route: str, settings: Settings) -> Chann
 
 
 def remove_route(route: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
-    _change(_command(RemoveRoute, route_id=route, by=_who(by)), wait, stack, as_json)
+    change(stack, command_of(RemoveRoute, route_id=route, by=who(by)), wait, as_json, shows_fields=False)
 
 
 def send_test(route: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
-    _change(_command(TestRoute, route_id=route, by=_who(by)), wait, stack, as_json)
+    change(stack, command_of(TestRoute, route_id=route, by=who(by)), wait, as_json, shows_fields=False)
 
 
 def acknowledge(alert: str, note: str | None, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
-    _change(_command(AcknowledgeAlert, alert=alert, note=note, by=_who(by)), wait, stack, as_json)
+    change(stack, command_of(AcknowledgeAlert, alert=alert, note=note, by=who(by)), wait, as_json, shows_fields=False)
 
 
 def silence(
@@ -172,69 +167,10 @@ def silence(
     *,
     as_json: bool,
 ) -> None:
-    named = {"kinds": kinds or (), "shops": shops or (), "markets": markets or (), "alert": alert}
-    command = _command(CreateSilence, silence_id=name, until=until, reason=reason, by=_who(by), **named)
-    _change(command, wait, stack, as_json)
+    matched = {"kinds": kinds or (), "shops": shops or (), "markets": markets or (), "alert": alert}
+    command = command_of(CreateSilence, silence_id=name, until=until, reason=reason, by=who(by), **matched)
+    change(stack, command, wait, as_json, shows_fields=False)
 
 
 def end_silence(name: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
-    _change(_command(EndSilence, silence_id=name, by=_who(by)), wait, stack, as_json)
-
-
-def _read(stack: str, read: Any) -> list[Document]:
-    async def run() -> list[Document]:
-        async with stored_rules.opened(settings_for(stack)) as store:
-            found: list[Document] = await read(store)
-            return found
-
-    with one_sentence_on_failure():
-        return asyncio.run(run())
-
-
-def _print(found: Sequence[Document], line: Any, none: str, as_json: bool) -> None:
-    if as_json:
-        print_text(json.dumps(all_exact(found), indent=2, ensure_ascii=False, default=str))
-        return
-    for document in found:
-        print_line(line(document))
-    if not found:
-        print_line(none)
-
-
-def _minute(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%d %H:%M}"
-
-
-def _who(by: str | None) -> str:
-    return (by or os_user()).strip()[:64]
-
-
-def _command(payload: type[Payload], **fields: Any) -> Payload:
-    try:
-        return payload.model_validate({**fields, "os_user": os_user()})
-    except ValidationError as error:
-        refuse("; ".join(f"{place_of(place)}: {text}" for place, text in errors_of(error)) + ".", EXIT_USAGE)
-
-
-def _change(command: Payload, wait_s: float, stack: str, as_json: bool) -> None:
-    async def run() -> Any:
-        settings = settings_for(stack)
-        async with stored_rules.opened(settings) as store:
-            return await send(settings, store, command, wait_s=wait_s)
-
-    with one_sentence_on_failure():
-        outcome = asyncio.run(run())
-    refusal: Mapping[str, Any] | None = outcome.refusal
-    done = outcome.state == "handled" and refusal is None
-    if as_json:
-        events = [{"type": event["type"], **event["data"]} for event in outcome.events]
-        print_text(
-            json.dumps(all_exact({"ok": done, "outcome": outcome.code, "events": events}), indent=2, ensure_ascii=False)
-        )
-    elif refusal is not None:
-        print_line(f"refused: {refusal['reason']}: {refusal['detail']}", err=True)
-    elif done:
-        print_line(f"{command.about()}: {outcome.code}")
-    else:
-        print_line(f"{command.about()}: not handled yet; is `tributary work notification` running?", err=True)
-    raise typer.Exit(0 if done else EXIT_BREACH)
+    change(stack, command_of(EndSilence, silence_id=name, by=who(by)), wait, as_json, shows_fields=False)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from pydantic import ValidationError
@@ -33,8 +33,8 @@ def command_of(payload: type[Payload], **fields: Any) -> Payload:
         refuse("; ".join(f"{place_of(place)}: {text}" for place, text in errors_of(error)) + ".", EXIT_USAGE)
 
 
-def change(stack: str, payload: Payload, wait_s: float, as_json: bool) -> None:
-    """Send the command, print its outcome, and end."""
+def change(stack: str, payload: Payload, wait_s: float, as_json: bool, *, shows_fields: bool = True) -> NoReturn:
+    """Send the command, print its outcome, and end. What its events hold is only printed where people read it."""
 
     async def run() -> Outcome:
         settings = settings_for(stack)
@@ -49,11 +49,11 @@ def change(stack: str, payload: Payload, wait_s: float, as_json: bool) -> None:
         result = {"ok": done, "state": outcome.state, "outcome": outcome.code, "events": events}
         print_text(json.dumps(all_exact(result), indent=2, ensure_ascii=False))
     else:
-        print_line(_sentence(payload, outcome), err=not done)
+        print_line(_sentence(payload, outcome, shows_fields=shows_fields), err=not done)
     raise typer.Exit(0 if done else EXIT_BREACH)
 
 
-def _sentence(payload: Payload, outcome: Outcome) -> str:
+def _sentence(payload: Payload, outcome: Outcome, *, shows_fields: bool) -> str:
     about = payload.about()
     check = f"check again with `tributary trace {about}`"
     if outcome.refusal is not None:
@@ -61,7 +61,8 @@ def _sentence(payload: Payload, outcome: Outcome) -> str:
         return f"refused: {outcome.refusal['reason']}: {outcome.refusal['detail']}" + (f" [{clause}]" if clause else "")
     match outcome.state:
         case "handled":
-            facts = [f"{name} {value}" for event in outcome.events for name, value in event["data"].items() if value]
+            events = outcome.events if shows_fields else ()
+            facts = [f"{name} {value}" for event in events for name, value in event["data"].items() if value]
             return ": ".join([f"{about}: {outcome.code}", *([", ".join(facts)] if facts else [])])
         case "put_off":
             return f"{about}: not yet: {outcome.code}; it is retried for about ten minutes: {check}."

@@ -1,10 +1,11 @@
-"""Notifications for receivers that confirm, are away, never answer, or cannot be asked."""
+"""Notifications and events for receivers that confirm, refuse, never answer, or cannot be asked."""
 
 from __future__ import annotations
 
 from tests.faults.crash_outside import OUTCOMES, ROBOT
 from tests.faults.crash_scenario import Scenario, noise, outgoing
 from tests.receiver import due
+from tests.webhook_builders import webhook_due
 
 
 def notification_delivery() -> Scenario:
@@ -19,7 +20,25 @@ def notification_delivery() -> Scenario:
             tuple(map(outgoing, seconds)),
             (outgoing(first, again=1),),
         ),
-        frozenset(["done", "unavailable", "unknown"]),
+        frozenset(["done", "refused", "unknown"]),
+        {},
+        dead=1,
+    )
+
+
+def webhook_delivery() -> Scenario:
+    """The same for events that are sent to webhooks of shops."""
+    first = webhook_due()
+    firsts = [first, *(webhook_due(f"event-{hook}", hook) for hook in (ROBOT, *OUTCOMES))]
+    seconds = [webhook_due(f"event-{hook}", hook, attempt=2) for hook in OUTCOMES]
+    return Scenario(
+        "notification_delivery",
+        (
+            (*map(outgoing, firsts), outgoing(first), noise(first.message_type)),
+            tuple(map(outgoing, seconds)),
+            (outgoing(first, again=1),),
+        ),
+        frozenset(["done", "refused", "unknown"]),
         {},
         dead=1,
     )

@@ -30,6 +30,9 @@ def shop_webhooks() -> Scenario:
             (outgoing(redeliver),),
             (outgoing(RotateWebhookSecret(**own, secret=NEXT_SECRET)),),
             (outgoing(RemoveWebhook(**own)),),
+            (outgoing(failed("event-2", attempt=2)),),
+            (outgoing(tick(NOW + timedelta(minutes=2))),),
+            (outgoing(tick(NOW + timedelta(days=2))),),
         ),
         frozenset(
             [

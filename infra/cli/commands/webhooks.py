@@ -1,0 +1,77 @@
+"""`tributary webhooks`: where events of shops are sent, and what became of them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from infra.terminal.environment import AsJson, Stack
+from infra.terminal.numbers import seconds, whole
+
+WebhookName = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook, by its id.")]
+By = Annotated[
+    str | None, typer.Option("--by", help="Who does it; beside your user name.", show_default="your user name")
+]
+Wait = Annotated[
+    float, typer.Option("--wait", metavar="SECONDS", parser=seconds, help="How long to wait for the answer.")
+]
+
+
+def list_webhooks(
+    shop: Annotated[str | None, typer.Option("--shop", metavar="SHOP", help="Only of this shop.")] = None,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """List the webhooks of shops, and why one is disabled."""
+    from infra.cli.actions.webhooks import list_webhooks as run
+
+    run(shop, stack, as_json=as_json)
+
+
+def attempts(
+    webhook: WebhookName,
+    state: Annotated[
+        Literal["waiting", "sending", "delivered", "failed"] | None,
+        typer.Option("--state", help="Only deliveries in this state.", show_default="any"),
+    ] = None,
+    last: Annotated[int, typer.Option("--last", parser=whole(1, 10_000), help="At most this number of them.")] = 50,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """List what was sent to a webhook, newest first, each with its last answer; all attempts with --json."""
+    from infra.cli.actions.webhooks import attempts as run
+
+    run(webhook, state, last, stack, as_json=as_json)
+
+
+def redeliver(
+    webhook: WebhookName,
+    delivery: Annotated[str, typer.Argument(metavar="DELIVERY", help="The failed delivery, by its id.")],
+    by: By = None,
+    wait: Wait = 15,
+    stack: Stack = "default",
+    as_json: AsJson = False,
+) -> None:
+    """Try a failed delivery again, under the same id and with all its retries."""
+    from infra.cli.actions.webhooks import redeliver as run
+
+    run(webhook, delivery, by, wait, stack, as_json=as_json)
+
+
+def enable(
+    webhook: WebhookName, by: By = None, wait: Wait = 15, stack: Stack = "default", as_json: AsJson = False
+) -> None:
+    """Enable a webhook that was disabled. What waits for it is sent."""
+    from infra.cli.actions.webhooks import enable as run
+
+    run(webhook, by, wait, stack, as_json=as_json)
+
+
+def remove(
+    webhook: WebhookName, by: By = None, wait: Wait = 15, stack: Stack = "default", as_json: AsJson = False
+) -> None:
+    """Remove a webhook. What waits for it has failed, with the reason `removed`."""
+    from infra.cli.actions.webhooks import remove as run
+
+    run(webhook, by, wait, stack, as_json=as_json)

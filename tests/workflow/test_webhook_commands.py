@@ -1,0 +1,76 @@
+"""`tributary webhooks` shows what became of each event, and nothing that is sealed or in the event."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+import typer
+
+from contracts.wire.answer import Answer
+from infra.cli.actions import listing, webhooks
+from infra.rehearsal import stored_rules
+from infra.settings import Settings
+from tests.builders import NOW, SHOP, place
+from tests.webhook_builders import HOOK, SECRET, URL, define
+from tests.workflow.system import System
+
+GONE = Answer("refused", "gone", "hooks.test answered 410: the receiver is gone.", NOW)
+
+
+@pytest.fixture
+async def gone(system: System, monkeypatch: pytest.MonkeyPatch) -> System:
+    """The receiver of the shop's webhook is gone; commands read this system's store."""
+
+    @asynccontextmanager
+    async def opened(_: Settings) -> AsyncIterator[Any]:
+        yield system.store
+
+    monkeypatch.setattr(stored_rules, "opened", opened)
+    monkeypatch.setattr(listing, "settings_for", lambda _: system.settings)
+    system.shop_receiver.answers[HOOK] = GONE
+    await system.publish(define(types=("order.accepted.v1",)), place("1001"))
+    await system.run_until_idle()
+    await system.publish(place("1002"))
+    await system.run_until_idle()
+    return system
+
+
+async def test_a_disabled_webhook_is_listed_with_the_reason(gone: System, capsys: pytest.CaptureFixture[str]) -> None:
+    await asyncio.to_thread(webhooks.list_webhooks, SHOP, "default", as_json=False)
+
+    shown = capsys.readouterr().out
+    assert f"{HOOK}  {SHOP}: order.accepted.v1 to hooks.test, disabled: gone: {GONE.detail}" in shown
+    await asyncio.to_thread(webhooks.list_webhooks, "another", "default", as_json=False)
+    assert capsys.readouterr().out.startswith("There is no such webhook.")
+
+
+async def test_deliveries_are_listed_with_their_last_answer(gone: System, capsys: pytest.CaptureFixture[str]) -> None:
+    await asyncio.to_thread(webhooks.attempts, HOOK, None, 50, "default", as_json=False)
+
+    assert f"order.accepted.v1: failed gone: {GONE.detail}" in capsys.readouterr().out
+    await asyncio.to_thread(webhooks.attempts, HOOK, "delivered", 50, "default", as_json=False)
+    assert capsys.readouterr().out == "Nothing was sent there in the last 30 days.\n"
+
+
+async def test_nothing_sealed_and_no_event_is_shown(gone: System, capsys: pytest.CaptureFixture[str]) -> None:
+    await asyncio.to_thread(webhooks.list_webhooks, None, "default", as_json=True)
+    await asyncio.to_thread(webhooks.attempts, HOOK, None, 50, "default", as_json=True)
+
+    shown = capsys.readouterr().out
+    [delivery] = gone.documents("shop_webhooks.deliveries")
+    assert delivery["_id"] in shown
+    for hidden in (URL, SECRET, json.dumps(delivery["event"])):
+        assert hidden not in shown
+
+
+async def test_an_unknown_webhook_is_refused_with_the_way_on(gone: System, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended:
+        await asyncio.to_thread(webhooks.remove, "hook-9", None, 15, "default", as_json=False)
+
+    assert ended.value.exit_code == 1
+    assert "There is no webhook hook-9; `tributary webhooks list`" in capsys.readouterr().err
