@@ -61,7 +61,7 @@ async def add_accounts(store: Store, count: int, starts_at: datetime) -> None:
 
 
 def releases(sellers: Sequence[int], starts_at: datetime) -> list[Message[CommissionReleased]]:
-    """Ten orders, each of which pays all of these distributors."""
+    """Ten orders; each pays all of these distributors."""
     share = Decimal(_AMOUNT_MINOR) / 100
     shares = tuple(Share(distributor_id=seller, amount=share) for seller in sellers)
     return [
