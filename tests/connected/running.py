@@ -32,6 +32,7 @@ from infra.ports.store import JOURNALS, Document
 from infra.ports.time import RealTime
 from infra.ports.topology import Topology
 from infra.processes.fleet import Fleet
+from infra.processes.outside import outside_of
 from infra.runtime import roster
 from infra.runtime.batch import Ports
 from infra.runtime.performer import loop_of
@@ -96,7 +97,13 @@ class Site:
         readers = Readers(self.store, RealTime())
         await readers.load()
         ports = Ports(
-            self.store, over(publisher), RealTime(), Readiness(), readers.shops, with_webhooks=readers.with_webhooks
+            self.store,
+            over(publisher),
+            RealTime(),
+            Readiness(),
+            readers.shops,
+            outside=outside_of(self.settings),
+            with_webhooks=readers.with_webhooks,
         )
         loops = [
             loop_of(
