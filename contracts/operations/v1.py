@@ -249,3 +249,14 @@ class ReportVerification(Command, type="verification.report.v1"):
 
     def about(self) -> str:
         return "verification"
+
+
+class VerificationRefused(Refusal, type="verification.refused.v1"):
+    """A result of `tributary verify` was not read, and changed no alert."""
+
+    by: AnyOperator
+    reason: Annotated[Code, Field(examples=["invalid_message"])]
+    detail: Detail
+
+    def about(self) -> str:
+        return "verification"

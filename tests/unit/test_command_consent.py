@@ -40,8 +40,13 @@ HARMLESS = {
     ("identity", "create-client"), ("audit", "list"), ("audit", "verify"),
     ("settle", "preview"), ("settle", "terms"), ("settle", "propose-terms"), ("settle", "approve-terms"),
     ("settle", "adjust"), ("settle", "approve-adjustment"), ("statements", "list"), ("statements", "show"),
+    ("alerts", "list"), ("alerts", "routes"), ("alerts", "define-route"), ("alerts", "remove-route"),
+    ("alerts", "test"),
+    ("alerts", "acknowledge"), ("alerts", "silence"), ("alerts", "end-silence"), ("alerts", "silences"),
+    ("alerts", "notifications"), ("webhooks", "list"), ("webhooks", "attempts"), ("webhooks", "redeliver"),
+    ("webhooks", "enable"), ("webhooks", "remove"),
 }  # fmt: skip
-"""Commands that only read, only add, or send a message that another person approves."""
+"""Commands that only read, only add, send a message that another person approves, or change what can be undone."""
 
 
 class Terminal(io.StringIO):

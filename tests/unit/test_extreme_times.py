@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contracts.alert_routing.v1 import CreateSilence
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -65,6 +66,8 @@ from workers.alerting.model import State as AlertState
 from workers.commission_calculation import decide as commissions
 from workers.network import decide as network
 from workers.network.model import State as NetworkState
+from workers.notification.model import State as NotificationState
+from workers.notification.silences import create_silence
 from workers.order_intake import decide as orders
 from workers.reward_checks.decide import count_sale
 from workers.reward_checks.model import State as RewardState
@@ -147,6 +150,11 @@ FIELDS: dict[tuple[str, str], tuple[Any, Any, Build]] = {
         book.retire,
         _RULES,
         lambda t: RetireRules(rule_version=1, retired_by="bob", effective_from=t),
+    ),
+    ("silence.create.v1", "until"): (
+        create_silence,
+        NotificationState(),
+        lambda t: CreateSilence(silence_id="s-1", kinds=("stock_low",), until=t, reason="Stocktaking.", by="ann"),
     ),
     ("stock.receive.v1", "expiry_date"): (stock.receive, _SHELF, lambda day: receive(batch_id="b", expiry_date=day)),
     ("stock.set.v1", "expiry_date"): (stock.count, _SHELF, lambda day: count(batch_id="dated", expiry_date=day)),

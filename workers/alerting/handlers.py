@@ -11,7 +11,7 @@ from workers.alerting.queues import note_queues
 from workers.alerting.repository import AlertRepository
 from workers.alerting.routes import raise_failing_route, resolve_failing_route
 from workers.alerting.stock import note_expired, note_expiring, note_shortage, raise_low_stock, resolve_low_stock
-from workers.alerting.verification import note_verification
+from workers.alerting.verification import note_verification, refuse_unreadable_result
 from workers.alerting.webhooks import note_back, note_disabled
 
 WORKER = Worker(
@@ -27,7 +27,7 @@ WORKER = Worker(
         on(WebhookEnabled, decide=note_back),
         on(WebhookRemoved, decide=note_back),
         on(operations.QueueMeasured, decide=note_queues),
-        on(operations.ReportVerification, decide=note_verification),
+        on(operations.ReportVerification, decide=note_verification, refuse=refuse_unreadable_result),
         on(RouteFailing, decide=raise_failing_route),
         on(RouteRecovered, decide=resolve_failing_route),
         on(operations.MessageDeadLettered, decide=keep_dead_letter),

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from contracts.fields import DETAIL_MAX
-from contracts.operations.v1 import AlertRaised, AlertResolved, ReportVerification
+from contracts.operations.v1 import AlertRaised, AlertResolved, ReportVerification, VerificationRefused
 from contracts.operations.view import Alert
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message
+from contracts.wire.refusal import Refusing
 from workers.alerting.events import raised, resolved
 from workers.alerting.model import State, breach_alert
+
+refuse_unreadable_result = Refusing[ReportVerification](VerificationRefused, "by")
 
 
 def note_verification(state: State, message: Message[ReportVerification]) -> Decision[State]:
