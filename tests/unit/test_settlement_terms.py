@@ -91,6 +91,12 @@ class TestProposal:
         assert propose_terms(state, proposed()) == Decision(state, outcome="duplicate")
         assert other.state.terms[1].terms.grace_hours == 1
 
+    def test_a_beginning_far_ahead_is_refused(self) -> None:
+        assert reasons(propose_terms(State(), proposed(effective_from=NOW + timedelta(days=5 * 366 + 1)))) == [
+            "time_in_future"
+        ]
+        assert approved(drafted(effective_from=NOW + timedelta(days=5 * 366))).outcome == "approved"
+
     def test_an_expired_one_may_be_proposed_again(self) -> None:
         again: Any = propose_terms(drafted(), proposed(received_at=NOW + PROPOSAL_LIFE + timedelta(days=1)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from contracts.calendar import ALWAYS, span_at
 from contracts.money import MoneyError
@@ -21,6 +21,9 @@ from workers.settlement.periods import schedules
 
 Answer = Decision[State] | NotYet[State]
 
+AHEAD_MAX = timedelta(days=5 * 366)
+"""A later beginning is a typing error, and near the end of the calendar it has no period."""
+
 refuse_unreadable = Refusing[ProposeTerms | ApproveTerms](TermsRefused, "terms_version")
 
 
@@ -32,6 +35,11 @@ def propose_terms(state: State, message: Message[ProposeTerms]) -> Answer:
         terms = terms_of(command.terms, command.effective_from)
     except MoneyError as error:
         return _refuse(state, version, "amount_precision", f"{error}.")
+    if command.effective_from is not None and command.effective_from > plus(message.received_at, AHEAD_MAX):
+        detail = (
+            f"effective_from: {command.effective_from.isoformat()} is more than five years ahead; give an earlier day."
+        )
+        return _refuse(state, version, "time_in_future", detail)
     digest = digest_of(terms)
     known = state.terms.get(version)
     if known is not None and known.digest == digest and (known.since or not _has_expired(known, message.received_at)):
