@@ -37,7 +37,7 @@ def propose_terms(state: State, message: Message[ProposeTerms]) -> Answer:
         return _refuse(state, version, "amount_precision", f"{error}.")
     if command.effective_from is not None and command.effective_from > plus(message.received_at, AHEAD_MAX):
         detail = (
-            f"effective_from: {command.effective_from.isoformat()} is more than five years ahead; give an earlier day."
+            f"effective_from: {command.effective_from.isoformat()} is over five years ahead; give an earlier day."
         )
         return _refuse(state, version, "time_in_future", detail)
     digest = digest_of(terms)
