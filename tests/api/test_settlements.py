@@ -159,7 +159,7 @@ async def test_finance_decides_about_money_and_nothing_else(world: World) -> Non
     async with world.as_admin() as ann, world.as_admin() as bob, front.client() as finance:
         made = await ann.post("/api/users", json={"email": an_email(), "roles": ["ROLE_FINANCE"]})
         user = made.json()
-        assert (made.status_code, user["permissions"], user["pending"] is not None) == (201, [], True), made.text
+        assert (made.status_code, user["active"], user["pending"] is not None) == (201, False, True), made.text
         confirmed = await bob.post(f"/api/users/{user['id']}/confirm", json={"version": user["version"]})
         body = {"email": user["email"], "password": confirmed.json()["one_time_password"], "new_password": PASSWORD}
         front.secrets_seen.append(body["password"])
