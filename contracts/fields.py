@@ -157,7 +157,8 @@ Sum = Annotated[
     ),
     _written_as(_SUM),
     PlainSerializer(_plain, return_type=str, when_used="json"),
-    WithJsonSchema({"type": "string", "pattern": _SUM}),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _SUM}, {"type": "number"}]}, mode="validation"),
+    WithJsonSchema({"type": "string", "pattern": _SUM}, mode="serialization"),
 ]
 """A sum of any number of amounts, as events state it: 34 digits."""
 
