@@ -36,9 +36,7 @@ def propose_terms(state: State, message: Message[ProposeTerms]) -> Answer:
     except MoneyError as error:
         return _refuse(state, version, "amount_precision", f"{error}.")
     if command.effective_from is not None and command.effective_from > plus(message.received_at, AHEAD_MAX):
-        detail = (
-            f"effective_from: {command.effective_from.isoformat()} is over five years ahead; give an earlier day."
-        )
+        detail = f"effective_from: {command.effective_from.isoformat()} is over five years ahead; give an earlier day."
         return _refuse(state, version, "time_in_future", detail)
     digest = digest_of(terms)
     known = state.terms.get(version)
