@@ -13,7 +13,7 @@ from tests.faults.crash_points import reference, walk
 from tests.faults.scenarios import SCENARIOS
 from tests.sampling import sampled
 
-EVERY = sampled(150, whole=60)
+EVERY = sampled(90, whole=60)
 
 
 @pytest.mark.parametrize("mode", MODES)
