@@ -122,7 +122,7 @@ class SettlementRepository(Repository[State, Consumed]):
                 Index((("number", 1), ("_id", 1)), "statements in the order of their numbers"),
             ),
         ),
-        Collection(TERMS, "terms of settlement by version"),
+        Collection(TERMS, "terms of settlement by version", (Index((("market", 1),), "the terms of a market"),)),
         Collection(
             ADJUSTMENTS,
             "adjustments and write-offs, by the proposer's id",
