@@ -194,7 +194,7 @@ async def test_every_block_of_the_readme_and_the_tutorial_can_be_pasted(kept_dem
         assert (first, later) == ("pending", ["shipped", "completed", "completed"])
         assert paid in ("pending", "paid")
         in_english, in_chinese = answers[-2:]
-        assert in_english["balances"][0]["held"] == "2.00"
+        assert in_english["items"][0]["amount"] == "2.00"
         assert "5 % of 59.80 = 2.99" in str(in_english["items"][0]["explanation"])
         assert "佣金" in str(in_chinese["items"][0]["explanation"])
 
@@ -243,6 +243,6 @@ async def test_sigterm_ends_the_workers_and_down_ends_the_rest(kept_demo: KeptDe
     )
 
     assert ended.code == 0, ended.err
-    assert ended.err.startswith("Stopped mail, api, ")
+    assert "Stopped mail, api, " in ended.err
     assert not _group(leaders["api"])
     assert not (kept_demo.home / kept_demo.stack).exists()
