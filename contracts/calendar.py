@@ -53,6 +53,13 @@ def is_zone(name: str) -> bool:
     return True
 
 
+def checked_zone(name: str) -> str:
+    """Raises ValueError for a zone that the IANA database does not have."""
+    if not is_zone(name):
+        raise ValueError(f"{name!r} is not a time zone of the IANA database; write for example 'Asia/Shanghai'")
+    return name
+
+
 def span_at(moment: datetime, schedules: Sequence[Since]) -> Span:
     """The period that contains `moment`. `schedules` are ordered by time, and the first one holds always.
 
@@ -62,10 +69,10 @@ def span_at(moment: datetime, schedules: Sequence[Since]) -> Span:
     place = max(bisect_right(schedules, moment, key=lambda since: since[0]) - 1, 0)
     since, schedule = schedules[place]
     first = _first_day(schedule, moment)
-    starts_at = _midnight(schedule, first)
+    starts_at = midnight(first, schedule.zone)
     if place and first <= (earliest := _earliest(since, schedule, schedules[place - 1][1])):
         first, starts_at = earliest, since
-    ends_at = _midnight(schedule, _next(schedule, first))
+    ends_at = midnight(_next(schedule, first), schedule.zone)
     if place + 1 < len(schedules):
         ends_at = min(ends_at, schedules[place + 1][0])
     return Span(_name(schedule, first), starts_at, ends_at)
@@ -73,7 +80,13 @@ def span_at(moment: datetime, schedules: Sequence[Since]) -> Span:
 
 def local_date(moment: datetime, zone: str) -> date:
     """The day of `moment` in a zone."""
-    return moment.astimezone(ZoneInfo(zone)).date()
+    return moment.date() if zone == "UTC" else moment.astimezone(ZoneInfo(zone)).date()
+
+
+def days_near(moment: datetime) -> tuple[date, ...]:
+    """The days that a moment may lie on, in all zones: its day in UTC, the one before and the one after."""
+    ordinals = (moment.toordinal() + days for days in (-1, 0, 1))
+    return tuple(date.fromordinal(day) for day in ordinals if date.min.toordinal() <= day <= date.max.toordinal())
 
 
 def _first_day(schedule: Schedule, moment: datetime) -> date:
@@ -93,7 +106,7 @@ def _earliest(since: datetime, schedule: Schedule, before: Schedule) -> date:
     """The first day of the first period of a schedule that begins at `since`, after another one."""
     last = _name(before, _first_day(before, since - timedelta(seconds=1)))
     first = _first_day(schedule, since)
-    starts_at, ends_at = _midnight(schedule, first), _midnight(schedule, _next(schedule, first))
+    starts_at, ends_at = midnight(first, schedule.zone), midnight(_next(schedule, first), schedule.zone)
     if 2 * (ends_at - since) < ends_at - starts_at:
         first = _next(schedule, first)
     return _next(schedule, first) if _name(schedule, first) == last else first
@@ -105,8 +118,12 @@ def _next(schedule: Schedule, first: date) -> date:
     return first + {"day": timedelta(days=1), "week": _WEEK, "two_weeks": 2 * _WEEK}[schedule.period]
 
 
-def _midnight(schedule: Schedule, day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(schedule.zone)).astimezone(UTC)
+def midnight(day: date, zone: str) -> datetime:
+    """The instant, in UTC, at which a day of a zone begins. The first and the last day of the calendar are those of UTC:
+    in other zones they may begin outside of it.
+    """
+    is_within = date.min < day < date.max
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone) if is_within else UTC).astimezone(UTC)
 
 
 def _name(schedule: Schedule, first: date) -> str:

@@ -20,6 +20,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from contracts.calendar import checked_zone
 from contracts.money import MINOR_DIGITS, MINOR_DIGITS_EVER
 
 BY_VALUE: Mapping[str, bool] = MappingProxyType({"by_value": True})
@@ -94,6 +95,12 @@ Reference = Annotated[
 
 Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, examples=[40021])]
 """A JSON integer in messages. JavaScript programs read ids beyond 2**53 from the raw text, or over HTTP."""
+
+Zone = Annotated[
+    str,
+    Field(max_length=64, description="A time zone of IANA.", examples=["Asia/Shanghai"]),
+    AfterValidator(checked_zone),
+]
 
 DistributorId = Annotated[Id64, Field(description="The distributor, by its number in the network.", examples=[40021])]
 ProductId = Annotated[Id64, Field(description="The product, by its number in the catalogue.", examples=[1082185])]

@@ -13,7 +13,8 @@ PROGRESS = "reward_checks.progress"
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """A distributor's own paid sales of a calendar month (UTC) in a currency and market, and the granted rewards.
+    """A distributor's own paid sales of a calendar month, in the zone of the rules, in a currency and market, and the
+    granted rewards.
 
     The targets are those of `rule_version`, the rules of the month's last placed paid order; `placed_at` is its time.
     `amounts_minor` is what each granted reward is worth; rewards granted by earlier releases are not in it, and are

@@ -6,17 +6,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from contracts.calendar import PeriodKind, is_zone
-from contracts.fields import Code, MarketName
+from contracts.calendar import PeriodKind
+from contracts.fields import Code, MarketName, Zone
 from contracts.rules.plans import AmountsIn, Part
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.settlement.tax import TAX_RULES
-
-
-def _zone(name: str) -> str:
-    if not is_zone(name):
-        raise ValueError(f"{name!r} is not a time zone of the IANA database; write for example 'Asia/Shanghai'")
-    return name
 
 
 def _tax_rule(name: str) -> str:
@@ -25,7 +19,6 @@ def _tax_rule(name: str) -> str:
     return name
 
 
-ZoneName = Annotated[str, Field(max_length=64, description="A time zone of IANA.", examples=["Asia/Shanghai"])]
 _ANCHOR_MAX = {"day": 1, "week": 7, "two_weeks": 7, "month": 28}
 
 
@@ -33,7 +26,7 @@ class TermsDocument(Part):
     """How the commissions of a market become statements, and who bears what."""
 
     market: MarketName = DEFAULT_MARKET
-    zone: Annotated[ZoneName, AfterValidator(_zone)] = "UTC"
+    zone: Zone = "UTC"
     period: Annotated[PeriodKind, Field(description="How long a statement covers.", examples=["month"])] = "month"
     anchor: Annotated[
         int,

@@ -17,6 +17,7 @@ from contracts.fields import (
     Quantity,
     Reference,
     ShopId,
+    Zone,
 )
 from contracts.subjects import OfOrder, OfProduct
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
@@ -40,6 +41,11 @@ OnHand = Annotated[
         examples=[120],
     ),
 ]
+
+
+_ZONE = (
+    "The time zone of IANA in which the last days of the product's lots end; it stays as it is if absent, UTC at first."
+)
 
 
 class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
@@ -67,6 +73,7 @@ class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
         Annotated[int, Field(strict=True, ge=0, le=2 * QUANTITY_MAX)] | None,
         Field(description="The alert ends at this many available units; by default twice `low_at`.", examples=[40]),
     ] = None
+    zone: Annotated[Zone | None, Field(description=_ZONE)] = None
 
 
 class AdjustStock(OfProduct, Command, type="stock.adjust.v1"):
@@ -104,6 +111,7 @@ class SetStock(OfProduct, Command, type="stock.set.v1"):
     expiry_date: Annotated[
         IsoDate | None, Field(description="The lot's last day of sale; if absent, it stays as it is.")
     ] = None
+    zone: Annotated[Zone | None, Field(description=_ZONE)] = None
 
 
 class StockReceived(OfProduct, Event, type="stock.received.v1"):

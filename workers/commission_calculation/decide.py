@@ -11,6 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from contracts.calendar import local_date
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.v1 import (
     CommissionAccrued,
@@ -49,7 +50,8 @@ def accrue(state: State, message: Message[OrderPaid]) -> Answer:
     if rules is None:
         return NotYet("rules_unknown")
     sale = sale_of(order)
-    earned = state.earned(sale, order.placed_at, rules.terms.market, needs(rules.terms))
+    zone, day = rules.terms.zone, local_date(order.placed_at, rules.terms.zone)
+    earned = state.earned(sale, day, rules.terms.market, needs(rules.terms))
     outcome = calculate(rules.terms, sale, earned)
     commission = Commission(
         key=order.key,
@@ -68,6 +70,7 @@ def accrue(state: State, message: Message[OrderPaid]) -> Answer:
         pools_minor=outcome.pools_minor,
         market=rules.terms.market,
         arithmetic=ARITHMETIC,
+        placed_on=None if zone == "UTC" else day.isoformat(),
     )
     postings: tuple[Posting, ...] = (_accrual(message.id, commission),)
     events: tuple[Payload, ...] = (_accrued(commission),)

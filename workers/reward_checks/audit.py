@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from contracts.calendar import local_date
 from contracts.orders.view import LISTS, MAYBE_PAID, ORDERS, seller_list
 from contracts.rewards.view import PROGRESS
 from contracts.rules.view import DEFAULT_MARKET, RULES
@@ -36,8 +37,9 @@ async def audit(read: Read, report: Report) -> None:
         found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": [o["_id"] for o in orders]}})}
         for order in orders:
             version = order["rule_version"]
-            market = rules[version]["terms"]["market"]
-            key = progress_key(order["distributor_id"], order["placed_at"], order["currency"], market)
+            terms = rules[version]["terms"]
+            placed_on = local_date(order["placed_at"], terms.get("zone", "UTC"))
+            key = progress_key(order["distributor_id"], placed_on, order["currency"], terms["market"])
             sale = due[order["_id"]] = _sale_of(order, key)
             paid[key] += sale.net_minor
             if (stored := found.get(order["_id"])) is not None and stored.too_large:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.calendar import local_date
 from contracts.commissions.earnings import month_of
 from contracts.fields import AMOUNT_MINOR_MAX
 from contracts.money import to_amount, to_minor
@@ -29,14 +30,14 @@ def count_sale(state: State, message: Message[OrderPaid]) -> Answer:
     rules = state.rules.get(order.rule_version)
     if rules is None:
         return NotYet("rules_unknown")
-    market = rules.terms.market
-    key = progress_key(order.distributor_id, order.placed_at, order.currency, market)
+    market, placed_on = rules.terms.market, local_date(order.placed_at, rules.terms.zone)
+    key = progress_key(order.distributor_id, placed_on, order.currency, market)
     known = state.sales.get(order.key)
     if known is not None and (known.counted or known.too_large):
         return Decision(state, outcome="duplicate")
     sale = known or Sale(order.key, key, sum(to_minor(line.net, order.currency) for line in order.lines))
     before = state.progress.get(key) or Progress(
-        key, order.distributor_id, month_of(order.placed_at), order.currency, market=market
+        key, order.distributor_id, month_of(placed_on), order.currency, market=market
     )
     after, paid = before.with_order(order, state.rules), replace(sale, month=key, counted=True)
     if before.sales_minor + paid.worth_minor > SALES_MINOR_MAX:

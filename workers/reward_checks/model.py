@@ -1,10 +1,10 @@
-"""A distributor's own paid sales of a calendar month (UTC) in one currency and market, and the granted rewards."""
+"""A distributor's own paid sales of a calendar month in one currency and market, and the granted rewards."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Self
 
 from contracts.commissions.earnings import earnings_key
@@ -74,6 +74,6 @@ class State:
         return replace(self, sales={**self.sales, sale.key: sale})
 
 
-def progress_key(distributor_id: int, placed_at: datetime, currency: str, market: str) -> str:
+def progress_key(distributor_id: int, placed_on: date, currency: str, market: str) -> str:
     """The key of the month's earnings: `distributor/month/currency`, with `/market` unless it is the default market."""
-    return earnings_key(distributor_id, placed_at, currency, market)
+    return earnings_key(distributor_id, placed_on, currency, market)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Self
 
+from contracts.calendar import days_near, local_date
 from contracts.commissions.earnings import month_of
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rewards.view import PROGRESS
@@ -66,7 +67,8 @@ class RewardRepository(Repository[State, Consumed]):
         sales = self._sales.pick([order.key])
         keys = [sale.month for sale in sales.values()]
         if isinstance(order, OrderPaid) and (known := self._rules.get(order.rule_version)) is not None:
-            keys.append(progress_key(order.distributor_id, order.placed_at, order.currency, known.terms.market))
+            placed_on = local_date(order.placed_at, known.terms.zone)
+            keys.append(progress_key(order.distributor_id, placed_on, order.currency, known.terms.market))
         return State(self._progress.pick(keys), self._rules, sales)
 
     def keep(self, state: State) -> None:
@@ -79,7 +81,8 @@ class RewardRepository(Repository[State, Consumed]):
 
 
 def _months(messages: Sequence[Message[Consumed]]) -> Find:
-    """The months of the sellers, in every currency and market: messages do not name the market."""
+    """The months of the sellers, in every currency, market and zone: messages do not name the market."""
     orders = [message.data for message in messages]
-    sellers, months = {order.distributor_id for order in orders}, {month_of(order.placed_at) for order in orders}
+    sellers = {order.distributor_id for order in orders}
+    months = {month_of(day) for order in orders for day in days_near(order.placed_at)}
     return Find(PROGRESS, {"distributor_id": {"$in": list(sellers)}, "month": {"$in": list(months)}})
