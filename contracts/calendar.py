@@ -119,7 +119,7 @@ def _next(schedule: Schedule, first: date) -> date:
 
 
 def midnight(day: date, zone: str) -> datetime:
-    """The instant, in UTC, at which a day of a zone begins. The first and the last day of the calendar are those of UTC:
+    """The UTC time at which a day of a zone begins. The first and the last day of the calendar are those of UTC:
     in other zones they may begin outside of it.
     """
     is_within = date.min < day < date.max

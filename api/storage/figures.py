@@ -16,6 +16,7 @@ from api.storage.protocols import Documents
 from contracts.catalog.view import PRODUCTS
 from contracts.commissions.earnings import EARNINGS, FIGURES, currency_of, in_month
 from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
+from contracts.fields import Zone
 from contracts.money import to_minor
 from contracts.orders.v1 import OrderAccepted
 from contracts.orders.view import ORDERS
@@ -57,7 +58,7 @@ class _Sums(TypedDict):
 
 
 _HotList = Annotated[list[_Hot], Field(max_length=HOT_MAX)]
-_Stock = tuple[str, list[tuple[str, str | None, int, int]]]
+_Stock = tuple[Zone, list[tuple[str, str | None, int, int]]]
 """The zone of the product's days, and its lots."""
 _Month = dict[Annotated[str, AfterValidator(_known)], _Sums]
 

@@ -82,7 +82,7 @@ class TestShortage:
 
         item = the_item(decide.count(state, message(count(on_hand=4))).state)
 
-        assert (item.short, item.sellable(NOW.date().isoformat()), item.available) == (0, 0, 0)
+        assert (item.short, item.sellable(NOW), item.available) == (0, 0, 0)
 
     def test_expired_lots_do_not_cover_the_shortage(self) -> None:
         state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5, expires_on=YESTERDAY)))
@@ -195,7 +195,7 @@ class TestShipping:
     def ship(self, *lots: Any, units: int = 5, given_back: int = 0) -> tuple[StockItem, tuple[Pick, ...]]:
         reservation = Reservation(f"{SHOP}/1", "open", (Pick(TEA, "a", units, given_back),))
         item = an_item(TEA, *lots)
-        item = replace(item, short=item.shortage(NOW.date().isoformat()))
+        item = replace(item, short=item.shortage(NOW))
         state = stock_state(item, reservations=[reservation])
         after = decide.ship(state, message(shipped("1"))).state
         return the_item(after), after.reservations[f"{SHOP}/1"].picks
