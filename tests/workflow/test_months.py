@@ -48,9 +48,10 @@ def put_rules(
     market: str = MARKET,
     since: datetime = JOINED,
     targets: tuple[SalesTarget, ...] = (),
+    zone: str = "UTC",
 ) -> None:
     known = rules(version, targets=targets, effective_from=since)
-    terms = replace(known.terms, market=market, plans=plans or (PLAIN,))
+    terms = replace(known.terms, market=market, plans=plans or (PLAIN,), zone=zone)
     published_rules = replace(known, terms=terms, digest=digest_of(terms))
     system.store.table(RULES).put(Codec(RuleSet, key="rule_version").to_document(published_rules))
 
