@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
 from contracts.commissions.view import COMMISSIONS
 from contracts.rules.view import Caps, Unilevel
-from tests.builders import NOW, SELLER, TEA, a_target, refund
+from tests.builders import MARKET, NOW, SELLER, TEA, a_target, refund
 from tests.stock_builders import receive
 from tests.workflow.system import System
 from tests.workflow.test_months import WEST, WEST_SHOP, commission, months, payouts, put_rules, sell, two_markets
@@ -43,6 +44,18 @@ async def test_case_24_midnight_in_the_zone_of_the_rules_ends_a_month(system: Sy
     }
     assert system.events("reward.granted.v2") == []
     await system.assert_sound()
+
+
+async def test_verify_finds_a_month_that_was_counted_in_utc(system: System) -> None:
+    put_rules(system, 1, CAPPED_A_DAY, zone=SHANGHAI)
+    await system.tick(FIRST_OF_DECEMBER)
+    with patch("workers.commission_calculation.decide.local_date", lambda moment, _: moment.date()):
+        await sell(system, "1001", "400.00")
+
+    found = [f"{breach.invariant} {breach.about}" for breach in (await system.verify()).breaches]
+
+    assert f"I3 earnings/{SELLER}/2026-12/CNY/{MARKET}" in found
+    assert f"I3 earnings/{SELLER}/2026-11/CNY/{MARKET}" in found
 
 
 async def test_a_day_goes_on_where_utc_has_a_new_one(system: System) -> None:
