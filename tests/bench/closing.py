@@ -106,11 +106,14 @@ async def closing(bench: Bench, sizes: ClosingSizes) -> ClosingFindings:
         ours = bench.ours(name=f"ours_closing_{accounts}")
         async with _staged(bench, ours, one_line_world(1), accounts) as (store, fleet):
             bench.progress(f"closing {accounts:,} accounts", 0, 0)
-            found.alone[accounts] = await _close(bench, ours, store, fleet, accounts)
+            found.alone[accounts] = alone = await _close(bench, ours, store, fleet, accounts)
+            bench.progress(f"closed in {alone.seconds:.1f} s, {alone.cpu_us_per_account:.0f} µs each; checking", 0, 0)
             await _check(store, accounts)
         async with _staged(bench, ours, world, accounts) as (store, fleet):
             bench.progress(f"closing {accounts:,} accounts beside orders", 0, 0)
-            found.beside[accounts] = await _beside(bench, ours, store, fleet, world, accounts, sizes.orders_alone)
+            beside = await _beside(bench, ours, store, fleet, world, accounts, sizes.orders_alone)
+            found.beside[accounts] = beside
+            bench.progress(f"closed in {beside.closed.seconds:.1f} s, orders fall by {beside.fall:.0%}; checking", 0, 0)
             await _check(store, accounts)
     return found
 
