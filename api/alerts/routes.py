@@ -15,6 +15,7 @@ from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from contracts.alert_routing.v1 import (
+    ALERT_MAX,
     AcknowledgeAlert,
     AlertKey,
     CreateSilence,
@@ -69,9 +70,11 @@ async def list_alerts(
     cursor: Cursor = None,
 ) -> Page[AlertView]:
     """By key, with who takes care of them."""
-    filters = {"state": state, "kind": kind}
-    checked = [{name: value} for name, value in filters.items() if value is not None]
-    found, after = await page_of(ports.store, ALERTS, _BY_KEY, checked=checked, cursor=cursor, limit=limit)
+    listed = [{"state": state}] if state is not None else []
+    checked = [{"kind": kind}] if kind is not None else []
+    found, after = await page_of(
+        ports.store, ALERTS, _BY_KEY, listed=listed, checked=checked, cursor=cursor, limit=limit
+    )
     return Page(items=await alert_views(ports.store, found), next=next_link(request, after))
 
 
@@ -100,7 +103,7 @@ async def list_notifications(
     request: Request,
     ports: Here,
     principal: Reads,
-    alert: Annotated[str | None, Query(max_length=512, examples=["stock/1082185"])] = None,
+    alert: Annotated[str | None, Query(max_length=ALERT_MAX, examples=["stock/1082185"])] = None,
     route: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$", examples=["warehouse"])] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

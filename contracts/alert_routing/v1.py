@@ -11,7 +11,7 @@ from contracts.notifications.channel import Language, NewChannel
 from contracts.notifications.quiet_hours import QuietHours
 from contracts.notifications.v1 import NotificationId, OfRoute, RouteId
 from contracts.operations.v1 import AnyOperator, Note, Operator
-from contracts.wire.envelope import Command, Event, Refusal, Timestamp
+from contracts.wire.envelope import SUBJECT_MAX, Command, Event, Refusal, Timestamp
 
 DAY_S = 24 * 60 * 60
 NAMED_MAX = 50
@@ -34,9 +34,12 @@ SilenceId = Annotated[Reference, Field(description="The silence.", examples=["st
 SilenceReason = Annotated[
     str, Field(min_length=1, max_length=1000, description="Why.", examples=["Stocktaking until Monday."])
 ]
+ALERT_MAX = SUBJECT_MAX - len("alert/")
+"""An alert is in the subject of the messages about it."""
+
 AlertKey = Annotated[
     str,
-    Field(min_length=1, max_length=512, description="What the alert is about.", examples=["stock/1082185"]),
+    Field(min_length=1, max_length=ALERT_MAX, description="What the alert is about.", examples=["stock/1082185"]),
 ]
 
 
