@@ -15,7 +15,6 @@ from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from contracts.alert_routing.v1 import (
-    ALERT_MAX,
     AcknowledgeAlert,
     AlertKey,
     CreateSilence,
@@ -103,7 +102,7 @@ async def list_notifications(
     request: Request,
     ports: Here,
     principal: Reads,
-    alert: Annotated[str | None, Query(max_length=ALERT_MAX, examples=["stock/1082185"])] = None,
+    alert: Annotated[str | None, Query(max_length=512, examples=["stock/1082185"])] = None,
     route: Annotated[str | None, Query(pattern=r"^[A-Za-z0-9._-]{1,64}$", examples=["warehouse"])] = None,
     limit: Limit = 50,
     cursor: Cursor = None,

@@ -34,12 +34,9 @@ SilenceId = Annotated[Reference, Field(description="The silence.", examples=["st
 SilenceReason = Annotated[
     str, Field(min_length=1, max_length=1000, description="Why.", examples=["Stocktaking until Monday."])
 ]
-ALERT_MAX = SUBJECT_MAX - len("alert/")
-"""An alert is in the subject of the messages about it."""
-
 AlertKey = Annotated[
     str,
-    Field(min_length=1, max_length=ALERT_MAX, description="What the alert is about.", examples=["stock/1082185"]),
+    Field(min_length=1, max_length=512, description="What the alert is about.", examples=["stock/1082185"]),
 ]
 
 
@@ -193,7 +190,8 @@ class OfAlert:
     alert: str
 
     def about(self) -> str:
-        return f"alert/{self.alert}"
+        """A sender may write a longer alert than there is, or than a subject can be."""
+        return f"alert/{self.alert}"[:SUBJECT_MAX]
 
 
 class AcknowledgeAlert(OfAlert, Command, type="alert.acknowledge.v1"):
