@@ -145,7 +145,7 @@ async def fuzz(
         *("run", f"{target.url}/openapi.json", "--url", target.url, "--no-color"),
         *("--phases", CHOSEN_PHASES or PHASES[role], "--max-examples", str(CASES), "--seed", SEED, "--no-shrink"),
         *("--generation-database", "none", "--suppress-health-check", "all", "--continue-on-failure"),
-        # Two screens of them would hide the failures, of which the end is shown.
+        # They would fill the part of the report that is shown, instead of the failures.
         *("--warnings", "off"),
         *(("--include-path-regex", CHOSEN_PATHS) if CHOSEN_PATHS else ()),
         *(("-H", f"Authorization: {authorization}") if authorization else ()),
