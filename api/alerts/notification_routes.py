@@ -79,6 +79,8 @@ async def define_route(
     route_id: RoutePart, body: NewRoute, ports: Here, principal: Writes, writing: Writing
 ) -> Response:
     """All of it: what is left out has its default. What waits for the route goes by the new definition."""
+    if body.escalate_to == route_id:
+        raise Problem("unknown_escalation", detail="escalate_to: this is the route itself; name another route.")
     channel = NewChannel(**(await _channel(ports, route_id, body.channel)).model_dump())
     terms = body.model_dump(exclude={"channel"})
     command = DefineRoute(route_id=route_id, channel=channel, by=principal.name[:64], **terms)

@@ -69,9 +69,11 @@ async def list_alerts(
     cursor: Cursor = None,
 ) -> Page[AlertView]:
     """By key, with who takes care of them."""
-    filters = {"state": state, "kind": kind}
-    checked = [{name: value} for name, value in filters.items() if value is not None]
-    found, after = await page_of(ports.store, ALERTS, _BY_KEY, checked=checked, cursor=cursor, limit=limit)
+    listed = [{"state": state}] if state is not None else []
+    checked = [{"kind": kind}] if kind is not None else []
+    found, after = await page_of(
+        ports.store, ALERTS, _BY_KEY, listed=listed, checked=checked, cursor=cursor, limit=limit
+    )
     return Page(items=await alert_views(ports.store, found), next=next_link(request, after))
 
 

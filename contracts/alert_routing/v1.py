@@ -11,7 +11,7 @@ from contracts.notifications.channel import Language, NewChannel
 from contracts.notifications.quiet_hours import QuietHours
 from contracts.notifications.v1 import NotificationId, OfRoute, RouteId
 from contracts.operations.v1 import AnyOperator, Note, Operator
-from contracts.wire.envelope import Command, Event, Refusal, Timestamp
+from contracts.wire.envelope import SUBJECT_MAX, Command, Event, Refusal, Timestamp
 
 DAY_S = 24 * 60 * 60
 NAMED_MAX = 50
@@ -190,7 +190,8 @@ class OfAlert:
     alert: str
 
     def about(self) -> str:
-        return f"alert/{self.alert}"
+        """A sender may write a longer alert than there is, or than a subject can be."""
+        return f"alert/{self.alert}"[:SUBJECT_MAX]
 
 
 class AcknowledgeAlert(OfAlert, Command, type="alert.acknowledge.v1"):

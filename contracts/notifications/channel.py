@@ -11,11 +11,14 @@ from contracts.fields import visible_address
 Kind = Literal["email", "webhook", "wecom", "dingtalk", "feishu", "slack"]
 Language = Annotated[Literal["en", "zh"], Field(description="English or Chinese.", examples=["en"])]
 
+SEALED_MAX = 8192
+"""Characters of a sealed address or secret."""
+
 Sealed = Annotated[
     str,
     Field(
         pattern=r"^sealed-1:[A-Za-z0-9+/]+=*$",
-        max_length=8192,
+        max_length=SEALED_MAX,
         description="The address and its secret, sealed: only the process that sends can open it.",
         examples=["sealed-1:bm90IGEgc2VjcmV0"],
     ),

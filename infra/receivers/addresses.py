@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 from pydantic import SecretStr
 
-from contracts.notifications.channel import Channel, Kind
+from contracts.notifications.channel import SEALED_MAX, Channel, Kind
 from infra.receivers.guard import Guard, ReceiverRefused
 from infra.receivers.signing import BadSecret, secrets_of
 from infra.sealing import CannotUnseal, seal, unseal
@@ -34,7 +34,10 @@ async def sealed_channel(kind: Kind, address: Address, route_id: str, settings: 
             raise ReceiverRefused("secret_invalid", str(error)) from error
     if settings.delivery_secret is None:
         raise ReceiverRefused("not_configured", f"Set {SETTING}, which seals addresses, then define the route again.")
-    return Channel(kind=kind, host=receiver.host, sealed=seal_address(address, route_id, settings.delivery_secret))
+    sealed = seal_address(address, route_id, settings.delivery_secret)
+    if len(sealed) > SEALED_MAX:
+        raise ReceiverRefused("address_too_long", "The address and its secret are too long together; shorten one.")
+    return Channel(kind=kind, host=receiver.host, sealed=sealed)
 
 
 def seal_address(address: Address, route_id: str, secret: SecretStr) -> str:

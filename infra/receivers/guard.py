@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 import httpx
 
 URL_LENGTH_MAX = 2048
+"""Characters, and bytes in UTF-8."""
 
 _PORTS = {"https": 443, "http": 80}
 
@@ -131,7 +132,7 @@ class Guard:
 def parse(url: str) -> httpx.URL:
     """The parts of an http or https address with a host and without user information. Raises ReceiverRefused."""
     try:
-        parsed = httpx.URL(url) if len(url) <= URL_LENGTH_MAX else httpx.URL()
+        parsed = httpx.URL(url) if len(url.encode()) <= URL_LENGTH_MAX else httpx.URL()
         is_usable = parsed.scheme in _PORTS and bool(parsed.host) and (parsed.port is None or 0 < parsed.port <= 65_535)
     except (httpx.InvalidURL, ValueError):
         is_usable = False

@@ -42,8 +42,12 @@ def _unlike(collection: str, found: Any, at: int) -> Document:
             return {"_id": f"a-crowd/{at}"}
         case "settlement.statements" | "settlement.ledger" | "settlement.adjustments":
             return {"_id": f"a-crowd/{at}"}
-        case "alerting.dead_letters" | "commission_calculation.ledger":
+        case "alerting.dead_letters" | "commission_calculation.ledger" | "alerting.alerts":
             return {"_id": f"a-crowd-{at}"}
+        case "shop_webhooks.webhooks" | "shop_webhooks.deliveries":
+            return {"_id": f"0-crowd-{at}"}
+        case "notification.notices":
+            return {"_id": f"z-crowd-{at}"}
         case "identity.users":
             return {"_id": f"0{at:031x}", "email": f"crowd-{at}@example.com"}
         case "rule_book.rules" | "settlement.terms":
@@ -103,6 +107,8 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         Crowd("identity.users", user, ({},)),
         Crowd("stock_reservation.items", item, ({"low": False, IS_SHORT: True}, {"low": True, IS_SHORT: False})),
         *_of_settlement(database, known),
+        *_of_alerts(database, known),
+        *_of_webhooks(database, known),
         Crowd("rule_book.rules", rules, ({"stage": "proposed", "effective_from": None},)),
     ]
 
@@ -123,6 +129,27 @@ def _of_settlement(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         Crowd("settlement.ledger", line, ({},)),
         Crowd("settlement.adjustments", adjustment, ({},)),
         Crowd("settlement.terms", terms, ({"market": "other"},)),
+    ]
+
+
+def _of_alerts(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
+    [alert] = database["alerting.alerts"].find({"_id": known["alert"]})
+    [notice] = database["notification.notices"].find({"alert": known["alert"], "route_id": known["route"]})
+    idle: Document = dict.fromkeys(("waiting_in", "open_in", "escalates_in", "expires_from"))
+    return [
+        Crowd("alerting.alerts", alert, ({"state": "resolved"}, {"kind": "another"})),
+        Crowd("notification.notices", notice, ({**idle, "alert": "another"}, {**idle, "route_id": "another"})),
+    ]
+
+
+def _of_webhooks(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
+    """None is sent to, and nothing is sent."""
+    [webhook] = database["shop_webhooks.webhooks"].find({"_id": known["webhook_id"]})
+    delivery = database["shop_webhooks.deliveries"].find_one({"webhook_id": known["webhook_id"]})
+    removed: Document = {"state": "removed", "has_room": False, "is_emptying": False}
+    return [
+        Crowd("shop_webhooks.webhooks", webhook, (removed,)),
+        Crowd("shop_webhooks.deliveries", delivery, ({"state": "delivered", "due_at": None},)),
     ]
 
 

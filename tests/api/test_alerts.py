@@ -56,6 +56,7 @@ async def test_a_route_is_defined_changed_tested_and_removed(front: Front, world
         {"kind": "slack"},
         {"kind": "slack", "url": "https://10.0.0.1/secret-path"},
         {"kind": "slack", "url": "http://example.com/secret-path"},
+        {"kind": "slack", "url": "https://198.41.0.4/secret-path", "secret": "密" * 1024},
     ],
 )
 async def test_a_channel_that_cannot_be_used_is_refused(front: Front, world: World, channel: dict[str, Any]) -> None:
@@ -64,6 +65,15 @@ async def test_a_channel_that_cannot_be_used_is_refused(front: Front, world: Wor
 
     assert (answer.status_code, answer.json()["reason"]) == (422, "receiver_refused")
     assert "secret-path" not in answer.text
+
+
+async def test_a_route_that_escalates_to_itself_is_refused(front: Front, world: World) -> None:
+    async with world.as_admin() as admin:
+        route_id = await a_route(admin, kinds=["none"])
+        url, body = f"/api/notification-routes/{route_id}", {"channel": READERS, "escalate_to": route_id}
+        answer = await admin.put(url, json=body)
+
+    assert (answer.status_code, answer.json()["reason"]) == (422, "unknown_escalation")
 
 
 async def test_a_silence_is_created_listed_and_ended(front: Front, world: World) -> None:

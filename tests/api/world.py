@@ -149,6 +149,33 @@ async def a_statement(front: Front, distributor_id: int, market: str = "default"
     return statement
 
 
+async def a_notice(front: Front, admin: httpx.AsyncClient) -> dict[str, Any]:
+    """What a new route has to report: an open alert of a product."""
+    route_id, product_id = unique("route"), secrets.randbelow(2**40) + 1
+    route = {"channel": {"kind": "email", "to": ["warehouse@example.com"]}, "group_wait_s": 0, "kinds": ["stock_low"]}
+    defined = await admin.put(f"/api/notification-routes/{route_id}", json=route)
+    assert defined.status_code == 200, defined.text
+    await front.send(ReceiveStock(receipt_id=unique("receipt"), product_id=product_id, quantity=1, low_at=5))
+
+    async def noticed() -> Any:
+        asked = {"route": route_id, "alert": f"stock/{product_id}"}
+        found = (await admin.get("/api/notifications", params=asked)).json()["items"]
+        return found[0] if found else None
+
+    notice: dict[str, Any] = await until(noticed, what="the route has the alert", every_s=0.2)
+    return notice
+
+
+async def a_webhook(world: World, admin: httpx.AsyncClient) -> str:
+    """A webhook of the shop, to an address where nothing listens."""
+    body = {"url": "https://127.0.0.1/orders", "types": ["order.accepted.v1"], "shop_id": world.shop_id}
+    defined = await admin.post("/api/webhooks", json=body)
+    assert defined.status_code == 201, defined.text
+    world.front.secrets_seen.append(defined.json()["secret"])
+    webhook_id: str = defined.json()["webhook_id"]
+    return webhook_id
+
+
 async def _sent(front: Front, command: Payload, collection: str, where: dict[str, Any]) -> None:
     await front.send(command)
 

@@ -198,7 +198,7 @@ async def test_undecodable_messages_do_not_stop_three_hundred_others(site: Site)
             if number == GOOD_ORDERS // 2:
                 await send(raw, "poison", BAD["timestamp"])
                 await send(raw, "poison", BAD["message_id"])
-    async with site.processes([["order_intake"], ["alerting"], ["stock_reservation"]]):
+    async with site.processes([["order_intake"], ["alerting"], ["stock_reservation"], ["notification"]]):
         await orders_are(site, GOOD_ORDERS)
         started = time.monotonic()
         async with raw_sender(site.settings.rabbitmq_url) as raw:

@@ -161,6 +161,11 @@ class TestAcknowledgement:
             "unknown_alert", Decision(state_with(), (refused,), "refused")
         )
 
+    def test_one_longer_than_a_subject_can_be_sent(self) -> None:
+        longest = AcknowledgeAlert(alert="a" * 512, by="li.na")
+
+        assert message(longest, subject=longest.about()).subject == "alert/" + "a" * 250
+
     def test_a_resolved_alert_has_nothing_to_acknowledge(self) -> None:
         decision = fold(fold(state_with(), resolved()).state, self.command)
 

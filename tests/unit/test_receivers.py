@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
+from contracts.notifications.channel import Kind
 from infra.receivers.addresses import Address, open_address, seal_address, sealed_channel
 from infra.receivers.guard import Guard, HostUnknown, ReceiverRefused, is_public, parse
 from infra.receivers.signing import BadSecret, secrets_of, signed_headers
@@ -243,6 +244,23 @@ async def test_a_definition_that_cannot_work_is_refused(
         await sealed_channel("webhook", Address(url, secret), "warehouse", settings)
 
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("kind", ["slack", "dingtalk"])
+async def test_what_is_too_long_to_seal_is_refused(kind: Kind) -> None:
+    """Each is short enough by itself."""
+    address = Address("https://8.8.8.8/".ljust(2048, "x"), "安" * 1024)
+    with pytest.raises(ReceiverRefused) as refused:
+        await sealed_channel(kind, address, "warehouse", Settings(delivery_secret=SECRET))
+
+    assert refused.value.code == "address_too_long"
+
+
+async def test_the_length_of_an_address_is_counted_in_bytes() -> None:
+    with pytest.raises(ReceiverRefused) as refused:
+        await check("https://hooks.example/" + "安" * 1000, PUBLIC[0])
+
+    assert refused.value.code == "address_invalid"
 
 
 @pytest.mark.parametrize(

@@ -69,7 +69,7 @@ to_alert = _alerts.to_entity
 
 class AlertRepository(Repository[State, Consumed]):
     collections: ClassVar[tuple[Collection, ...]] = (
-        Collection(ALERTS, "alerts by their key", (Index((("state", 1), ("changed_at", -1)), "open alerts"),)),
+        Collection(ALERTS, "alerts by their key", (Index((("state", 1), ("_id", 1)), "open alerts, in pages"),)),
         Collection(
             DEAD_LETTERS,
             "dead letters, by the id of their event",

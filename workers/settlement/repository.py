@@ -162,7 +162,7 @@ class SettlementRepository(Repository[State, Consumed]):
         earliest = [movement.effective_at for movement in movements]
         closes = [d for d in data if isinstance(d, ClosePeriod)]
         markets = {movement.market for movement in movements} | {d.market for d in closes}
-        asks_terms = any(isinstance(d, ProposeTerms | ApproveTerms) for d in data)
+        versions = [d.terms_version for d in data if isinstance(d, ProposeTerms | ApproveTerms)]
         distributors = {d.distributor_id for d in closes if d.distributor_id is not None}
         booked = with_ids(LEDGER, (movement.posting_id for movement in movements))
         return {
@@ -170,7 +170,7 @@ class SettlementRepository(Repository[State, Consumed]):
             "accounts": Find(ACCOUNTS, {"distributor_id": {"$in": sorted(distributors)}})
             if distributors
             else with_ids(ACCOUNTS, (movement.account for movement in movements)),
-            "terms": Find(TERMS, {} if asks_terms else {"market": {"$in": sorted(markets)}}),
+            "terms": with_ids(TERMS, versions) if versions else Find(TERMS, {"market": {"$in": sorted(markets)}}),
             "periods": Find(PERIODS, {"market": {"$in": sorted(markets)}, **_ending_after(earliest)}),
             "series": with_ids(SERIES, (d.market for d in closes)),
             "adjustments": with_ids(
@@ -199,7 +199,9 @@ class SettlementRepository(Repository[State, Consumed]):
             current = {**where, **_ending_after(message.received_at for message in messages)}
             periods |= _periods.by_key(await tx.find(PERIODS, current))
         if approved := _approved(messages, terms):
-            periods |= _periods.by_key(await tx.find(PERIODS, {"market": {"$in": _markets(approved)}}))
+            where = {"market": {"$in": _markets(approved)}}
+            terms |= _terms.by_key(await tx.find(TERMS, where))
+            periods |= _periods.by_key(await tx.find(PERIODS, where))
         needs_figures = bool(due or adjustments) or any(isinstance(m.data, ClosePeriod) for m in messages)
         return cls(
             accounts=Loaded(accounts),
