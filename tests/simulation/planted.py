@@ -30,6 +30,7 @@ from infra.runtime.reply import replies
 from tests.simulation import planted_calls
 from tests.simulation import planted_settlement as settlement
 from tests.simulation.broker import SimulatedInbox
+from tests.simulation.faults import INTERRUPTED
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
@@ -355,7 +356,9 @@ BUGS: dict[str, Bug] = {
     "loses its connection over what it cannot decode": Bug(Variant(inbox=LosesItsConnection)),
     "loses updates of stock": Bug(Variant(store=LosesUpdates)),
     "takes content for identity": Bug(planted=_content_taken_for_identity),
-    "takes a redelivered bare body for a new command": Bug(planted=_redeliveries_taken_for_new_commands),
+    "takes a redelivered bare body for a new command": Bug(
+        Variant(plan=INTERRUPTED), _redeliveries_taken_for_new_commands
+    ),
     "takes a redelivered bare body for one handled long before": Bug(planted=_redeliveries_never_superseded),
     "recognises a repeat by its id alone": Bug(planted=_repeats_known_by_id_alone),
     "names postings at random": Bug(planted=_postings_named_at_random),

@@ -22,7 +22,7 @@ from infra.runtime.worker import Worker
 from infra.settings import Settings
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox
 from tests.simulation.chains import Chain
-from tests.simulation.faults import Faults, plan
+from tests.simulation.faults import Faults, Plan, plan
 from tests.simulation.history import History, Log
 from tests.simulation.invariants import breaches
 from tests.simulation.outside import LOOKS_EVERY_MS, Requests, SimulatedOutside, called_once, outcomes_in
@@ -55,12 +55,13 @@ _NOTIFICATIONS_MAX = 6
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The parts that a planted bug replaces."""
+    """The parts that a planted bug replaces; with a `plan`, the faults are not the seed's."""
 
     loop: type[BatchLoop] = BatchLoop
     performer: type[Performer] = Performer
     store: type[SimulatedStore] = SimulatedStore
     inbox: type[SimulatedInbox] = SimulatedInbox
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +118,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     """Run the whole system as the seed decides."""
     variant = variant or Variant()
     rng = random.Random(seed)
-    faults = Faults(rng, plan(rng))
+    faults = Faults(rng, variant.plan or plan(rng))
     history = History()
     scheduler = Scheduler(rng, hurry=faults.plan.hurry)
     log = Log(history, scheduler)
