@@ -125,8 +125,7 @@ def _differences(schema: dict[str, Any], model: Any, document: Any, places: list
         try:
             model.model_validate_json(json.dumps(changed))
         except ValidationError as error:
-            errors = {each["type"] for each in error.errors(include_url=False, include_context=False, include_input=False)}
-            if is_accepted and not _may_be_refused(value, errors):
+            if is_accepted and not _may_be_refused(value, errors := {each["type"] for each in error.errors()}):
                 found.append(f"{path}: the schema accepts {value!r}, the reader refuses it: {errors}")
         else:
             if not is_accepted:
