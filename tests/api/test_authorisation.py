@@ -19,14 +19,13 @@ from typing import Any, Literal
 import httpx
 import pytest
 
-from api.app import create_app
 from api.http.openapi import operations
 from contracts.network.v1 import CreateTeam, JoinTeam, RegisterDistributor, RegisterShop
-from infra.settings import Settings
 from tests.api.front import PASSWORD, Front, bearer, unique
 from tests.api.ownership import Thing, thing_of
 from tests.api.world import World, a_statement, a_world
 from tests.connected.running import until
+from tests.described import api_document
 from tests.webhook_builders import define
 
 SEED = int(os.environ.get("TREE_SEED", "20261122"))
@@ -163,8 +162,7 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
         "webhook": list(model.shop_of),
         "statement": [tuple((await a_statement(front, whose)).split("/")) for whose in ids[:4]],
     }
-    document = create_app(Settings(), _no_ports).openapi()
-    return Stage(model, people, things, document)
+    return Stage(model, people, things, api_document())
 
 
 def _no_longer_pending(who: Login, location: str) -> Any:
@@ -194,10 +192,6 @@ async def _exists(front: Front, collection: str, where: dict[str, Any]) -> None:
         return bool(await front.site.documents(collection, where))
 
     await until(found, what=f"{where} is in {collection}")
-
-
-def _no_ports() -> Any:
-    raise AssertionError("describing the API needs no server")
 
 
 def _with_ids(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:

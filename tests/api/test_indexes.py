@@ -21,16 +21,15 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from api.app import create_app
 from api.http.openapi import operations
 from api.http.paging import SCANNED_MAX
-from infra.settings import Settings
 from tests.api.crowds import CROWD, crowded, crowds_of
 from tests.api.front import Front, an_email, unique
 from tests.api.test_operations import a_letter
 from tests.api.world import World, a_notice, a_statement, a_webhook, a_world
 from tests.connected.running import until
 from tests.connected.test_indexes import READ_WHOLE
+from tests.described import api_document
 
 PAGES = ("limit", "cursor")
 BAD = {"$or": [{"planSummary": {"$regex": "COLLSCAN"}}, {"hasSortStage": True}]}
@@ -44,13 +43,9 @@ FEW = {"IXSCAN { email: 1 }": "one user at most", "IXSCAN { about: 1 }": "the me
 """Scans that return so little that sorting it is cheap."""
 
 
-def no_ports() -> Any:
-    raise AssertionError("describing the API needs no server")
-
-
 READS = {
     path: [one for one in operation.get("parameters", ()) if one["in"] != "header"]
-    for path, method, operation in operations(create_app(Settings(), no_ports).openapi())
+    for path, method, operation in operations(api_document())
     if method == "get" and operation.get("security")
 }
 

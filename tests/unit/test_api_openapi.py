@@ -9,17 +9,11 @@ import pytest
 from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 
-from api.app import create_app
 from api.http.limits import is_unlimited
 from api.http.openapi import operations
-from infra.settings import Settings
+from tests.described import api_document
 
-
-def _no_ports() -> Any:
-    raise AssertionError("describing the API needs no server")
-
-
-DOCUMENT = create_app(Settings(), _no_ports).openapi()
+DOCUMENT = api_document()
 OPERATIONS = {f"{method.upper()} {path}": operation for path, method, operation in operations(DOCUMENT)}
 
 

@@ -20,6 +20,7 @@ from contracts.orders.view import Line
 from contracts.plans.calculation import ARITHMETIC
 from contracts.plans.reversal import left_of
 from tests.builders import CUP, KEY, SELLER, TEA, a_refund_line, an_order, order_state, refund
+from tests.sampling import sampled
 from tests.unit.order_steps import SHIPPED
 from tests.unit.refunds import LINES, a_line, decide_refund, refund_lines
 from workers.order_intake.audit import _refunds_add_up
@@ -122,7 +123,7 @@ def what_is_left(lines: Iterable[LineRefund]) -> tuple[int, ...]:
 
 
 @pytest.mark.slow
-@settings(max_examples=500)
+@settings(max_examples=sampled(200, whole=500))
 @given(several_lines(), st.lists(st.lists(refund_lines, min_size=1, max_size=2), min_size=2, max_size=6), st.data())
 def test_the_same_refunds_in_any_order_give_the_same_result(
     lines: tuple[Line, ...], commands: list[list[Any]], data: st.DataObject

@@ -35,6 +35,7 @@ from api.rules.routes import Draft
 from api.stock.adjustments import Adjustment
 from infra.ports.cache import CacheUnavailable, Taken
 from infra.settings import Settings
+from tests.described import api_document
 from tests.unit.test_api_ids import ROUTES
 
 FORMS = ["/oauth/token", "/oauth/revoke", "/oauth/authorize", "/oauth/logout"]
@@ -149,7 +150,7 @@ class TestBodies:
 
     def test_the_small_limit_covers_every_operation_that_needs_no_login(self) -> None:
         limited = BodyLimited(_no_ports, body_bytes_max=2**20)  # type: ignore[arg-type]
-        for path, method, operation in operations(APP.openapi()):
+        for path, method, operation in operations(api_document()):
             if "requestBody" in operation:
                 small = limited._bytes_max(path) == SMALL_BODY_BYTES_MAX
                 assert small or operation.get("security"), f"{method} {path}"
@@ -174,7 +175,7 @@ class TestBodies:
 
         described = [
             (method.upper(), path)
-            for path, method, operation in operations(APP.openapi())
+            for path, method, operation in operations(api_document())
             if "requestBody" in operation and needs_login(path)
         ]
         assert len(described) > 20
@@ -257,7 +258,7 @@ class TestErrors:
 
 
 async def test_the_document_is_serialized_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    expected, asked = APP.openapi(), []
+    expected, asked = api_document(), []
 
     def counted() -> Any:
         asked.append(1)
