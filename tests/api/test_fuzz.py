@@ -4,8 +4,8 @@ No request may end with a server error or an undocumented answer. New operations
 sends all examples; the administrator also sends random requests, requests that follow from the answers, and valid and
 invalid values of each part of each request, which other roles are mostly not permitted to send. The seed is fixed, so
 that a failure is repeatable. For more: `FUZZ_CASES=100 FUZZ_SEED=1 python -m pytest tests/api/test_fuzz.py`;
-FUZZ_PHASES=examples,coverage,fuzzing,stateful runs all phases in every role; FUZZ_PATHS=^/api/orders restricts the run to
-the operations whose path matches.
+FUZZ_PHASES=examples,coverage,fuzzing,stateful runs all phases in every role; FUZZ_PATHS=^/api/orders sends
+only the operations whose path matches.
 """
 
 from __future__ import annotations
