@@ -155,9 +155,7 @@ async def test_a_call_that_never_arrived_is_sent_again_with_the_same_key(system:
     assert (system.outside.looked_up, system.outside.arrivals) == (["notification-1"], ["notification-1"])
 
 
-async def test_after_a_look_up_without_an_answer_a_call_that_is_not_taken_may_have_arrived_before(
-    system: System,
-) -> None:
+async def test_after_a_look_up_without_an_answer_a_call_that_is_not_taken_may_have_arrived(system: System) -> None:
     system.outside.can_be_asked = False
     await die_in_a_call(system)
 
