@@ -109,5 +109,5 @@ def test_a_message_is_not_poison_because_its_process_was_killed() -> None:
 
 
 def test_a_call_is_looked_up_though_its_note_was_taken_over_by_a_commit_without_an_answer() -> None:
-    """Found by seed 475: the next look found the note of the dead process to be its own, and the call was made twice."""
+    """Found by seed 475: the next look took the note of the dead process for its own, and called twice."""
     assert simulate(475, Variant(plan=INTERRUPTED)).breaches == ()
