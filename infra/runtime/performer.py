@@ -104,10 +104,19 @@ class Performer(BatchLoop):
             return works
         by = f"{self._life}/{next(self._tries)}"
         began = self._time.monotonic()
-        steps = await self._noted(lambda tx: self._note(tx, asked, by))
+        doubted: set[str] = set()
+
+        async def note(tx: Transaction) -> dict[str, Step]:
+            found = await self._note(tx, asked, by)
+            # After a commit without an answer, the next look may find a note that was taken over as its own.
+            doubted.update(key for key, step in found.items() if step == "look_up")
+            return found
+
+        steps = await self._noted(note)
         if self._time.monotonic() - began > self._settings.call_deadline_s:
             # Meanwhile the broker may have given the messages to another process, which has found the notes.
-            steps = {key: "look_up" if step == "send" else step for key, step in steps.items()}
+            doubted.update(steps)
+        steps = {key: "look_up" if step == "send" and key in doubted else step for key, step in steps.items()}
         answers = await self._perform(asked, steps)
         return [replace(work, answer=answers.get(work.item.key)) if _asks(work) else work for work in works]
 

@@ -138,7 +138,7 @@ class OutsideFails:
     async def act(self, trial: Trial) -> None:
         """Each way to fail in turn, with test notifications beside the alerts of the load; a worker dies in each.
 
-        Each phase begins with all processes ready: one that only starts would call nobody in it.
+        Each phase begins with all processes ready: one that is still starting would call no one in it.
         """
         for number, (name, phase) in enumerate(PHASES.items()):
             await trial.fleet.until_ready()

@@ -106,3 +106,8 @@ def test_a_message_is_not_poison_because_its_process_was_killed() -> None:
     written twice; and a process that lost its connection was counted as dead."""
     for seed in range(200, 230):
         assert simulate(seed, Variant(plan=INTERRUPTED)).breaches == ()
+
+
+def test_a_call_is_looked_up_though_its_note_was_taken_over_by_a_commit_without_an_answer() -> None:
+    """Found by seed 475: the next look took the note of the dead process for its own, and called twice."""
+    assert simulate(475, Variant(plan=INTERRUPTED)).breaches == ()
