@@ -31,7 +31,7 @@ _REQUIRED_BY_CLOUDEVENTS = ("id", "source", "specversion", "type")
 
 @cache
 def schema_of(payload: type[Payload]) -> dict[str, Any]:
-    """Return the schema of the message that carries `payload`. Every caller gets the same one, and must not change it."""
+    """Return the schema of the message that carries `payload`. All callers share it, so none may change it."""
     # The catalogue imports every message, which the schema of a rule set does not need.
     from contracts.wire.catalogue import kind_of
 
