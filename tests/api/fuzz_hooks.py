@@ -12,9 +12,13 @@ from schemathesis.core.parameters import ParameterLocation
 
 _INVALID_REASONS = {"invalid_request", "malformed_request", "unsupported_media_type"}
 
-_BEYOND_SCHEMAS = {"value_error", "int_type", "decimal_max_digits", "decimal_max_places", "decimal_whole_digits"}
-"""Rules between fields, which a schema cannot express; and floating-point numbers in money and ids: to JSON Schema 7.0
-is an integer, and 1e300 an amount."""
+_BEYOND_SCHEMAS = {
+    *("value_error", "int_type", "decimal_max_digits", "decimal_max_places", "decimal_whole_digits"),
+    "too_many_errors",
+}
+"""Rules between fields, which a schema cannot express; floating-point numbers in money and ids: to JSON Schema 7.0 is
+an integer, and 1e300 an amount; and over two hundred errors, whose number alone is in the answer: a list of amounts
+that is as long as allowed, in currencies that do not exist, has more."""
 
 _EXISTING: dict[str, Any] = json.loads(os.environ.get("FUZZ_IDS", "{}"))
 """Existing ids, by the name of their parameter: `{"product_id": 1082185}`."""
