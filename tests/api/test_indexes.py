@@ -163,11 +163,11 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
 
 async def attempted(world: World, admin: httpx.AsyncClient, webhook_id: str) -> None:
     """Wait until an event of the shop was sent to the webhook. Workers learn of a webhook within five seconds, so
-    orders are placed until one of them is sent.
+    orders are placed until one of them is sent; their seller is none whose orders are looked for.
     """
 
     async def is_attempted() -> bool:
-        await world.placed(admin)
+        await world.placed(admin, distributor_id=world.middle)
         items = (await admin.get(f"/api/webhooks/{webhook_id}/attempts")).json()["items"]
         return any(item["attempts"] for item in items)
 
