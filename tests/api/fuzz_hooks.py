@@ -38,7 +38,7 @@ _seen: Counter[tuple[Any, ...]] = Counter()
 def filter_case(context: schemathesis.HookContext, case: Case[Any]) -> bool:
     """Of the valid and invalid values of the parts of a request, send the first ones of each kind, and then some.
 
-    A kind is what is valid or wrong in which part of which operation. A third of all cases would put each wrong type
+    A kind is one error, or one valid form, in one part of one operation. A third of all cases would put each wrong type
     into each field of a rule set, or have a rehearsal, which starts a process, of each valid value.
     """
     if case.meta is None or not isinstance(data := case.meta.phase.data, CoveragePhaseData):

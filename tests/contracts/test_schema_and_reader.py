@@ -90,7 +90,7 @@ def _places(value: Any, path: Path = ()) -> Iterator[Path]:
 
 
 def _with(document: Any, path: Path, value: Any) -> Any:
-    """The document with a value in a place; it shares what is beside the path, so nobody may change it."""
+    """The document with a value in a place; it shares what is beside the path, so no one may change it."""
     if not path:
         return value
     changed = copy(document)

@@ -14,7 +14,7 @@ from tests.simulation.run import Variant, simulate
 from tests.simulation.sweep import sweep
 
 SEEDS = range(1, sampled(121, whole=301))
-SEEDS_TWICE = (1, 2, 3, 5, 8, 13)
+SEEDS_TWICE = sampled((1, 2, 13), whole=(1, 2, 3, 5, 8, 13))
 
 
 def test_every_seed_ends_without_breaches() -> None:
@@ -104,7 +104,7 @@ def test_events_of_a_commit_without_an_answer_are_published() -> None:
 def test_a_message_is_not_poison_because_its_process_was_killed() -> None:
     """Found by seeds 18, 201 and 1236: a note locked by a dead process ended the next one; a note without an answer was
     written twice; and a process that lost its connection was counted as dead."""
-    for seed in range(200, 230):
+    for seed in range(200, sampled(215, whole=230)):
         assert simulate(seed, Variant(plan=INTERRUPTED)).breaches == ()
 
 
