@@ -33,8 +33,8 @@ RUN_MAX_S = 25.0
 """A run that is not at rest by then never will be."""
 LOOK_EVERY_S = 0.003
 LOST_AFTER_S = 5.0
-"""A message that is neither journaled nor in a queue for this long is lost. On a busy machine a worker that seems idle may
-take more than a second to read what the broker has sent it."""
+"""A message that is neither journaled nor in a queue for this long is lost. On a busy machine a worker that seems idle
+may take more than a second to read what the broker has sent it."""
 
 
 class NeverQuiet(Exception):
