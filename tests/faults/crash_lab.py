@@ -32,8 +32,9 @@ DATABASE = "crash_points"
 RUN_MAX_S = 25.0
 """A run that is not at rest by then never will be."""
 LOOK_EVERY_S = 0.003
-LOST_AFTER_S = 1.0
-"""A message that is neither journaled nor in a queue for this long is lost."""
+LOST_AFTER_S = 5.0
+"""A message that is neither journaled nor in a queue for this long is lost. On a busy machine a worker that seems idle
+may take more than a second to read what the broker has sent it."""
 
 
 class NeverQuiet(Exception):
