@@ -22,7 +22,7 @@ _BEYOND_SCHEMAS = {
 }
 """Rules between fields, which a schema cannot express; floating-point numbers in money and ids: to JSON Schema 7.0 is
 an integer, and 1e300 an amount; and over two hundred errors, whose number alone is in the answer: a list of amounts
-that is as long as allowed, in currencies that do not exist, has so many."""
+that is as long as allowed, in currencies that do not exist, has more."""
 
 _EXISTING: dict[str, Any] = json.loads(os.environ.get("FUZZ_IDS", "{}"))
 """Existing ids, by the name of their parameter: `{"product_id": 1082185}`."""

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from functools import lru_cache
 from typing import Literal, Self
 
 from contracts.fields import QUANTITY_MAX
@@ -134,7 +133,6 @@ class State:
         return replace(self, bookings={**self.bookings, booking.reference: booking})
 
 
-@lru_cache(maxsize=64)
 def days_after(day: str, days: int) -> str:
     """The day `days` later, or earlier if negative, within the calendar."""
     ordinal = date.fromisoformat(day).toordinal() + days
