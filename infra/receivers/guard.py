@@ -132,7 +132,7 @@ class Guard:
 def parse(url: str) -> httpx.URL:
     """The parts of an http or https address with a host and without user information. Raises ReceiverRefused."""
     try:
-        parsed = httpx.URL(url) if len(url.encode()) <= URL_LENGTH_MAX else httpx.URL()
+        parsed = httpx.URL(url) if len(url.encode(errors="replace")) <= URL_LENGTH_MAX else httpx.URL()
         is_usable = parsed.scheme in _PORTS and bool(parsed.host) and (parsed.port is None or 0 < parsed.port <= 65_535)
     except (httpx.InvalidURL, ValueError):
         is_usable = False
