@@ -105,14 +105,7 @@ class Performer(BatchLoop):
         by = f"{self._life}/{next(self._tries)}"
         began = self._time.monotonic()
         doubted: set[str] = set()
-
-        async def note(tx: Transaction) -> dict[str, Step]:
-            found = await self._note(tx, asked, by)
-            # After a commit without an answer, the next look may find a note that was taken over as its own.
-            doubted.update(key for key, step in found.items() if step == "look_up")
-            return found
-
-        steps = await self._noted(note)
+        steps = await self._noted(lambda tx: self._note(tx, asked, by, doubted))
         if self._time.monotonic() - began > self._settings.call_deadline_s:
             # Meanwhile the broker may have given the messages to another process, which has found the notes.
             doubted.update(steps)
@@ -120,8 +113,12 @@ class Performer(BatchLoop):
         answers = await self._perform(asked, steps)
         return [replace(work, answer=answers.get(work.item.key)) if _asks(work) else work for work in works]
 
-    async def _note(self, tx: Transaction, asked: Mapping[str, Message[Any]], by: str) -> dict[str, Step]:
-        """Note the calls of the messages that the journal does not know; return the step of each."""
+    async def _note(
+        self, tx: Transaction, asked: Mapping[str, Message[Any]], by: str, doubted: set[str]
+    ) -> dict[str, Step]:
+        """Note the calls of the messages that the journal does not know; return the step of each. `doubted` gets those
+        to look up: after a commit without an answer, the next look may find a note that was taken over as its own.
+        """
         keys = {message: self._key_of(item) for message, item in asked.items()}
         found = await run_queries(
             tx,
@@ -136,6 +133,7 @@ class Performer(BatchLoop):
         steps = {
             message: step_of(message, by, [each for each in noted if each.key == keys[message]]) for message in fresh
         }
+        doubted |= {key for key, step in steps.items() if step == "look_up"}
         own = {each.message: each for each in noted if each.message in fresh}
         now = self._time.now()
         new = [Attempt(message, keys[message], now, by) for message in fresh if message not in own]
