@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Union
 
 from pydantic import Discriminator, Field, TypeAdapter, ValidationError
@@ -55,19 +56,22 @@ UNREADABLE_REASONS = frozenset({*_REASONS.values(), "invalid_value", UNREADABLE_
 """Why a message cannot be read: its sender has to correct it."""
 
 
+@cache
+def _adapters(payloads: tuple[type[Payload], ...]) -> tuple[TypeAdapter[Message[Any]], TypeAdapter[list[Message[Any]]]]:
+    """Of one message, and of a batch. They take milliseconds to build."""
+    envelopes = tuple(message_of(payload) for payload in payloads)
+    one: Any = envelopes[0]
+    if len(envelopes) > 1:
+        one = Annotated[Union[envelopes], Discriminator("type")]  # noqa: UP007  (built at run time)
+    return TypeAdapter(one), TypeAdapter(Annotated[list[one], Field(max_length=BATCH_EVENTS_MAX)])
+
+
 class Reader:
     """Reads the messages of one queue: the given payload types, older versions upcast to the newest."""
 
     def __init__(self, payloads: Sequence[type[Payload]]) -> None:
         self._payloads = {payload.message_type: payload for payload in payloads}
-        envelopes = tuple(message_of(payload) for payload in payloads)
-        one: Any = envelopes[0]
-        if len(envelopes) > 1:
-            one = Annotated[Union[envelopes], Discriminator("type")]  # noqa: UP007  (built at run time)
-        self._one: TypeAdapter[Message[Any]] = TypeAdapter(one)
-        self._many: TypeAdapter[list[Message[Any]]] = TypeAdapter(
-            Annotated[list[one], Field(max_length=BATCH_EVENTS_MAX)]
-        )
+        self._one, self._many = _adapters(tuple(payloads))
 
     def read(
         self,
