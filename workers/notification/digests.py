@@ -152,7 +152,9 @@ def _repeat(state: State, route: Route, group_id: str, reading: Reading, at: dat
 
 
 def _escalate(state: State, route: Route, group_id: str, reading: Reading, at: datetime) -> Prepared:
-    """The open alerts that were sent long enough ago, by the other route; by their own, if that was removed."""
+    """The open alerts that were sent long enough ago, by the other route, after its quiet hours; by their own, if that
+    was removed.
+    """
     group = state.groups[group_id]
     if not _is_due(group.escalate_at, at):
         return Prepared(state)
@@ -165,6 +167,9 @@ def _escalate(state: State, route: Route, group_id: str, reading: Reading, at: d
     if not free:
         return Prepared(state.with_groups(replace(group, escalate_at=_first(recheck_at, *_later(pending, after, at)))))
     target = _active(state, route.escalate_to) or route
+    quiet = None if group.is_critical else quiet_until(target.quiet_hours, at)
+    if quiet is not None:
+        return Prepared(state.with_groups(replace(group, escalate_at=quiet)))
     return Prepared(state, (), (Digest(target.route_id, group_id, "escalated", free, recheck_at),))
 
 
