@@ -89,6 +89,9 @@ _series = Codec(Series, key="market")
 _postings = Codec(Posting, key="posting_id")
 _statements = Codec(Statement, key="statement_id")
 to_account = _accounts.to_entity
+to_adjustment = _adjustments.to_entity
+to_period = _periods.to_entity
+to_terms = _terms.to_entity
 to_posting = _postings.to_entity
 to_statement = _statements.to_entity
 
