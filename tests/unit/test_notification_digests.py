@@ -44,6 +44,7 @@ def as_read(state: State, *silences: Silence, has_more: bool = False) -> State:
             ids((notice for notice in notices if notice.state == "waiting"), group_id),
             has_more,
             ids((notice for notice in notices if notice.is_open and notice.state != "waiting"), group_id),
+            False,
             ids((notice for notice in notices if notice.is_open and notice.escalates), group_id),
             has_more,
         )

@@ -288,9 +288,12 @@ def _next(state: State, source: Route, digest: Digest, at: datetime, *, is_flush
             escalate_at=_first(group.escalate_at, escalate_at),
         )
     newly = any(notice.sent_at is None for notice in digest.notices)
+    # Those that were never sent are read first: if all were, others of them may not have been read.
+    has_rest = all(notice.sent_at is None for notice in digest.notices) and state.due[digest.group_id].has_opened
+    rest_at = at if has_rest else None
     return replace(
         group,
-        repeat_at=_first(again, digest.recheck_at),
+        repeat_at=_first(rest_at, again, digest.recheck_at),
         escalate_at=_first(group.escalate_at, escalate_at if newly else None),
     )
 
