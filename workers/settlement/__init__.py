@@ -14,6 +14,6 @@ refuses    invalid_message, time_in_future, amount_precision, conflict; not_prop
            payee_approves_own, write_off_not_allowed, write_off_too_early, more_than_owed
 proves     I12: what commissions and rewards hand over is booked, once
 proves     I13: postings balance, and the sums of every slice are its postings
-proves     I14: statements are exactly their postings; opening, carried, numbers, tax and outcome are as recomputed; terms
-           and adjustments are what others approved
+proves     I14: statements are exactly their postings; opening, carried, numbers, tax and outcome are as recomputed;
+           terms and adjustments are what others approved
 """
