@@ -73,3 +73,10 @@ def test_a_number_out_of_range_names_the_range(tributary: CommandLine) -> None:
 
     assert ended.code == 2
     assert "is not in the range 0 to 9223372036854775807" in ended.err
+
+
+def test_a_word_that_no_statement_has_is_refused_and_not_an_empty_list(tributary: CommandLine) -> None:
+    ended = tributary("statements", "list", "--outcome", "payd")
+
+    assert ended.code == 2
+    assert "'payd' is not one of 'payable', 'nothing'" in ended.err
