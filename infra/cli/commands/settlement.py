@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from contracts.settlement.view import Outcome
 from infra.cli.commands.rules import By, Lang, Wait
 from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
 from infra.terminal.numbers import whole
+
+Outcome = Literal["payable", "nothing", "below_minimum", "carried_negative"]
+"""As in contracts.settlement.view, which help does not wait for."""
 
 Market = Annotated[str, typer.Option("--market", metavar="NAME", help="The market.")]
 Distributor = Annotated[
