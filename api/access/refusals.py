@@ -35,6 +35,11 @@ REASONS = {
         "The period is not over; close it after its end, or close one distributor.",
         "账期尚未结束；请在结束后关账，或只为单个分销商关账。",
     ),
+    "final_of_all": Reason(
+        422,
+        "Only one distributor's close is final; name them with distributor_id, or leave final out.",
+        "只有单个分销商的关账可以标为 final；请填写 distributor_id，或去掉 final。",
+    ),
     "nothing_to_close": Reason(
         409, "The distributor has nothing to close; see the last statement.", "该分销商没有可关账的内容。"
     ),

@@ -207,7 +207,7 @@ async def list_statement_lines(
     "/close",
     summary="Close a period",
     response_model=ClosingView,
-    responses=written("unknown_period", "period_not_over", "nothing_to_close", shown=ClosingView),
+    responses=written("unknown_period", "period_not_over", "final_of_all", "nothing_to_close", shown=ClosingView),
 )
 async def close_period(body: PeriodToClose, principal: Writes, writing: Writing) -> Response:
     """A period that is over, before its grace ends; or one distributor's, at any time."""

@@ -10,6 +10,9 @@ Outcome = Literal["done", "refused", "unavailable", "unknown"]
 """`done`: the other side confirmed it. `refused`: it will never take it as it is. `unavailable`: it was certainly not
 done, and may be tried again. `unknown`: it may have been done."""
 
+PAUSED = "paused"
+"""The code of a call that was not made, as its destination did not answer those before."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from contracts.wire.answer import Answer, Outcome
+from contracts.wire.answer import PAUSED, Answer, Outcome
 from contracts.wire.envelope import Message
 from infra.ports.messaging import Inbox
 from infra.ports.store import Transaction
@@ -173,7 +173,7 @@ class Performer(BatchLoop):
         pause_s = math.ceil(self._breaker.pause_s(destination))
         if pause_s:
             detail = f"{destination} did not answer several calls in a row; the next one is made in {pause_s} s."
-            return replace(self._answer(outcome, "paused", detail), retry_after_s=pause_s)
+            return replace(self._answer(outcome, PAUSED, detail), retry_after_s=pause_s)
         return _Call(message, self._key_of(message), destination, looks_up)
 
     async def _call(self, call: _Call) -> Answer:

@@ -1,7 +1,9 @@
 """A statement as CSV that a spreadsheet opens rightly, also in China: UTF-8 with a byte order mark, lines end in CRLF.
 
-No cell is a formula: text that begins with one of `= + - @`, a tab or a carriage return gets an apostrophe before it. A
-number of more than 15 digits, which a spreadsheet would round, gets one too. Amounts are numbers with a point.
+No cell is a formula: text that begins with one of `= + - @`, a tab or a carriage return gets an apostrophe before it.
+So does an id or a period that a spreadsheet would show as another one: a number that it rounds (more than 15 digits)
+or writes otherwise (`007`, `1e5`, `1.50`), and what it takes for a date or a time (`2026-10`, `3-4`, `1:30`). Amounts
+are numbers with a point.
 """
 
 from __future__ import annotations
@@ -17,7 +19,12 @@ from contracts.settlement.view import Posting
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _DIGITS_EXACT = 15
-_long_number = re.compile(rf"[0-9]{{{_DIGITS_EXACT + 1},}}").fullmatch
+_MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+_is_same_number = re.compile(rf"0|[1-9][0-9]{{0,{_DIGITS_EXACT - 1}}}").fullmatch
+_is_read = re.compile(
+    rf"[0-9.][0-9.:/_-]*(e[0-9.+-]+)?|[0-9]+[ -]?({_MONTHS})[a-z]*[ -]?[0-9]*|({_MONTHS})[a-z]*[ .-]?[0-9]+|true|false",
+    re.IGNORECASE,
+).fullmatch
 
 
 class CsvSheet:
@@ -41,8 +48,9 @@ class CsvSheet:
 
 
 def guarded(text: str) -> str:
-    """The text as a cell that no spreadsheet calculates or rounds."""
-    return f"'{text}" if text.startswith(_FORMULA) or _long_number(text) else text
+    """The text as a cell that no spreadsheet calculates, rounds or writes otherwise."""
+    is_changed = _is_read(text) and not _is_same_number(text)
+    return f"'{text}" if text.startswith(_FORMULA) or is_changed else text
 
 
 def _encoded(rows: Iterable[list[str]]) -> bytes:

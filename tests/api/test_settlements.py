@@ -51,6 +51,8 @@ async def test_an_adjustment_of_two_persons_ends_on_a_statement(world: World) ->
         assert refusal(await ann.post("/api/settlements/close", json={**body, "period": "1999-01"})) == (
             *(404, "unknown_period"),
         )
+        for_all = await ann.post("/api/settlements/close", json={**body, "final": True})
+        assert refusal(for_all) == (422, "final_of_all")
         assert (await seller.post("/api/settlements/close", json=body)).status_code == 403
         closed = await ann.post("/api/settlements/close", json={**body, "distributor_id": world.seller})
         assert closed.status_code == 200, closed.text

@@ -110,6 +110,7 @@ IN_TWO_DAYS = format_datetime(datetime.now(UTC) + timedelta(days=2), usegmt=True
         (429, {"retry-after": IN_TWO_DAYS}, "unavailable", "rate_limited", 3600),
         (429, {"retry-after": "Mon, 30 Nov 2020 02:00:00 GMT"}, "unavailable", "rate_limited", 0),
         (429, {"retry-after": "soon"}, "unavailable", "rate_limited", None),
+        (429, {"retry-after": f"Mon, 30 Nov {'9' * 20} 02:00:00 GMT"}, "unavailable", "rate_limited", None),
         (503, {"retry-after": "120"}, "unavailable", "receiver_unavailable", 120),
     ],
 )

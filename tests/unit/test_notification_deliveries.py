@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from contracts.notifications.v1 import RouteFailing, RouteRecovered
 from contracts.notifications.view import Notification, Route
+from contracts.wire.answer import PAUSED
 from contracts.wire.decision import Decision
 from tests.builders import NOW, message, tick
 from tests.notices import delivered, failed
@@ -113,6 +114,25 @@ class TestFailed:
         assert [len(each) for each in events] == [0, 0, 0, 1, 1]
         known = sending(a_stored_route(is_failing=True), attempt=5)
         assert note_failed(known, message(failed("n-1", attempt=5))).publish == ()
+
+    @pytest.mark.parametrize("attempt", [1, ATTEMPTS_MAX])
+    def test_an_attempt_that_was_not_made_takes_no_place(self, attempt: int) -> None:
+        """Its destination was paused: even the last attempt is still to be made."""
+        paused = failed("n-1", attempt=attempt, retry_after_s=30).model_copy(update={"code": PAUSED})
+        decision = note_failed(sending(attempt=attempt), message(paused))
+
+        waits = decision.state.notifications["n-1"]
+        assert decision.outcome == "to_retry"
+        assert (waits.state, waits.due_at, waits.attempt) == ("retrying", NOW + timedelta(seconds=30), attempt - 1)
+
+    def test_a_route_whose_destination_stays_paused_is_failing(self) -> None:
+        paused = failed("n-1").model_copy(update={"code": PAUSED})
+        events = [
+            note_failed(sending(), message(paused, time=NOW + timedelta(seconds=waited_s))).publish
+            for waited_s in (664, 665)
+        ]
+
+        assert [len(each) for each in events] == [0, 1]
 
     @pytest.mark.parametrize("fields", [{"attempt": 2}, {"state": "delivered"}, {"state": "failed"}])
     def test_an_outdated_answer_changes_nothing(self, fields: dict[str, Any]) -> None:

@@ -44,6 +44,7 @@ def as_read(state: State, *silences: Silence, has_more: bool = False) -> State:
             ids((notice for notice in notices if notice.state == "waiting"), group_id),
             has_more,
             ids((notice for notice in notices if notice.is_open and notice.state != "waiting"), group_id),
+            False,
             ids((notice for notice in notices if notice.is_open and notice.escalates), group_id),
             has_more,
         )
@@ -302,6 +303,19 @@ class TestEscalation:
         decision = send(as_read(state), self.AT)
 
         assert (decision.publish, decision.state.groups[GROUP].escalate_at) == ((), None)
+
+    def test_it_waits_for_the_end_of_the_other_routes_quiet_hours(self) -> None:
+        quiet = QuietHours(begins=f"{self.AT:%H:%M}", ends=f"{self.AT + timedelta(hours=8):%H:%M}")
+        boss = replace(self.ROUTES[1], quiet_hours=quiet)
+        for severity, at in (("critical", self.AT), ("warning", self.AT + timedelta(hours=8))):
+            state = sent_and_read(waiting(raised(severity=severity), routes=(self.ROUTES[0], boss)))
+            first = send(state, self.AT)
+            [group] = first.state.groups.values()
+            if severity == "warning":
+                assert ([due.reason for due in dues(first)], group.escalate_at) == ([], at.replace(second=0))
+            decision = send(as_read(first.state), at) if severity == "warning" else first
+
+            assert [due.route_id for due in dues(decision) if due.reason == "escalated"] == ["boss"]
 
     def test_a_silence_puts_it_off(self) -> None:
         first = send(waiting(raised(), routes=self.ROUTES)).state

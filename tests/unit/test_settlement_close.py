@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, date, datetime
 from typing import Any, cast
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.clock.v1 import ClockTicked
-from contracts.settlement.arithmetic import Closing, statement_of
+from contracts.settlement.arithmetic import Closing, statement_of, tax_month_after
+from contracts.settlement.tax import TAX_RULES, Bracket, TaxTable
 from contracts.settlement.v1 import CloseDue, ClosePeriod, CloseRefused, StatementClosed
 from contracts.settlement.view import (
     Account,
@@ -26,6 +28,7 @@ from contracts.settlement.view import (
 )
 from contracts.wire.decision import Decision
 from tests.builders import NOW, message
+from workers.settlement.audit_terms import faults_by_terms
 from workers.settlement.closing import close_by_hand, close_due, close_on_tick
 from workers.settlement.model import Series, State
 
@@ -301,7 +304,7 @@ class TestByHand:
         assert reasons(decision) == ([] if outcomes else ["nothing_to_close"])
 
 
-def test_case_50_tax_is_cumulative_for_the_month_of_the_closes() -> None:
+def test_tax_is_cumulative_for_the_month_of_the_closes() -> None:
     account = an_account(NOVEMBER, tax=TaxMonth("2026-12", 3_000_00, 440_00))
     state = a_state(account, _2026_11=Figures(released_minor=2_000_00))
 
@@ -337,3 +340,42 @@ def test_a_statement_always_adds_up(figures: Figures, carried: int, terms: Terms
     assert one.gross_minor == one.payable_minor + one.withheld_minor + one.fees_minor + one.carried_minor
     assert min(one.payable_minor, one.withheld_minor, one.fees_minor) >= 0
     assert (one.payable_minor > 0) == (one.outcome == "payable")
+    assert list(faults_by_terms(one, _stored(OCTOBER), terms)) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        ({"fees_minor": 2_00}, "its fees are 200, its terms have 300"),
+        ({"withheld": None}, "tax is not withheld, against its terms"),
+        ({"outcome": "nothing"}, "its outcome is nothing, its figures give payable"),
+        ({"gross_minor": 0}, "its outcome is payable, its figures give nothing"),
+        ({"gross_minor": -1}, "its outcome is payable, its figures give carried_negative"),
+    ],
+)
+def test_a_statement_that_is_not_what_its_terms_give_is_found(change: dict[str, Any], fault: str) -> None:
+    terms = Terms(fee_bearer="payee", fees={"CNY": 3_00}, tax_rule="cn_labour")
+    one = statement_of(an_account(), OCTOBER, Figures(released_minor=900_00), terms, Closing(NOW), number=1)
+
+    assert fault in list(faults_by_terms(replace(one, **change), _stored(OCTOBER), terms))
+    assert list(faults_by_terms(one, _stored(OCTOBER), terms)) == []
+
+
+def test_case_50_the_table_of_the_day_of_the_close_counts_also_for_the_rest_of_the_month() -> None:
+    """20 % until the 14th, 10 % from the 15th on, of all that was closed in the month."""
+
+    def a_table(version: str, day: int, rate_ppm: int) -> TaxTable:
+        return TaxTable(version, date(2026, 12, day), "CNY", (Bracket(None, 0, 1_000_000, rate_ppm),))
+
+    versions = (a_table("1", 1, 200_000), a_table("2", 15, 100_000))
+    account, terms = an_account(), Terms(tax_rule="by_day")
+    withheld = []
+    with patch.dict(TAX_RULES, {"by_day": versions}):
+        for day, gross in ((10, 100_00), (20, 50_00), (28, 250_00)):
+            closing = Closing(datetime(2026, 12, day, tzinfo=UTC))
+            one = statement_of(account, OCTOBER, Figures(released_minor=gross), terms, closing, number=1)
+            account = replace(account, tax=tax_month_after(one, account))
+            assert one.withheld is not None
+            withheld.append((one.withheld.version, one.withheld_minor))
+
+    assert withheld == [("1", 20_00), ("2", 0), ("2", 20_00)]

@@ -41,7 +41,17 @@ def test_a_cell_is_never_calculated_or_rounded(text: str) -> None:
     assert guarded(text) == f"'{text}"
 
 
-@pytest.mark.parametrize("text", ["", "a=1", "123456789012345", "shop-1/A", "12-3"])
+@pytest.mark.parametrize(
+    "text",
+    ["007", "1e5", "2E-3", "1.50", "2026-10", "12-3", "1:30", "3/4", "1-Jan", "Dec-26", "12 march", "TRUE", ".5"],
+)
+def test_an_id_is_never_another_number_or_a_date(text: str) -> None:
+    assert guarded(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a=1", "123456789012345", "0", "1001", "shop-1/A", "shop-1/12", "2026-10-31 23:59", "r-1", "2026-W45"]
+)
 def test_other_cells_are_as_they_are(text: str) -> None:
     assert guarded(text) == text
 

@@ -17,6 +17,7 @@ from tests.builders import NOW, TEA
 from tests.notices import a_route, a_silence, delivered, failed, raised, resolved
 from tests.stock_builders import receive
 from tests.workflow.system import CLOCK_INTERVAL_S, System
+from workers.notification import repository
 from workers.notification.repository import GROUPS, NOTICES_MAX
 
 LOW_PRODUCTS = 300
@@ -222,6 +223,29 @@ async def test_a_silence_that_is_ended_early_holds_nothing_an_hour_later(system:
     assert await system.after(EndSilence(silence_id="stocktaking", by="li.na"), minutes=30) == []
     [due] = await system.after(minutes=31)
     assert alerts_in(due) == ["stock/501"]
+
+
+@pytest.mark.parametrize("repeat_after_s", [0, 14_400])
+async def test_all_that_a_silence_held_is_reported_however_much_it_is(
+    system: Notifying, monkeypatch: pytest.MonkeyPatch, repeat_after_s: int
+) -> None:
+    """More than one tick reads; all of it stays open."""
+    monkeypatch.setattr(repository, "NOTICES_MAX", 4)
+    await defined(system, a_route(repeat_after_s=repeat_after_s))
+    await system.publish(a_silence(NOW + timedelta(minutes=30)))
+    await system.after(*(raised(f"stock/{number}") for number in range(10)), minutes=1)
+    await system.after(seconds=10)
+    await system.after(seconds=10)
+    assert system.suppressed() == {"silenced": 10}
+    found: list[str] = []
+    for minutes in (30, 1, 1):
+        for due in await system.after(minutes=minutes):
+            found += alerts_in(due)
+            await system.deliver(due)
+
+    assert set(found) == {f"stock/{number}" for number in range(10)}
+    assert await system.after(minutes=10) == []
+    await system.assert_sound()
 
 
 async def test_a_failed_attempt_is_tried_again_with_the_same_id_and_pauses_that_grow(system: Notifying) -> None:

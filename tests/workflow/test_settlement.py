@@ -47,11 +47,11 @@ async def breaches(system: System) -> set[str]:
     return {breach.invariant for breach in report.breaches}
 
 
-async def put_terms_in_force(system: System, document: TermsDocument) -> None:
+async def put_terms_in_force(system: System, document: TermsDocument, version: int = 1) -> None:
     digest = digest_of(terms_of(document))
-    await system.publish(ProposeTerms(terms_version=1, proposed_by="ann", terms=document))
+    await system.publish(ProposeTerms(terms_version=version, proposed_by="ann", terms=document))
     await system.run_until_idle()
-    await system.publish(ApproveTerms(terms_version=1, approved_by="bob", digest=digest))
+    await system.publish(ApproveTerms(terms_version=version, approved_by="bob", digest=digest))
     await system.run_until_idle()
 
 

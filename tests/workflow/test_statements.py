@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -72,6 +75,28 @@ async def test_every_statement_is_written_with_all_of_its_lines(traded: System) 
         lines = lines_of(traded.store, statement.statement_id)
         parts = [part async for part in written(sheet_of(statement, "csv", "zh"), statement, lines)]
         assert b"".join(parts).count(b"\r\n") > statement.posting_count
+
+
+async def test_anyone_can_check_a_statement_by_its_csv_alone(traded: System) -> None:
+    """The figures by their names, the lines by their last amount: nothing of the code that wrote them is used."""
+    outcomes = set()
+    for statement in [to_statement(one) async for one in traded.store.stream(STATEMENTS, {})]:
+        lines = lines_of(traded.store, statement.statement_id)
+        content = b"".join([part async for part in written(sheet_of(statement, "csv", "en"), statement, lines)])
+        rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))
+        head = next(number for number, row in enumerate(rows) if len(row) > 2)
+        figures = {row[0]: row[1] for row in rows[:head] if len(row) == 2}
+        outcomes.add(figures.pop("Outcome"))
+        amount = {name: Decimal(text) for name, text in figures.items()}
+        added = sum((Decimal(row[-2]) for row in rows[head + 1 :]), Decimal(0))
+        kinds = ("Commissions released", "Commissions taken back", "Rewards", "Adjustments", "Debt written off")
+        assert added == sum(amount[kind] for kind in kinds)
+        assert amount["Opening"] + added == amount["Gross"]
+        assert (
+            amount["Gross"]
+            == amount["Payable"] + amount["Tax withheld"] + amount["Fees"] + amount["Carried to the next statement"]
+        )
+    assert len(outcomes) > 2
 
 
 async def test_a_distributor_sees_what_is_owed_and_what_is_coming(traded: System) -> None:

@@ -15,6 +15,7 @@ from contracts.notifications.v1 import (
 )
 from contracts.notifications.view import Notification, Route
 from contracts.times import plus
+from contracts.wire.answer import PAUSED
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message
 from workers.notification.model import State
@@ -25,7 +26,8 @@ RETRY_AFTER_MAX_S = 24 * 3600
 """A channel may ask for a longer pause, but not for one without end."""
 
 FAILING_ATTEMPTS = 4
-"""After this number of failed attempts, about eleven minutes, the other routes report the route."""
+_FAILING_AFTER = timedelta(seconds=sum(RETRY_DELAYS_S[: FAILING_ATTEMPTS - 1]))
+"""After this number of failed attempts, or their eleven minutes, the other routes report the route."""
 
 _MINUTE = timedelta(minutes=1)
 
@@ -74,7 +76,8 @@ def note_delivered(state: State, message: Message[NotificationDelivered]) -> Dec
 def note_failed(state: State, message: Message[NotificationFailed]) -> Decision[State]:
     """Try again after a pause that grows, unless the channel refused it or this was the last attempt.
 
-    An unknown outcome is tried again too: the id stays the same, so that the receiver can recognise a repeat.
+    An unknown outcome is tried again too: the id stays the same, so that the receiver can recognise a repeat. An
+    attempt that was not even made, because its destination is paused, takes no place.
     """
     answer = message.data
     notification = state.notifications.get(answer.notification_id)
@@ -83,13 +86,15 @@ def note_failed(state: State, message: Message[NotificationFailed]) -> Decision[
     if notification.state != "sending" or answer.attempt != notification.attempt:
         return Decision(state, outcome="outdated")
     detail = answer.detail[:DETAIL_MAX]
-    is_final = answer.outcome == "refused" or notification.attempt >= ATTEMPTS_MAX
+    is_made = answer.code != PAUSED
+    is_final = is_made and (answer.outcome == "refused" or notification.attempt >= ATTEMPTS_MAX)
     failed = replace(
         notification,
         state="failed" if is_final else "retrying",
+        attempt=notification.attempt if is_made else notification.attempt - 1,
         code=answer.code,
         detail=detail,
-        due_at=None if is_final else _retry_at(answer, message.time),
+        due_at=None if is_final else _retry_at(answer, message.time, is_made=is_made),
         ended_at=answer.failed_at if is_final else None,
     )
     after = state.with_notification(failed)
@@ -97,17 +102,19 @@ def note_failed(state: State, message: Message[NotificationFailed]) -> Decision[
     route = state.routes.get(notification.route_id)
     if route is None or route.state == "removed":
         return Decision(after, outcome=outcome)
+    is_long = failed.attempt >= FAILING_ATTEMPTS or message.time - notification.made_at >= _FAILING_AFTER
     route = replace(route, last_code=answer.code, last_detail=detail, last_failed_at=answer.failed_at)
-    if route.is_failing or not (is_final or notification.attempt >= FAILING_ATTEMPTS):
+    if route.is_failing or not (is_final or is_long):
         return Decision(after.with_route(route), outcome=outcome)
     route = replace(route, is_failing=True, crossing=route.crossing + 1)
     event = RouteFailing(route_id=route.route_id, code=answer.code, detail=detail, crossing=route.crossing)
     return Decision(after.with_route(route), (event,), outcome)
 
 
-def _retry_at(answer: NotificationFailed, at: datetime) -> datetime:
+def _retry_at(answer: NotificationFailed, at: datetime, *, is_made: bool) -> datetime:
     asked_s = min(answer.retry_after_s or 0, RETRY_AFTER_MAX_S)
-    return plus(at, timedelta(seconds=max(RETRY_DELAYS_S[answer.attempt - 1], asked_s)))
+    delay_s = RETRY_DELAYS_S[answer.attempt - 1] if is_made else RETRY_DELAYS_S[0]
+    return plus(at, timedelta(seconds=max(delay_s, asked_s)))
 
 
 def budget_left(route: Route, at: datetime) -> int:

@@ -152,7 +152,9 @@ def _repeat(state: State, route: Route, group_id: str, reading: Reading, at: dat
 
 
 def _escalate(state: State, route: Route, group_id: str, reading: Reading, at: datetime) -> Prepared:
-    """The open alerts that were sent long enough ago, by the other route; by their own, if that was removed."""
+    """The open alerts that were sent long enough ago, by the other route, after its quiet hours; by their own, if that
+    was removed.
+    """
     group = state.groups[group_id]
     if not _is_due(group.escalate_at, at):
         return Prepared(state)
@@ -165,6 +167,9 @@ def _escalate(state: State, route: Route, group_id: str, reading: Reading, at: d
     if not free:
         return Prepared(state.with_groups(replace(group, escalate_at=_first(recheck_at, *_later(pending, after, at)))))
     target = _active(state, route.escalate_to) or route
+    quiet = None if group.is_critical else quiet_until(target.quiet_hours, at)
+    if quiet is not None:
+        return Prepared(state.with_groups(replace(group, escalate_at=quiet)))
     return Prepared(state, (), (Digest(target.route_id, group_id, "escalated", free, recheck_at),))
 
 
@@ -283,9 +288,12 @@ def _next(state: State, source: Route, digest: Digest, at: datetime, *, is_flush
             escalate_at=_first(group.escalate_at, escalate_at),
         )
     newly = any(notice.sent_at is None for notice in digest.notices)
+    # Those that were never sent are read first: if all were, others of them may not have been read.
+    has_rest = all(notice.sent_at is None for notice in digest.notices) and state.due[digest.group_id].has_opened
+    rest_at = at if has_rest else None
     return replace(
         group,
-        repeat_at=_first(again, digest.recheck_at),
+        repeat_at=_first(rest_at, again, digest.recheck_at),
         escalate_at=_first(group.escalate_at, escalate_at if newly else None),
     )
 

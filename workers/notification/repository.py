@@ -114,7 +114,7 @@ class NotificationRepository(Repository[State, Consumed]):
             "what became of each change of an alert on each route",
             (
                 Index((("waiting_in", 1), ("_id", 1)), "waiting notices of a group"),
-                Index((("open_in", 1), ("_id", 1)), "open alerts of a group, to be repeated"),
+                Index((("open_in", 1), ("sent_at", 1)), "open alerts of a group, to be repeated"),
                 Index((("escalates_in", 1), ("sent_at", 1)), "open alerts of a group, to be escalated"),
                 Index((("change_id", 1),), "the notices of a change"),
                 Index((("alert", 1), ("_id", 1)), "the notices of an alert, newest first"),
@@ -309,10 +309,12 @@ async def _read(tx: Transaction, groups: Sequence[Group], at: datetime) -> tuple
         if left <= 0:
             break
         waiting, has_more = await _some(tx, "waiting_in", group, group.flush_at, at, left)
-        opened, _ = await _some(tx, "open_in", group, group.repeat_at, at, left)
+        opened, has_opened = await _some(tx, "open_in", group, group.repeat_at, at, left)
         unescalated, has_unescalated = await _some(tx, "escalates_in", group, group.escalate_at, at, left)
         notices |= waiting | opened | unescalated
-        readings[group.group_id] = Reading(tuple(waiting), has_more, tuple(opened), tuple(unescalated), has_unescalated)
+        readings[group.group_id] = Reading(
+            tuple(waiting), has_more, tuple(opened), has_opened, tuple(unescalated), has_unescalated
+        )
     return readings, notices
 
 
@@ -321,7 +323,7 @@ async def _some(
 ) -> tuple[dict[str, Notice], bool]:
     if due_at is None or due_at > at:
         return {}, False
-    by = "sent_at" if field == "escalates_in" else "_id"
+    by = "_id" if field == "waiting_in" else "sent_at"
     where = {field: group.group_id}
     found, has_more = await tx.find_some(NOTICES, where, sort=((by, 1),), limit=limit, bytes_max=BYTES_MAX)
     return _notices.by_key(found), has_more

@@ -1,4 +1,4 @@
-"""I13 and I14: the sums of every slice are its postings, and every statement is exactly its slice.
+"""I13 and I14: the sums of every slice are its postings, and every statement is exactly its slice, by its terms.
 
 Ledger, sums and statements are read in the order of their slices, side by side, so memory does not grow with them.
 """
@@ -8,24 +8,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 
 from contracts.settlement.tax import table_of_version
 from contracts.settlement.view import (
     ACCOUNTS,
     BALANCES,
+    DEFAULT_TERMS,
     FIGURES,
     LEDGER,
+    PERIODS,
     STATEMENTS,
     STRIPES,
+    TERMS,
     Posting,
     Statement,
+    TaxMonth,
     figures_of,
+    period_key,
+    statement_id,
     sums_of,
 )
 from infra.auditing.audit import Read, Report
 from infra.ports.store import Document
-from workers.settlement.repository import to_account, to_posting, to_statement
+from workers.settlement.audit_terms import faults_by_terms
+from workers.settlement.repository import SERIES, to_account, to_period, to_posting, to_statement, to_terms
 
 
 class Slice(NamedTuple):
@@ -38,21 +46,23 @@ class Slice(NamedTuple):
 
 @dataclass(slots=True)
 class Chain:
-    """What the statements of an account add up to so far."""
+    """What the statements of an account add up to so far, by the names of its fields."""
 
     carried_minor: int = 0
     payable_minor: int = 0
-    last: str | None = None
-    month: str = ""
-    month_gross_minor: int = 0
-    month_withheld_minor: int = 0
+    last_statement: str | None = None
+    closed_to: datetime | None = None
+    tax: TaxMonth | None = None
 
 
 async def audit_statements(read: Read, report: Report) -> None:
     """Compare ledger, sums and statements slice by slice; then follow the statements in the order of their numbers."""
+    unclosed: dict[str, int] = {}
     async for key, found in _side_by_side(_ledger(read, report), _sums(read, report), _statements(read, report)):
         _audit_slice(report, key, found)
-    await _audit_chains(read, report)
+        if not any(part is not None and isinstance(part.content, Statement) for part in found):
+            [unclosed[key], *_] = [part.distributor_id for part in found if part is not None]
+    await _audit_accounts(read, report, await _audit_chains(read, report), unclosed)
 
 
 async def _ledger(read: Read, report: Report) -> AsyncIterator[Slice]:
@@ -106,9 +116,30 @@ async def _side_by_side(*sources: AsyncIterator[Slice]) -> AsyncIterator[tuple[s
 
 def _audit_posting(report: Report, posting: Posting) -> None:
     report.add("I13", "postings")
+    about = f"distributor/{posting.distributor_id}"
     if amount := sum(posting.legs.values()):
-        about = f"distributor/{posting.distributor_id}"
         report.breach("I13", about, f"posting {posting.posting_id} is off by {amount}")
+    market, own = posting.statement.partition("/")[0], f"{posting.distributor_id}/{posting.currency}"
+    is_own = posting.statement.endswith(f"/{own}") and posting.account == f"{market}/{own}"
+    report.require(is_own, "I13", about, f"posting {posting.posting_id} is in {posting.statement}, of another account")
+    detail = f"posting {posting.posting_id} names {posting.order}, {posting.reference}"
+    report.require(_names_its_cause(posting), "I13", about, detail)
+
+
+def _names_its_cause(posting: Posting) -> bool:
+    """Whether order and reference are those in the id, which is that of what caused it."""
+    of, order = posting.posting_id, posting.order or ""
+    match posting.kind:
+        case "release":
+            return of == f"{order}/release/{posting.distributor_id}" and order.endswith(f"/{posting.reference}")
+        case "reversal":
+            return of == f"{order}/reversal/{posting.reference}/{posting.distributor_id}"
+        case "reward" | "reward_back":
+            return of.startswith(f"{posting.reference}/")
+        case "adjustment" | "write_off":
+            return of == f"adjustment/{posting.reference}"
+        case "close":
+            return of == f"{posting.statement}/close" == f"{posting.reference}/close"
 
 
 def _audit_slice(report: Report, key: str, found: list[Slice | None]) -> None:
@@ -167,10 +198,16 @@ def _withheld_again(statement: Statement) -> int | None:
     return max(due, 0)
 
 
-async def _audit_chains(read: Read, report: Report) -> None:
-    """Numbers have no gaps; each statement opens with what the one before carried, and counts the tax month on."""
+async def _audit_chains(read: Read, report: Report) -> dict[str, Chain]:
+    """Numbers have no gaps; each statement opens with what the one before carried, follows it in time, counts the tax
+    month on, and is what its terms give. Returns the chain of each account.
+    """
     is_whole = report.only is None or bool(report.ids("settlement"))
     where = {} if is_whole else report.among("distributor", "distributor_id", int)
+    terms = {document["_id"]: to_terms(document).terms for document in await read.find(TERMS, {})}
+    periods = {document["_id"]: to_period(document) async for document in read.stream(PERIODS, {})}
+    # Read before the statements: a close that runs now adds to both.
+    numbered = {document["_id"]: document["last"] for document in await read.find(SERIES, {})}
     chains: dict[str, Chain] = {}
     last: dict[str, int] = {}
     async for document in read.stream(STATEMENTS, where, sort=(("number", 1),)):
@@ -180,39 +217,63 @@ async def _audit_chains(read: Read, report: Report) -> None:
             detail = f"statement {statement.statement_id} has number {statement.number}, the next one is {expected}"
             report.breach("I14", f"settlement/{statement.market}", detail)
         last[statement.market] = statement.number
-        _follow(report, chains.setdefault(statement.account, Chain()), statement)
+        period = periods.get(period_key(statement.market, statement.period.partition(".")[0]))
+        version = statement.terms_version
+        faults = faults_by_terms(statement, period, terms.get(version) if version else DEFAULT_TERMS)
+        for fault in (*faults, *_follow(chains.setdefault(statement.account, Chain()), statement)):
+            about = f"distributor/{statement.distributor_id}"
+            report.breach("I14", about, f"statement {statement.statement_id}: {fault}")
+    for market, number in numbered.items() if is_whole else ():
+        is_kept = last.get(market, 0) >= number
+        report.require(
+            is_kept, "I14", f"settlement/{market}", f"{number} numbers are given, {last.get(market, 0)} used"
+        )
+    return chains
+
+
+async def _audit_accounts(read: Read, report: Report, chains: dict[str, Chain], unclosed: dict[str, int]) -> None:
+    """An account is what its statements give, and each slice without a statement is one of its open periods."""
+    is_whole = report.only is None or bool(report.ids("settlement"))
     accounts = {} if is_whole else report.among("distributor", "distributor_id", int)
     async for document in read.stream(ACCOUNTS, accounts):
         account = to_account(document)
         chain = chains.pop(account.key, Chain())
-        stored = (account.carried_minor, account.payable_minor, account.last_statement)
-        due = (chain.carried_minor, chain.payable_minor, chain.last)
         about = f"distributor/{account.distributor_id}"
-        report.require(stored == due, "I14", about, f"account {account.key} has {stored}, its statements give {due}")
+        for name in Chain.__dataclass_fields__:
+            stored, due = getattr(account, name), getattr(chain, name)
+            detail = f"account {account.key} has {name} {stored}, its statements give {due}"
+            report.require(stored == due, "I14", about, detail)
+        due_at = account.open[0].closes_at if account.open else None
+        report.require(account.close_at == due_at, "I14", about, f"account {account.key} is not closed at {due_at}")
+        for period in account.open:
+            unclosed.pop(statement_id(account.market, period.period, account.distributor_id, account.currency), None)
+    for key in sorted(chains):
+        report.breach("I14", f"distributor/{key.split('/')[1]}", f"account {key} is missing, and has statements")
+    for key, distributor_id in sorted(unclosed.items()):
+        report.breach("I14", f"distributor/{distributor_id}", f"{key} is neither closed nor open in its account")
 
 
-def _follow(report: Report, chain: Chain, statement: Statement) -> None:
-    about = f"distributor/{statement.distributor_id}"
-    name = statement.statement_id
-    opening = statement.opening_minor
-    report.require(
-        opening == chain.carried_minor,
-        "I14",
-        about,
-        f"{name} opens with {opening}, before it were {chain.carried_minor}",
-    )
-    if statement.withheld is not None:
-        month = statement.withheld.month
-        if month != chain.month:
-            chain.month, chain.month_gross_minor, chain.month_withheld_minor = month, 0, 0
-        stated = (statement.withheld.month_gross_minor, statement.withheld.month_withheld_minor)
-        due = (chain.month_gross_minor, chain.month_withheld_minor)
-        report.require(stated == due, "I14", about, f"{name} states {stated} for the tax month, before it were {due}")
-        chain.month_gross_minor += statement.gross_minor
-        chain.month_withheld_minor += statement.withheld_minor
+def _follow(chain: Chain, statement: Statement) -> list[str]:
+    """What contradicts the statement before it."""
+    found = []
+    if statement.opening_minor != chain.carried_minor:
+        found.append(f"opens with {statement.opening_minor}, before it were {chain.carried_minor}")
+    if chain.closed_to is not None and statement.starts_at < chain.closed_to:
+        found.append(f"begins at {statement.starts_at}, and the one before ends at {chain.closed_to}")
+    if (withheld := statement.withheld) is not None:
+        month = chain.tax if chain.tax and chain.tax.month == withheld.month else TaxMonth(withheld.month)
+        stated, due = (
+            (withheld.month_gross_minor, withheld.month_withheld_minor),
+            (month.gross_minor, month.withheld_minor),
+        )
+        if stated != due:
+            found.append(f"states {stated} for the tax month, before it were {due}")
+        chain.tax = TaxMonth(month.month, due[0] + statement.gross_minor, due[1] + statement.withheld_minor)
     chain.carried_minor = statement.carried_minor
     chain.payable_minor += statement.payable_minor
-    chain.last = name
+    chain.last_statement = statement.statement_id
+    chain.closed_to = statement.ends_at
+    return found
 
 
 def _amounts(document: Document) -> dict[str, int]:

@@ -52,7 +52,9 @@ def close_on_tick(state: State, message: Message[ClockTicked]) -> Answer:
 
 
 def close_due(state: State, message: Message[CloseDue]) -> Answer:
-    """Close the next accounts that are due, and ask for another turn while more are."""
+    """Close the next accounts that are due, and ask for another turn while more are. A period that is not over stays
+    open: after a change of terms it may close before the named one, whose grace is longer.
+    """
     data = message.data
     return _close_due(state, Closing(message.time, data.by, data.os_user), data.due_at, data.market)
 
@@ -66,6 +68,9 @@ def close_by_hand(state: State, message: Message[ClosePeriod]) -> Answer:
         return _refuse(state, data.market, "unknown_period", detail)
     if data.distributor_id is not None:
         return _close_distributor(state, message, data.distributor_id, period)
+    if data.final:
+        detail = "final: it is for one distributor, who leaves; name them with distributor_id, or leave final out."
+        return _refuse(state, data.market, "final_of_all", detail)
     if now < period.ends_at:
         return _refuse(state, data.market, "period_not_over", _not_over(period, now))
     event = CloseDue(market=data.market, due_at=period.closes_at, by=data.by, os_user=data.os_user)
@@ -77,7 +82,7 @@ def _close_due(state: State, closing: Closing, due_at: datetime, market: str) ->
     numbers = {name: series.last for name, series in state.series.items()}
     for key in state.due:
         account = state.accounts[key]
-        while account.open and account.open[0].closes_at <= due_at:
+        while account.open and _is_due(account.open[0], due_at, closing):
             number = numbers[account.market] = numbers.get(account.market, 0) + 1
             done.append(close(state, account, account.open[0], closing, number=number))
             account = done[-1].account
@@ -89,9 +94,15 @@ def _close_due(state: State, closing: Closing, due_at: datetime, market: str) ->
     return Decision(_after(state, done), tuple(events), "closed")
 
 
+def _is_due(period: OpenPeriod, due_at: datetime, closing: Closing) -> bool:
+    return period.closes_at <= due_at and period.ends_at <= closing.at
+
+
 def _close_distributor(state: State, message: Message[ClosePeriod], distributor_id: int, named: Period) -> Answer:
-    """Close everything of one distributor up to the named period, oldest first; a running period is divided."""
-    data = message.data
+    """Close everything of one distributor up to the named period, oldest first; a running period is divided. One that
+    has not begun by our clock, as another clock is ahead of it, stays open.
+    """
+    data, before = message.data, state
     closing = Closing(message.received_at, data.by, data.os_user, data.final)
     number = state.last_number(data.market)
     done: list[Closed] = []
@@ -100,7 +111,7 @@ def _close_distributor(state: State, message: Message[ClosePeriod], distributor_
         state, account, opening = _with_carried(state, known, closing)
         events += opening
         for period in account.open:
-            if period.starts_at < named.ends_at:
+            if period.starts_at < min(named.ends_at, closing.at):
                 number += 1
                 done.append(close(state, account, period, closing, number=number))
                 account = done[-1].account
@@ -109,7 +120,7 @@ def _close_distributor(state: State, message: Message[ClosePeriod], distributor_
             f"distributor_id: distributor {distributor_id} has nothing to close in market {data.market} up to period "
             f"{named.period}; see the last statement."
         )
-        return _refuse(state, data.market, "nothing_to_close", detail)
+        return _refuse(before, data.market, "nothing_to_close", detail)
     events += [closed_message(closed.statement) for closed in done]
     return Decision(_after(state, done), tuple(events), "closed")
 
@@ -118,9 +129,9 @@ def _with_carried(
     state: State, account: Account, closing: Closing
 ) -> tuple[State, Account, tuple[v1.PeriodOpened, ...]]:
     """The account with the current period open, if it has no postings but would get what it carries."""
-    if account.open or account.carried_minor <= 0:
+    if account.open or account.carried_minor <= 0 or closing.at <= (account.closed_to or ALWAYS):
         return state, account, ()
-    after, place, events = opened(state, account.market, max(closing.at, account.closed_to or ALWAYS))
+    after, place, events = opened(state, account.market, closing.at)
     current = current_part(place, account)
     terms = after.terms_of(current.terms_version)
     if statement_of(account, current, Figures(), terms, closing, number=0).outcome != "payable":

@@ -12,6 +12,8 @@ from contracts.settlement.view import DEFAULT_TERMS, Account, OpenPeriod, Period
 from contracts.times import plus
 from workers.settlement.model import State
 
+_INSTANT = timedelta(milliseconds=1)
+
 
 class Place(NamedTuple):
     """Where a movement is booked: the state with its period, the part of it, and the period that was closed already."""
@@ -38,22 +40,15 @@ def opened(state: State, market: str, moment: datetime) -> tuple[State, Period, 
     stored = _stored(state, market, moment)
     if stored is not None:
         return state, stored, ()
-    span = span_at(moment, schedules(state, market))
-    neighbours = [period for period in state.periods.values() if period.market == market]
-    # A zone's rules may have changed since the neighbours were stored: their names and instants hold.
-    if period_key(market, span.name) in state.periods:
-        span = span_at(span.ends_at, schedules(state, market))
-    version, terms = terms_at(state, market, min(span.starts_at, moment))
-    ended = [period.ends_at for period in neighbours if period.ends_at <= moment]
-    starts_at = max([span.starts_at, *ended]) if span.starts_at <= moment else max(ended)
-    ends_at = min([span.ends_at, *(period.starts_at for period in neighbours if period.starts_at > moment)])
+    span = _span(state, market, moment)
+    version, terms = terms_at(state, market, moment)
     period = Period(
         key=period_key(market, span.name),
         market=market,
         period=span.name,
-        starts_at=starts_at,
-        ends_at=ends_at,
-        closes_at=plus(ends_at, timedelta(hours=terms.grace_hours)),
+        starts_at=span.starts_at,
+        ends_at=span.ends_at,
+        closes_at=plus(span.ends_at, timedelta(hours=terms.grace_hours)),
         zone=terms.zone,
         terms_version=version,
     )
@@ -67,6 +62,29 @@ def opened(state: State, market: str, moment: datetime) -> tuple[State, Period, 
         terms_version=version,
     )
     return state.with_period(period), period, (event,)
+
+
+def _span(state: State, market: str, moment: datetime) -> Span:
+    """The period that contains `moment`, beside the stored ones. A zone's rules may have changed since these were
+    stored; their names and instants hold, and the new one begins and ends where they end and begin.
+    """
+    known = schedules(state, market)
+
+    def stored(name: str) -> Period | None:
+        return state.periods.get(period_key(market, name))
+
+    span = span_at(moment, known)
+    if (same := stored(span.name)) is not None:
+        span = span_at(span.ends_at if same.ends_at <= moment else span.starts_at - _INSTANT, known)
+    before, after = stored(span_at(span.starts_at - _INSTANT, known).name), stored(span_at(span.ends_at, known).name)
+    neighbours = [period for period in state.periods.values() if period.market == market]
+    ended = [period.ends_at for period in neighbours if period.ends_at <= moment]
+    coming = [period.starts_at for period in neighbours if period.starts_at > moment]
+    return Span(
+        span.name,
+        before.ends_at if before is not None else max([span.starts_at, *ended]),
+        after.starts_at if after is not None else min([span.ends_at, *coming]),
+    )
 
 
 def schedules(state: State, market: str) -> list[Since]:

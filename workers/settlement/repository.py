@@ -10,9 +10,10 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import ClassVar, Self, TypeGuard
 
+from contracts.calendar import ALWAYS
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed
 from contracts.rewards.v1 import RewardAdjusted, RewardRevoked
@@ -77,6 +78,9 @@ Due = tuple[tuple[str, ...], bool]
 CLOSE_MAX, CLOSE_BYTES_MAX = 500, 4 * 2**20
 """Accounts that one message closes; the next message takes the rest."""
 
+PERIOD_MAX = timedelta(days=50)
+"""No period is longer: a month, and half of one where terms change."""
+
 _accounts = Codec(Account, key="key")
 _periods = Codec(Period, key="key")
 _terms = Codec(TermsVersion, key="terms_version")
@@ -85,6 +89,9 @@ _series = Codec(Series, key="market")
 _postings = Codec(Posting, key="posting_id")
 _statements = Codec(Statement, key="statement_id")
 to_account = _accounts.to_entity
+to_adjustment = _adjustments.to_entity
+to_period = _periods.to_entity
+to_terms = _terms.to_entity
 to_posting = _postings.to_entity
 to_statement = _statements.to_entity
 
@@ -284,20 +291,28 @@ def _market_due(data: Consumed) -> str | None:
     return data.market if isinstance(data, CloseDue) else None
 
 
+def _asked(message: Message[Consumed]) -> tuple[str, datetime, datetime] | None:
+    """The market whose accounts a message closes, those due at which time, and what time it is."""
+    data = message.data
+    if isinstance(data, ClockTicked):
+        return ANY_MARKET, data.at, data.at
+    return (data.market, data.due_at, message.time) if isinstance(data, CloseDue) else None
+
+
 async def _due(
     tx: Transaction, messages: Sequence[Message[Consumed]], accounts: dict[str, Account]
 ) -> dict[str | None, Due]:
-    """The accounts to close for each market that is asked for, which are added to `accounts`."""
-    asked: dict[str, datetime] = {}
-    for message in messages:
-        data = message.data
-        if isinstance(data, ClockTicked):
-            asked[ANY_MARKET] = max(data.at, asked.get(ANY_MARKET, data.at))
-        elif isinstance(data, CloseDue):
-            asked[data.market] = max(data.due_at, asked.get(data.market, data.due_at))
+    """The accounts to close for each market that is asked for, which are added to `accounts`. Each has a period that is
+    over: otherwise those whose first one is not would take the places of others.
+    """
+    asked: dict[str, tuple[datetime, datetime]] = {}
+    for market, *times in filter(None, map(_asked, messages)):
+        known = asked.get(market, times)
+        asked[market] = max(times[0], known[0]), max(times[1], known[1])
     due: dict[str | None, Due] = {}
-    for market, at in sorted(asked.items()):
-        where = {"close_at": {"$lte": at}, **({} if market == ANY_MARKET else {"market": market})}
+    for market, (due_at, now) in sorted(asked.items()):
+        where: dict[str, object] = {"close_at": {"$lte": due_at}, "open.ends_at": {"$lte": now}}
+        where |= {} if market == ANY_MARKET else {"market": market}
         documents, more = await tx.find_some(
             ACCOUNTS,
             where,
@@ -336,9 +351,11 @@ def _markets(items: Iterable[Adjustment] | Iterable[TermsVersion]) -> list[str]:
 
 
 def _ending_after(moments: Iterable[datetime]) -> dict[str, object]:
-    """The condition for periods that end after the first of these moments; none if there are none."""
+    """The condition for periods that end after the first of these moments, or are the last before it; none if there are
+    none.
+    """
     earliest = min(moments, default=None)
-    return {} if earliest is None else {"ends_at": {"$gt": earliest}}
+    return {} if earliest is None else {"ends_at": {"$gt": max(earliest, ALWAYS + PERIOD_MAX) - PERIOD_MAX}}
 
 
 def _increments(postings: Iterable[Posting], statements: Iterable[Statement]) -> Iterable[Increment]:

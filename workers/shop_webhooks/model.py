@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from contracts.webhooks.view import AttemptNote, Webhook, WebhookDelivery
+from contracts.wire.answer import PAUSED
 
 IN_FLIGHT_MAX = 8
 """Attempts of one webhook at a time: a slow endpoint holds up itself alone."""
@@ -73,7 +74,7 @@ def after_failure(delivery: WebhookDelivery, note: AttemptNote, retry_after_s: i
     """The delivery after a failed attempt: it waits for the next one, at least as long as the receiver asked, or has
     failed for good. An attempt that was not even made, because its destination is paused, takes no place.
     """
-    if note.code == "paused":
+    if note.code == PAUSED:
         pause = timedelta(seconds=retry_after_s or RETRY_DELAYS_S[0])
         before = delivery.attempts_before + 1
         return replace(delivery, state="waiting", due_at=note.at + pause, attempts_before=before)

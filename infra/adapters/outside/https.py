@@ -146,7 +146,7 @@ def _retry_after_s(headers: httpx.Headers, now: datetime) -> int | None:
         return min(int(written[:10]), RETRY_AFTER_MAX_S)
     try:
         until = parsedate_to_datetime(written)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     wait = until.replace(tzinfo=until.tzinfo or UTC) - now
     return max(0, min(int(wait.total_seconds()), RETRY_AFTER_MAX_S))

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from infra.cli.commands.rules import By, Lang, Wait
 from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
 from infra.terminal.numbers import whole
+
+Outcome = Literal["payable", "nothing", "below_minimum", "carried_negative"]
+"""As in contracts.settlement.view, which help does not wait for."""
 
 Market = Annotated[str, typer.Option("--market", metavar="NAME", help="The market.")]
 Distributor = Annotated[
@@ -155,10 +158,7 @@ def list_statements(
     market: Annotated[str | None, typer.Option("--market", metavar="NAME", help="Only of this market.")] = None,
     period: Annotated[str | None, typer.Option("--period", metavar="PERIOD", help="Only of this period.")] = None,
     currency: Annotated[str | None, typer.Option("--currency", metavar="CODE", help="Only in this currency.")] = None,
-    outcome: Annotated[
-        str | None,
-        typer.Option("--outcome", metavar="WORD", help="payable, nothing, below_minimum or carried_negative."),
-    ] = None,
+    outcome: Annotated[Outcome | None, typer.Option("--outcome", help="Only with this outcome.")] = None,
     last: Annotated[int, typer.Option("--last", parser=whole(1, 10_000), help="How many statements to show.")] = 50,
     stack: Stack = "default",
     as_json: AsJson = False,
