@@ -272,6 +272,31 @@ class TestPeriods:
         assert (november.starts_at, november.ends_at) == (october.ends_at, at("2026-11-30T16:00:00Z"))
         assert decision.state.periods["default/2026-10"] == october
 
+    @pytest.mark.parametrize(
+        ("moment", "period"), [("2026-10-31T14:30:00Z", "2026-10"), ("2026-11-30T15:30:00Z", "2026-11")]
+    )
+    def test_case_25_before_a_stored_period_that_begins_earlier_is_the_one_before(
+        self, moment: str, period: str
+    ) -> None:
+        november = Period(
+            "default/2026-11",
+            "default",
+            "2026-11",
+            at("2026-10-31T15:00:00Z"),
+            at("2026-11-30T16:00:00Z"),
+            at("2026-11-30T16:00:00Z"),
+            "Asia/Shanghai",
+            1,
+        )
+        later = replace(november, starts_at=at("2026-10-31T17:00:00Z"))
+
+        decision = book_release(in_shanghai(periods=(november,)), released("30.00", moment))
+        in_gap = book_release(in_shanghai(periods=(later,)), released("30.00", "2026-10-31T16:30:00Z"))
+
+        assert [slice_.split("/")[1] for slice_, _, _ in slices(decision)] == [period]
+        assert [slice_.split("/")[1] for slice_, _, _ in slices(in_gap)] == ["2026-10"]
+        assert in_gap.state.periods["default/2026-10"].ends_at == later.starts_at
+
 
 def _closing(day: str) -> tuple[datetime, str, int]:
     return at(f"{day}T00:00:00Z") + timedelta(hours=6), "UTC", 0

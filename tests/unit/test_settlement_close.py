@@ -238,6 +238,9 @@ class TestByHand:
     def test_an_unknown_period_is_refused(self) -> None:
         assert reasons(close_by_hand(a_state(), by_hand("2026-09"))) == ["unknown_period"]
 
+    def test_a_final_close_names_one_distributor(self) -> None:
+        assert reasons(close_by_hand(a_state(an_account(OCTOBER)), by_hand(final=True))) == ["final_of_all"]
+
     def test_a_period_that_is_not_over_is_refused_with_the_time_left(self) -> None:
         decision = close_by_hand(a_state(), by_hand(received_at=datetime.fromisoformat("2026-10-31T12:48:00Z")))
 

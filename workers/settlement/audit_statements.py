@@ -204,10 +204,10 @@ async def _audit_chains(read: Read, report: Report) -> dict[str, Chain]:
     """
     is_whole = report.only is None or bool(report.ids("settlement"))
     where = {} if is_whole else report.among("distributor", "distributor_id", int)
-    terms = {document["_id"]: to_terms(document).terms for document in await read.find(TERMS, {})}
+    terms = {document["_id"]: to_terms(document).terms async for document in read.stream(TERMS, {})}
     periods = {document["_id"]: to_period(document) async for document in read.stream(PERIODS, {})}
     # Read before the statements: a close that runs now adds to both.
-    numbered = {document["_id"]: document["last"] for document in await read.find(SERIES, {})}
+    numbered = {document["_id"]: document["last"] async for document in read.stream(SERIES, {})}
     chains: dict[str, Chain] = {}
     last: dict[str, int] = {}
     async for document in read.stream(STATEMENTS, where, sort=(("number", 1),)):
