@@ -11,7 +11,7 @@ from contracts.webhooks.view import AttemptNote, Webhook, WebhookDelivery
 from contracts.wire.answer import PAUSED
 
 IN_FLIGHT_MAX = 8
-"""Attempts of one webhook at a time: a slow endpoint holds up itself alone."""
+"""Attempts of one webhook at a time."""
 
 RETRY_DELAYS_S = (5, 60, 600, 3600, 21_600, 86_400)
 """The pause after each attempt. After them the delivery has failed, until a person asks for another series."""
