@@ -161,6 +161,9 @@ class Settings(BaseSettings):
     """Receivers of our own that webhooks may reach although their addresses are private, also over http: each a
     host:port such as alerts.internal:8443, or a network such as 10.20.0.0/16."""
 
+    shops_outside_allowed: tuple[Annotated[str, AfterValidator(_receiver)], ...] = ()
+    """The same for webhooks of shops, which may reach no receiver of ours otherwise: for shops that are our own."""
+
     outside_ca_file: str | None = None
     """Certificates (PEM) of our own receivers and mail server, trusted besides those of the system."""
 

@@ -44,8 +44,8 @@ from contracts.webhooks.v1 import (
 )
 from contracts.webhooks.view import DELIVERIES, WEBHOOKS
 from contracts.wire.envelope import Command
-from infra.receivers.guard import URL_LENGTH_MAX, Guard, ReceiverRefused
-from infra.receivers.shop_webhooks import new_secret, seal_secret, seal_url
+from infra.receivers.guard import URL_LENGTH_MAX, ReceiverRefused
+from infra.receivers.shop_webhooks import guard_of_shops, new_secret, seal_secret, seal_url
 
 router = APIRouter(prefix="/api/webhooks", tags=["webhooks"], route_class=BodyRoute)
 
@@ -276,7 +276,7 @@ async def _shop(ports: Ports, principal: Principal, named: str | None) -> str:
 
 async def _host(ports: Ports, url: str) -> str:
     try:
-        receiver = await Guard(ports.settings.outside_allowed).check(url)
+        receiver = await guard_of_shops(ports.settings).check(url)
     except ReceiverRefused as error:
         raise Problem("address_refused", detail=error.detail) from error
     return receiver.host

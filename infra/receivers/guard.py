@@ -89,10 +89,13 @@ def is_public(address: IPv4Address | IPv6Address) -> bool:
 
 
 class Guard:
-    """`allowed` are receivers of our own, from the setting outside_allowed: host:port, or networks."""
+    """`allowed` are receivers of our own, host:port or networks, from the named setting."""
 
-    def __init__(self, allowed: Sequence[str], resolve: Resolve = resolve) -> None:
+    def __init__(
+        self, allowed: Sequence[str], resolve: Resolve = resolve, *, setting: str = "TRIBUTARY_OUTSIDE_ALLOWED"
+    ) -> None:
         self._resolve = resolve
+        self._setting = setting
         self._networks = tuple(ip_network(each) for each in allowed if _is_network(each))
         self._hosts = frozenset(each for each in allowed if not _is_network(each))
 
@@ -119,13 +122,13 @@ class Guard:
             raise ReceiverRefused(
                 "address_not_https",
                 f"The address of {host_of(url)} must begin with https://; http is only for receivers in the setting "
-                "TRIBUTARY_OUTSIDE_ALLOWED.",
+                f"{self._setting}.",
             )
         if not is_public(address):
             raise ReceiverRefused(
                 "address_not_public",
                 f"The host {host_of(url)} has an address that is not public. If it is a receiver of your own, add it "
-                "to the setting TRIBUTARY_OUTSIDE_ALLOWED.",
+                f"to the setting {self._setting}.",
             )
 
 

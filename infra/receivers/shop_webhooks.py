@@ -8,8 +8,15 @@ from base64 import b64encode
 from pydantic import SecretStr
 
 from infra.receivers.addresses import SETTING
+from infra.receivers.guard import Guard, Resolve, resolve
 from infra.receivers.signing import SECRET_BYTES_MIN
 from infra.sealing import CannotUnseal, seal, unseal
+from infra.settings import Settings
+
+
+def guard_of_shops(settings: Settings, resolve: Resolve = resolve) -> Guard:
+    """For addresses that shops give: what is allowed for routes of our own is not allowed for them."""
+    return Guard(settings.shops_outside_allowed, resolve, setting="TRIBUTARY_SHOPS_OUTSIDE_ALLOWED")
 
 
 def new_secret() -> str:

@@ -30,6 +30,7 @@ async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> A
         retry_delays_s=(1, 2),
         delivery_secret=SecretStr("a delivery secret for the tests, long enough"),
         outside_allowed=("127.0.0.0/8",),
+        shops_outside_allowed=("127.0.0.0/8",),
     )
     await process.prepare(settings)
     store = MongoStore.connect(settings.mongodb_url, settings.database)

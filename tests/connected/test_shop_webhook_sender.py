@@ -27,7 +27,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 
 
 def outside_with(certificates: Certificates, **changed: Any) -> Outside[WebhookDue]:
-    allowed = {"outside_allowed": ["127.0.0.0/8"], "outside_ca_file": str(certificates.ca_file), **changed}
+    allowed = {"shops_outside_allowed": ["127.0.0.0/8"], "outside_ca_file": str(certificates.ca_file), **changed}
     return shop_webhooks(settings(**allowed), resolve=resolve_here)
 
 
@@ -87,8 +87,10 @@ async def test_without_the_sealing_secret_nothing_is_sent(certificates: Certific
     assert (answer.outcome, answer.code) == ("refused", "cannot_unseal")
 
 
-async def test_an_address_inside_is_refused(certificates: Certificates) -> None:
-    answer = await outside_with(certificates, outside_allowed=[]).send(due(1, OLD), "delivery-1")
+async def test_an_address_inside_is_refused_though_it_is_allowed_for_routes(certificates: Certificates) -> None:
+    outside = outside_with(certificates, shops_outside_allowed=[], outside_allowed=["127.0.0.0/8"])
+
+    answer = await outside.send(due(1, OLD), "delivery-1")
 
     assert (answer.outcome, answer.code) == ("refused", "address_not_public")
 

@@ -61,6 +61,7 @@ class OutsideWorld:
         return {
             "delivery_secret": self.delivery_secret,
             "outside_allowed": ["127.0.0.0/8"],
+            "shops_outside_allowed": ["127.0.0.0/8"],
             "outside_ca_file": str(self.certificates.ca_file),
             "outside_deadline_s": self.deadline_s,
             "smtp_host": HOST,

@@ -10,14 +10,14 @@ from infra.adapters.outside.https import Https, Post, Reply, answer_of_status
 from infra.ports.outside import Outside
 from infra.ports.time import RealTime, Time
 from infra.receivers.guard import Guard, Resolve, resolve
-from infra.receivers.shop_webhooks import open_secret, open_url
+from infra.receivers.shop_webhooks import guard_of_shops, open_secret, open_url
 from infra.receivers.signing import BadSecret, secrets_of, signed_headers
 from infra.sealing import CannotUnseal
 from infra.settings import Settings
 
 
 def shop_webhooks(settings: Settings, time: Time | None = None, resolve: Resolve = resolve) -> Outside[WebhookDue]:
-    return _ShopWebhooks(settings, time or RealTime(), Guard(settings.outside_allowed, resolve))
+    return _ShopWebhooks(settings, time or RealTime(), guard_of_shops(settings, resolve))
 
 
 class _ShopWebhooks:
