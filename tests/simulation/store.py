@@ -28,7 +28,7 @@ from infra.ports.store import (
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn
-from tests.workflow.documents import BoundedByFind, changed, climb, increased, matches, values_at
+from tests.workflow.documents import BoundedByFind, changed, climb, increased, matches, rank, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
@@ -164,7 +164,7 @@ class SimulatedStore:
                 document for document in self._candidates(table, collection, where) if matches(document, where)
             ]
         for path, direction in reversed(sort):
-            documents.sort(key=lambda document, path=path: document[path], reverse=direction < 0)  # type: ignore[misc]
+            documents.sort(key=lambda document, path=path: rank(document, path), reverse=direction < 0)  # type: ignore[misc]
         # Whole documents, whatever the projection: no caller changes them, and a projection costs time.
         return documents[:limit] if limit else documents
 
