@@ -33,7 +33,7 @@ from infra.operators.shop_logins import ShopLogins, shop_address
 from infra.operators.verification import verify_live
 from infra.ports.time import RealTime
 from infra.ports.topology import Topology
-from infra.processes import process
+from infra.processes import forking, process
 from infra.processes.fleet import Fleet
 from infra.runtime import roster
 from infra.runtime.topology import topology_of
@@ -76,6 +76,7 @@ class Demo:
 
     async def run(self) -> Outcome:
         started = time.monotonic()
+        forking.load_workers()
         self.progress("reading baskets", 0, 0)
         bought = list(baskets(self.orders))
         population = populate(bought)

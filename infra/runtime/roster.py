@@ -27,8 +27,12 @@ def load_all() -> list[Worker]:
     return [_worker(name) for name in names()]
 
 
+def module_of(name: str) -> str:
+    return f"workers.{name}.handlers"
+
+
 def _worker(name: str) -> Worker:
-    worker: Worker = importlib.import_module(f"workers.{name}.handlers").WORKER
+    worker: Worker = importlib.import_module(module_of(name)).WORKER
     return worker
 
 

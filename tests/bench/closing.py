@@ -177,7 +177,7 @@ async def _close(
         usage.look()
         if kill and closed >= accounts / 2 and member.process is not None:
             member.process.kill()
-            member.process.wait()
+            member.process.join()
             kill = False
         fleet.tend()
         _require_in_time(started, "accounts")
@@ -206,10 +206,10 @@ class _Usage:
         self._server_before_s = cpu_s_of(self.server) if self.server else 0.0
 
     def look(self) -> None:
-        process = self.member.process
-        if process is not None and process.poll() is None:
-            self.rss_mb = max(self.rss_mb, peak_rss_mb(process.pid))
-            self._cpu_s[process.pid] = cpu_s_of(process.pid)
+        process, pid = self.member.process, self.member.pid
+        if process is not None and pid is not None and process.exitcode is None:
+            self.rss_mb = max(self.rss_mb, peak_rss_mb(pid))
+            self._cpu_s[pid] = cpu_s_of(pid)
 
     @property
     def cpu_s(self) -> float:

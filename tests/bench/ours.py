@@ -216,8 +216,8 @@ async def verified(store: MongoStore) -> None:
 
 
 def _peak_rss_mb(member: Member) -> float:
-    assert member.process is not None, "only for running members"
-    return peak_rss_mb(member.process.pid)
+    assert member.pid is not None, "only for running members"
+    return peak_rss_mb(member.pid)
 
 
 def peak_rss_mb(pid: int) -> float:
@@ -229,8 +229,8 @@ def peak_rss_mb(pid: int) -> float:
 
 
 def _cpu_s(member: Member) -> float:
-    assert member.process is not None, "only for running members"
-    return cpu_s_of(member.process.pid)
+    assert member.pid is not None, "only for running members"
+    return cpu_s_of(member.pid)
 
 
 def cpu_s_of(pid: int) -> float:

@@ -51,7 +51,7 @@ def workers_of(folder: Path) -> list[int]:
             words = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             continue
-        if b"infra.cli.worker" in words:
+        if words.startswith(b"tributary work"):
             found.append(pid)
     return found
 
