@@ -138,9 +138,6 @@ class Settings(BaseSettings):
     restarts: int = 0
     """How often the parent process has restarted this process. Set by the parent, for the metrics."""
 
-    parent_pid: int = 0
-    """This process ends when the parent process ends. Set by the parent; 0 means none."""
-
     log_level: Annotated[str, AfterValidator(_known_level)] = "info"
 
     public_url: str = "http://127.0.0.1:8080"

@@ -26,7 +26,7 @@ _SIGNALS = {signal.SIGTERM, signal.SIGHUP}
 def load_workers() -> None:
     """Begin to load all workers in a process of their own, if that is not done; do not wait for it.
 
-    The process ends with this one. It does not end with a signal to the whole group: it reports how its forks end.
+    The process ends with its forks. It does not end with a signal to the whole group: it reports how its forks end.
     """
     forkserver.set_forkserver_preload(["infra.cli.actions.work", *map(roster.module_of, roster.names())])
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
@@ -53,7 +53,7 @@ def _run(module: str, arguments: list[str], environment: dict[str, str], log: Pa
     os.environ["SPT_NOENV"] = "1"
     setproctitle(" ".join(("tributary work", *arguments)))
     os.environ.clear()
-    os.environ.update(environment, TRIBUTARY_PARENT_PID=str(os.getppid()))
+    os.environ.update(environment)
     if log is not None:
         with log.open("ab") as stream:
             os.dup2(stream.fileno(), sys.stdout.fileno())

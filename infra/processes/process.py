@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import structlog
@@ -100,8 +102,8 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         readiness.lacks(_START, "the process is starting")
         metrics.of_process(is_ready=lambda: not readiness.reasons, restarts=settings.restarts)
         stack.callback(asyncio.create_task(readiness.keep_reminding()).cancel)
-        if settings.parent_pid:
-            stack.callback(asyncio.create_task(_end_with(settings.parent_pid, stopping)).cancel)
+        if fleet := multiprocessing.parent_process():
+            stack.callback(asyncio.create_task(_end_with(fleet, stopping)).cancel)
         await _serve_health(listener, workers, readiness, settings, stack)
         if not await _unless(stopping, prepare(settings, readiness)):
             return
@@ -210,11 +212,12 @@ async def _unless(stopping: asyncio.Event, act: Coroutine[Any, Any, None]) -> bo
     return True
 
 
-async def _end_with(parent_pid: int, stopping: asyncio.Event) -> None:
-    """Stop this process once its parent is gone: otherwise nothing would restart or stop it."""
-    while os.getppid() == parent_pid:  # noqa: ASYNC110  (no event reports it)
+async def _end_with(fleet: BaseProcess, stopping: asyncio.Event) -> None:
+    """Stop this process once its fleet, or the process that forked it, is gone: nothing would restart or stop it."""
+    forked_by = os.getppid()
+    while fleet.is_alive() and os.getppid() == forked_by:  # noqa: ASYNC110  (no event reports it)
         await asyncio.sleep(_PARENT_EVERY_S)
-    log.warning("parent_gone", parent_pid=parent_pid, consequence="this process ends too")
+    log.warning("parent_gone", parent_pid=fleet.pid, consequence="this process ends too")
     stopping.set()
 
 
