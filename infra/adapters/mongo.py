@@ -110,14 +110,23 @@ class MongoStore(MongoReads):
     async def prepare(self, collections: Iterable[Collection]) -> None:
         """Create collections and indexes that are missing; what exists as declared is left alone."""
         existing = set(await self._database.list_collection_names())
-        for collection in collections:
-            if collection.name not in existing:
-                try:
-                    # The driver's own check for existence would raise an error without a code.
-                    await self._database.create_collection(collection.name, check_exists=False)
-                except PyMongoError as error:
-                    if getattr(error, "code", None) != 48:  # NamespaceExists: another process was faster.
-                        raise
+        await asyncio.gather(*(self._prepare(collection, existing) for collection in collections))
+
+    async def _prepare(self, collection: Collection, existing: set[str]) -> None:
+        if collection.name not in existing:
+            try:
+                # The driver's own check for existence would raise an error without a code.
+                await self._database.create_collection(collection.name, check_exists=False)
+            except PyMongoError as error:
+                if getattr(error, "code", None) != 48:  # NamespaceExists: another process was faster.
+                    raise
+        if not collection.indexes:
+            return
+        try:
+            await self._database[collection.name].create_indexes([_index_model(index) for index in collection.indexes])
+        except OperationFailure as error:
+            if error.code != _INDEX_OPTIONS_CONFLICT:
+                raise
             for index in collection.indexes:
                 await self._ensure(collection.name, index)
 

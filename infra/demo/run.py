@@ -144,7 +144,8 @@ async def fleet_at_work(environment: Mapping[str, str], logs: Path) -> AsyncIter
         # A group of one task has one error, of that task or of the demo.
         raise errors.exceptions[0] from None
     finally:
-        fleet.stop()
+        # A worker may be sending its last e-mail to the mail box of this process.
+        await asyncio.to_thread(fleet.stop)
 
 
 @asynccontextmanager

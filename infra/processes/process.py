@@ -59,9 +59,7 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
         await _reach(settings, MONGODB, store.ping, readiness)
-        for worker in workers:
-            await store.prepare(collections_of(worker, settings))
-        await store.prepare([READERS])
+        await store.prepare([READERS, *(made for worker in workers for made in collections_of(worker, settings))])
     finally:
         store.close()
     topology = topology_of(workers, settings)
