@@ -16,7 +16,7 @@ from typing import ClassVar, Self, TypeGuard
 from contracts.calendar import ALWAYS
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed
-from contracts.rewards.v1 import RewardAdjusted, RewardRevoked
+from contracts.rewards.v1 import RewardAdjusted, RewardReleased, RewardRevoked
 from contracts.rewards.v2 import RewardGranted
 from contracts.settlement.v1 import (
     ApproveAdjustment,
@@ -62,6 +62,7 @@ Consumed = (
     | CommissionReversed
     | RewardGranted
     | RewardAdjusted
+    | RewardReleased
     | RewardRevoked
     | ClockTicked
     | CloseDue
