@@ -47,7 +47,7 @@ def an_adjustment_of_a_reward(
 def a_release_of_a_reward(
     sales: str, *, amount: str = "5.00", was: str = "0.00", reward: str = "monthly_sales", **fields: Any
 ) -> RewardReleased:
-    """The event of a reward of which another amount is available now."""
+    """The event of a reward whose available amount is another one now."""
     known = {"distributor_id": SELLER, "month": "2026-11", "currency": "CNY", "rule_version": 1}
     return RewardReleased(
         reward_id=reward_id(reward, SELLER, "2026-11", "CNY", fields.get("market")),
@@ -60,7 +60,7 @@ def a_release_of_a_reward(
 
 
 def a_release_of_an_order(order_id: str = ORDER) -> CommissionReleased:
-    """The end of the hold of an order of which nothing was earned."""
+    """The end of the hold of an order that earned nothing."""
     return CommissionReleased(
         shop_id=SHOP, order_id=order_id, currency="CNY", total=Decimal(0), shares=(), released_at=NOW
     )

@@ -151,7 +151,7 @@ def _without(amounts_minor: Mapping[str, int], held: tuple[str, ...]) -> dict[st
 
 
 def _released(progress: Progress, available: Mapping[str, int], was: Mapping[str, int]) -> list[RewardReleased]:
-    """An event for each reward of which another amount is available now."""
+    """An event for each reward whose available amount is another one now."""
     return [
         RewardReleased(
             amount=to_amount(available.get(code, 0), progress.currency),
