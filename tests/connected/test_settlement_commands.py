@@ -99,9 +99,10 @@ async def test_an_empty_store_says_what_to_do(site: Site) -> None:
     assert "Nothing is open in market nowhere" in nothing.out
     assert "There are no terms" in terms.out
     assert "There is no such statement" in statements.out
-    for wrong, sentence in (("--distributor", "There is no distributor 9;"), ("--market", "There is no market 9:")):
-        lost = await run(site, "settle", "adjust", "a-9", *ADJUSTMENT, "--amount", "1.00", wrong, "9")
-        assert (lost.code, lost.err.startswith(sentence)) == (1, True)
+    adjust = ("settle", "adjust", "a-9", *ADJUSTMENT, "--amount", "1.00")
+    for wrong, sentence in (((), "There is no distributor 42;"), (market, "There is no market nowhere:")):
+        lost = await run(site, *adjust, *wrong)
+        assert (lost.code, lost.err.startswith(sentence)) == (1, True), lost.err
     unknown = await run(site, "settle", "approve-adjustment", "none", "--digest", "0123456789")
     assert (unknown.code, "There is no adjustment none" in unknown.err) == (1, True)
 

@@ -37,7 +37,7 @@ class Journals(BoundedByFind):
         if collection != f"{JOURNALS}order_intake":
             return []
         [(path, wanted)] = where.items()
-        array, _, field = path.partition(".")
+        array, _dot, field = path.partition(".")
         return [record for record in self._records if wanted in _values(record, array, field)]
 
     async def find_parts(self, *args: Any, **kwargs: Any) -> tuple[list[Document], bool]:

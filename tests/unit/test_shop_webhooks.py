@@ -146,16 +146,6 @@ class TestCommands:
         assert decision == Decision(hooks(a_webhook(crossings=2)), (event,), "enabled")
         assert decide.enable(decision.state, message(EnableWebhook(**OWN))).outcome == "already_enabled"
 
-    def test_an_operator_disables_it_as_an_answer_410_does(self) -> None:
-        decision = decide.disable(hooks(a_webhook()), message(DisableWebhook(**OWN)))
-
-        known = {"crossing": 1, "code": "by_operator", "detail": "li.na disabled it.", "by": "li.na"}
-        event = WebhookDisabled(webhook_id=HOOK, shop_id=SHOP, host="hooks.test", **known)
-        disabled = a_webhook(state="disabled", crossings=1, code="by_operator", detail="li.na disabled it.")
-        assert decision == Decision(hooks(disabled), (event,), "disabled")
-        assert take_copy(decision.state, message(copied())).outcome == "dropped"
-        assert decide.disable(decision.state, message(DisableWebhook(**OWN))).outcome == "already_disabled"
-
     def test_a_failed_delivery_begins_another_series_under_its_id(self) -> None:
         ended = a_delivery(state="failed", attempts=7, due_at=None, ended_at=NOW)
         event = WebhookRedelivered(webhook_id=HOOK, shop_id=SHOP, delivery_id=ended.delivery_id, by="li.na")
