@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contracts.webhooks.v1 import DisableWebhook, WebhookDisabled
+import pytest
+
+from contracts.webhooks.v1 import DisableWebhook, WebhookDisabled, WebhookRefused
+from contracts.webhooks.view import Webhook
 from contracts.wire.decision import Decision
 from tests.builders import SHOP, message
 from tests.webhook_builders import HOOK, a_webhook, copied
@@ -23,3 +26,13 @@ def test_it_is_disabled_once_and_gets_nothing_more() -> None:
     assert decision == Decision(State({HOOK: webhook}), (event,), "disabled")
     assert take_copy(decision.state, message(copied())).outcome == "dropped"
     assert disable(decision.state, COMMAND) == Decision(decision.state, outcome="already_disabled")
+
+
+@pytest.mark.parametrize("known", [None, a_webhook(shop_id="another"), a_webhook(state="removed")])
+def test_what_is_not_the_shops_is_unknown(known: Webhook | None) -> None:
+    state = State({HOOK: known}) if known else State()
+
+    decision = disable(state, COMMAND)
+
+    assert [event.reason for event in decision.publish if isinstance(event, WebhookRefused)] == ["webhook_unknown"]
+    assert decision.state == state

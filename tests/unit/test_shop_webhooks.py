@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from contracts.webhooks.v1 import (
-    DisableWebhook,
     EnableWebhook,
     RedeliverWebhook,
     RemoveWebhook,
@@ -105,7 +104,6 @@ class TestCommands:
         [
             (decide.remove, RemoveWebhook(**OWN)),
             (decide.enable, EnableWebhook(**OWN)),
-            (decide.disable, DisableWebhook(**OWN)),
             (decide.rotate_secret, RotateWebhookSecret(**OWN, secret=NEXT_SECRET)),
             (decide.redeliver, RedeliverWebhook(**OWN, delivery_id="d-1")),
         ],
