@@ -33,9 +33,6 @@ from contracts.orders.v1 import (
     Upline,
 )
 from contracts.orders.view import Line, Sponsor
-from contracts.rewards.ids import reward_id
-from contracts.rewards.v1 import RewardAdjusted
-from contracts.rewards.v2 import RewardGranted
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
@@ -187,38 +184,6 @@ def rules(
     )
     return RuleSet(
         version, "active", f"digest {version}", terms, "ann", "bob", activated_by="bob", effective_from=effective_from
-    )
-
-
-def a_grant(sales: str, *, bonus: str = "5.00", target: str = "100.00", **fields: Any) -> RewardGranted:
-    """The event of a granted target of the shared world, with the given fields changed."""
-    reward, market = fields.pop("reward", "monthly_sales"), fields.get("market")
-    known = {"distributor_id": SELLER, "month": "2026-11", "currency": "CNY", "rule_version": 1}
-    return RewardGranted(
-        reward_id=reward_id(reward, SELLER, "2026-11", "CNY", market),
-        kind="sales_target",
-        reward=reward,
-        amount=Decimal(bonus),
-        target=Decimal(target),
-        sales=Decimal(sales),
-        **{**known, **fields},
-    )
-
-
-def an_adjustment_of_a_reward(
-    sales: str, *, was: str = "5.00", amount: str = "0.00", reason: str = "target_missed", **fields: Any
-) -> RewardAdjusted:
-    """The event of a reward that is worth something else now."""
-    reward, market = fields.pop("reward", "monthly_sales"), fields.get("market")
-    known = {"distributor_id": SELLER, "month": "2026-11", "currency": "CNY", "rule_version": 1}
-    return RewardAdjusted(
-        reward_id=reward_id(reward, SELLER, "2026-11", "CNY", market),
-        reward=reward,
-        was=Decimal(was),
-        amount=Decimal(amount),
-        reason=reason,
-        sales=Decimal(sales),
-        **{**known, **fields},
     )
 
 

@@ -38,8 +38,8 @@ class BalanceView(BaseModel):
     model_config = ConfigDict(title="Balance")
 
     currency: str = Field(examples=["CNY"])
-    held: str = Field(description="Not released yet.", examples=["2.74"])
-    available: str = Field(description="Released or granted, and not payable by a statement.", examples=["120.00"])
+    held: str = Field(description="Commissions that are not released yet.", examples=["2.74"])
+    available: str = Field(description="Released, and not payable by a statement.", examples=["120.00"])
     payable: str = Field(description="Payable by statements.", examples=["4200.00"])
     in_payout: str = Field(description="Being paid out.", examples=["0.00"])
     paid: str = Field(examples=["1310.55"])
@@ -104,6 +104,10 @@ class TargetView(BaseModel):
     target: str = Field(examples=["10000.00"])
     bonus: str = Field(examples=["200.00"])
     granted: bool = Field(examples=[False])
+    held: bool = Field(
+        description="Granted, and not available before the commissions of enough of its sales are released.",
+        examples=[False],
+    )
     missing: str = Field(description="Sales still missing to the target.", examples=["1800.00"])
 
 
@@ -233,6 +237,7 @@ def _target(month: Progress, target: SalesTarget) -> TargetView:
         target=_money(target.target_minor, month.currency),
         bonus=_money(target.bonus_minor, month.currency),
         granted=target.reward in month.granted,
+        held=target.reward in month.held,
         missing=_money(max(target.target_minor - month.sales_minor, 0), month.currency),
     )
 

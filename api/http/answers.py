@@ -39,9 +39,11 @@ class FewLargeAnswers:
         async def send_on(message: Message) -> None:
             nonlocal start
             if message["type"] == "http.response.start":
-                Reads.end(scope)
                 start = message
                 return
+            # A streamed answer is made while it is sent, so it keeps its turn.
+            if not message.get("more_body", False):
+                Reads.end(scope)
             first, start = start, None
             if first is None or len(message.get("body", b"")) < LARGE_BYTES:
                 if first is not None:

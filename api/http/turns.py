@@ -48,7 +48,8 @@ class Turns:
 
 
 class Reads(Turns):
-    """The turns of requests that read. Each ends when its answer begins, or without one."""
+    """The turns of requests that read. Each ends when its answer begins, if that is made, or with the last part of a
+    streamed one; or without an answer."""
 
     def __init__(self) -> None:
         super().__init__(READS_MAX)

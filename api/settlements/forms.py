@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from fastapi.responses import Response, StreamingResponse
 
 from api.http.problems import Language, Problem, Reason
+from api.http.turns import built
 from api.storage.protocols import Documents
 from contracts.settlement.view import Statement
 from infra.statements.html_sheet import CONTENT_SECURITY
@@ -17,7 +19,7 @@ from infra.statements.sheet import Form, sheet_of, written
 JSON = "application/json"
 FORMS: dict[str, Form] = {"text/csv": "csv", "text/html": "html", "application/pdf": "pdf"}
 PDF_LINES_MAX = 5_000
-"""A PDF is made in memory: this many lines take two seconds."""
+"""A PDF is made in memory: this many lines take two seconds of a thread."""
 
 REASONS = {
     "not_acceptable": Reason(
@@ -66,11 +68,12 @@ async def in_form(store: Documents, statement: Statement, form: Form, language: 
     """The statement with all its lines. Raises Problem statement_too_long, and StatementMismatch.
 
     A longer CSV or HTML file is sent while its lines are read; if they are not the statement's, it ends without its
-    last part, and the connection is closed.
+    last part, and the connection is closed. Long statements are written in the thread of large views.
     """
     if form == "pdf" and statement.posting_count > PDF_LINES_MAX:
         raise Problem("statement_too_long")
-    parts = written(sheet_of(statement, form, language), statement, lines_of(store, statement.statement_id))
+    sheet, lines = sheet_of(statement, form, language), lines_of(store, statement.statement_id)
+    parts = written(sheet, statement, lines, partial(built, statement.posting_count))
     # The first part is made before the answer begins: most statements have one, and a mistake is then an error.
     first = await anext(parts)
     media_type = next(name for name, known in FORMS.items() if known == form)

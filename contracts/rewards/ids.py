@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, StrictBool
 
 from contracts.fields import MarketName
 
@@ -19,6 +19,13 @@ RewardId = Annotated[
         max_length=256,
         description="The reward, its month and whose it is: what is granted again under it is the same reward.",
         examples=["monthly_sales/40021/2026-11/CNY"],
+    ),
+]
+HeldFirst = Annotated[
+    StrictBool,
+    Field(
+        description="The reward is held first, and `reward.released` states what of it is available. Without it, as in "
+        "earlier releases, what this event states is available at once."
     ),
 ]
 

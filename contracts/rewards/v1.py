@@ -8,7 +8,7 @@ from pydantic import Field
 
 from contracts.fields import Amount, AnyCurrency, Code, DistributorId, RuleVersion, SignedAmount
 from contracts.rewards import v2
-from contracts.rewards.ids import MarketOfMonth, Month, RewardId, reward_id
+from contracts.rewards.ids import HeldFirst, MarketOfMonth, Month, RewardId, reward_id
 from contracts.subjects import OfDistributor
 from contracts.wire.envelope import Event
 
@@ -71,4 +71,24 @@ class RewardAdjusted(OfDistributor, Event, type="reward.adjusted.v1"):
     was: Annotated[Amount, Field(description="What it was worth.", examples=["200.00"])]
     reason: Annotated[Code, Field(description="Why.", examples=["target_missed"])]
     sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["9945.30"])]
+    rule_version: RuleVersion
+    held_first: HeldFirst = False
+
+
+class RewardReleased(OfDistributor, Event, type="reward.released.v1"):
+    """Of a granted reward, `amount` is available now, and `was` was before: all of it once the month's sales whose hold
+    has ended reach its target, nothing while they do not.
+    """
+
+    reward_id: RewardId
+    distributor_id: DistributorId
+    month: Month
+    currency: AnyCurrency
+    market: MarketOfMonth = None
+    reward: Annotated[Code, Field(description="The reward's name in the rules.", examples=["monthly_sales"])]
+    amount: Annotated[Amount, Field(description="What of it is available now.", examples=["200.00"])]
+    was: Annotated[Amount, Field(description="What of it was available.", examples=["0.00"])]
+    sales: Annotated[
+        SignedAmount, Field(description="The month's own net sales whose hold has ended.", examples=["10054.70"])
+    ]
     rule_version: RuleVersion

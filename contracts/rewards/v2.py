@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import Field
 
 from contracts.fields import Amount, AnyCurrency, Code, DistributorId, RuleVersion, SignedAmount
-from contracts.rewards.ids import MarketOfMonth, Month, RewardId
+from contracts.rewards.ids import HeldFirst, MarketOfMonth, Month, RewardId
 from contracts.subjects import OfDistributor
 from contracts.wire.envelope import Event
 
@@ -26,3 +26,4 @@ class RewardGranted(OfDistributor, Event, type="reward.granted.v2"):
     target: Annotated[Amount, Field(description="The net sales to reach.", examples=["10000.00"])]
     sales: Annotated[SignedAmount, Field(description="The month's own net sales by then.", examples=["10054.70"])]
     rule_version: RuleVersion
+    held_first: HeldFirst = False

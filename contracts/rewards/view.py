@@ -19,6 +19,9 @@ class Progress:
     The targets are those of `rule_version`, the rules of the month's last placed paid order; `placed_at` is its time.
     `amounts_minor` is what each granted reward is worth; rewards granted by earlier releases are not in it, and are
     worth the bonus of the rules.
+
+    `held_minor` is the part of the sales whose commissions are held, and `held` are the granted rewards whose targets
+    the other sales do not reach: they are not available yet. What earlier releases counted and granted is not held.
     """
 
     key: str
@@ -31,3 +34,5 @@ class Progress:
     market: str = DEFAULT_MARKET
     placed_at: datetime | None = None
     amounts_minor: Mapping[str, int] = field(default_factory=dict)
+    held_minor: int = 0
+    held: tuple[str, ...] = ()

@@ -89,6 +89,15 @@ class EnableWebhook(OfWebhook, Command, type="webhook.enable.v1"):
     os_user: OsUser = None
 
 
+class DisableWebhook(OfWebhook, Command, type="webhook.disable.v1"):
+    """Send nothing more there until it is enabled, as an answer 410 does. What waits is kept."""
+
+    webhook_id: WebhookId
+    shop_id: ShopId
+    by: Operator
+    os_user: OsUser = None
+
+
 class RedeliverWebhook(OfWebhook, Command, type="webhook.redeliver.v1"):
     """Try a failed delivery again, with all its retries."""
 
@@ -129,7 +138,9 @@ class WebhookEnabled(OfWebhook, Event, type="webhook.enabled.v1"):
 
 
 class WebhookDisabled(OfWebhook, Event, type="webhook.disabled.v1"):
-    """The receiver answered that it is gone. What waits is kept until a person enables the webhook, or removes it."""
+    """The receiver answered that it is gone, or an operator disabled it. What waits is kept until a person enables the
+    webhook, or removes it.
+    """
 
     webhook_id: WebhookId
     shop_id: ShopId
@@ -137,6 +148,7 @@ class WebhookDisabled(OfWebhook, Event, type="webhook.disabled.v1"):
     crossing: Crossing
     code: Code
     detail: Detail
+    by: Annotated[AnyOperator | None, Field(description="The operator; absent for an answer of the receiver.")] = None
 
 
 class WebhookRedelivered(OfWebhook, Event, type="webhook.redelivered.v1"):

@@ -114,6 +114,7 @@ _add(
     "tributary webhooks redeliver 3c1f6a52-4d1e-4c7b 8f0e6a52-53f4-5bb1-9a0e-0c1f7f6f3f11",
 )
 _add(hooks, "enable", webhooks.enable, "tributary webhooks enable 3c1f6a52-4d1e-4c7b")
+_add(hooks, "disable", webhooks.disable, "tributary webhooks disable 3c1f6a52-4d1e-4c7b --by li.na")
 _add(hooks, "remove", webhooks.remove, "tributary webhooks remove 3c1f6a52-4d1e-4c7b --by li.na")
 
 rule_sets = _group(

@@ -30,7 +30,7 @@ _rules = Codec(RuleSet, key="rule_version")
 
 
 async def handed_over(read: Read) -> AsyncIterator[Message[Any]]:
-    """The events of every released commission, and of every granted reward that no posting names."""
+    """The events of every released commission, and of every available reward that no posting names."""
     async for document in read.stream(COMMISSIONS, {"status": "released"}):
         for message in of_commission(_commissions.to_entity(document)):
             yield message
@@ -92,12 +92,12 @@ def of_commission(commission: Commission) -> Iterator[Message[Any]]:
 
 
 def of_rewards(progress: Progress, rules: Mapping[int, RuleSet]) -> Iterator[Message[RewardGranted]]:
-    """The rewards of a month; those granted by earlier releases are worth the bonus of their rules."""
+    """The available rewards of a month; those granted by earlier releases are worth the bonus of their rules."""
     known = rules.get(progress.rule_version)
     targets = {one.reward: one for one in known.terms.targets if one.currency == progress.currency} if known else {}
     market = None if progress.market == DEFAULT_MARKET else progress.market
     for reward in progress.granted:
-        if reward not in targets or progress.placed_at is None:
+        if reward not in targets or reward in progress.held or progress.placed_at is None:
             continue
         target, currency = targets[reward], progress.currency
         name = reward_id(reward, progress.distributor_id, progress.month, currency, market)

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from contracts.network.v1 import RegisterShop
 from infra.ports.store import JOURNALS
 from tests.api.front import Front, unique
 from tests.api.world import World, a_world
@@ -68,6 +69,24 @@ async def test_the_events_of_its_orders_reach_a_shop_and_no_secret_is_stored(wor
     assert len(stored) >= 3
     assert webhook["secret"] not in str(stored)
     assert "canary" not in str(stored)
+
+
+async def test_a_shop_that_is_replaced_or_disabled_shows_and_ends_its_webhooks(world: World) -> None:
+    shop_id = unique("shop")
+    await world.front.send(RegisterShop(shop_id=shop_id, currency="CNY"))
+    async with world.as_shop(shop_id) as shop:
+        webhook = await defined(world, shop)
+    replaced = await world.front.command("identity", "create-shop", shop_id, "--replace", "--json")
+    world.front.secrets_seen.append(replaced.object["client_secret"])
+    assert f"tributary webhooks remove {webhook['webhook_id']}" in replaced.err
+
+    ended = await world.front.command("identity", "disable-shop", shop_id, "--yes", "--json")
+
+    assert (ended.code, ended.object["webhooks_disabled"]) == (0, [webhook["webhook_id"]]), ended.err
+    [stored] = await world.front.site.documents("shop_webhooks.webhooks", {"_id": webhook["webhook_id"]})
+    assert (stored["state"], stored["code"]) == ("disabled", "by_operator")
+    [noted] = await world.front.site.documents("api.audit", {"target": webhook["webhook_id"]})
+    assert (noted["action"], noted["who"]["kind"]) == ("webhook.disabled", "operator")
 
 
 async def test_a_secret_rotates_and_the_webhook_ends(world: World) -> None:

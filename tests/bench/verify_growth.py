@@ -108,14 +108,18 @@ async def multiply_live_orders(settings: Settings, times: int) -> None:
         for name in _SUMMED:
             changed = [_times(document, times) async for document in database[name].find()]
             for document in changed if name == _PROGRESS else ():
-                before = set(document["granted"])
+                before = {*document["granted"]} - {*document["held"]}
+                known = [
+                    one for one in targets.get(document["rule_version"], ()) if one["currency"] == document["currency"]
+                ]
+                reached = {one["reward"] for one in known if document["sales_minor"] >= one["target_minor"]}
+                released_minor = document["sales_minor"] - document["held_minor"]
+                available = {one["reward"] for one in known if released_minor >= one["target_minor"]}
                 document["amounts_minor"] = {
-                    target["reward"]: target["bonus_minor"]
-                    for target in targets.get(document["rule_version"], ())
-                    if target["currency"] == document["currency"] and document["sales_minor"] >= target["target_minor"]
+                    one["reward"]: one["bonus_minor"] for one in known if one["reward"] in reached
                 }
-                document["granted"] = sorted(document["amounts_minor"])
-                await _book_rewards(database, document, sorted(document["amounts_minor"].keys() - before))
+                document["granted"], document["held"] = sorted(reached), sorted(reached - available)
+                await _book_rewards(database, document, sorted(available - before))
             if changed:
                 await database[name].bulk_write([ReplaceOne({"_id": d["_id"]}, d) for d in changed], ordered=False)
     finally:
@@ -123,7 +127,7 @@ async def multiply_live_orders(settings: Settings, times: int) -> None:
 
 
 async def _book_rewards(database: Any, progress: Document, rewards: Iterable[str]) -> None:
-    """Book the rewards that the multiplied sales reach, as settlement would."""
+    """Book the rewards that the multiplied released sales reach, as settlement would."""
     distributor_id, currency, at = progress["distributor_id"], progress["currency"], progress["placed_at"]
     slice_ = statement_id(DEFAULT_MARKET, "bulk", distributor_id, currency)
     account = account_key(DEFAULT_MARKET, distributor_id, currency)

@@ -11,7 +11,11 @@ import pytest
 
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.v1 import CommissionReleased, Share
-from contracts.settlement.view import BALANCES, LEDGER, STATEMENTS, STRIPES
+from contracts.settlement.digests import digest_of
+from contracts.settlement.document import TermsDocument
+from contracts.settlement.terms import terms_of
+from contracts.settlement.v1 import ApproveTerms, ProposeTerms
+from contracts.settlement.view import BALANCES, LEDGER, PERIODS, STATEMENTS, STRIPES, TERMS
 from infra.ports.store import StoreConflict, Transaction
 from infra.runtime.repository import run_queries
 from tests.builders import NOW, SELLER, message
@@ -19,6 +23,7 @@ from tests.connected.running import Site
 from workers.settlement.closing import close_on_tick
 from workers.settlement.decide import book_release
 from workers.settlement.repository import SettlementRepository
+from workers.settlement.terms import approve_terms, propose_terms
 
 MONTH_END = datetime(2026, 12, 1, 6, tzinfo=UTC)
 SLICE = f"default/2026-11/{SELLER}/CNY"
@@ -97,3 +102,27 @@ async def test_case_28_two_closes_at_the_same_time_give_one_statement(site: Site
     await site.store.transact(lambda tx: decided(tx, close_on_tick, tick))
 
     assert [document["number"] for document in await site.documents(STATEMENTS)] == [1]
+
+
+@pytest.mark.parametrize("is_approval_first", [True, False])
+async def test_of_new_terms_and_a_new_period_at_once_one_is_run_again(site: Site, is_approval_first: bool) -> None:
+    """Terms begin after every open period: they must see it, or it them."""
+    document = TermsDocument(market="default", zone="Asia/Shanghai")
+    proposal = message(ProposeTerms(terms_version=1, proposed_by="ann", terms=document))
+    approval = message(ApproveTerms(terms_version=1, approved_by="bob", digest=digest_of(terms_of(document))))
+    await site.store.transact(lambda tx: decided(tx, propose_terms, proposal))
+    steps: list[tuple[Any, Any]] = [(approve_terms, approval), (book_release, released("1"))]
+    (rule, cause), late = steps if is_approval_first else steps[::-1]
+
+    async def first() -> None:
+        await site.store.transact(lambda tx: decided(tx, rule, cause))
+
+    with pytest.raises(StoreConflict):
+        await site.store.transact(lambda tx: decided(tx, *late, first))
+    await site.store.transact(lambda tx: decided(tx, *late))
+
+    [terms], [period] = await site.documents(TERMS), await site.documents(PERIODS)
+    if is_approval_first:
+        assert (period["terms_version"], period["starts_at"]) == (1, terms["since"])
+    else:
+        assert (period["terms_version"], period["ends_at"]) == (0, terms["since"])

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from contracts.network.view import DISTRIBUTORS
 from infra.adapters.os_user import os_user
 from infra.runtime import roster
 from tests.connected.running import Ended, Site, command
@@ -24,7 +25,9 @@ async def run(site: Site, *arguments: str) -> Ended:
 
 @asynccontextmanager
 async def at_work(site: Site) -> AsyncIterator[None]:
+    """With distributor 42."""
     async with site.loops(roster.load("settlement")):
+        await site.store.transact(lambda tx: tx.insert(DISTRIBUTORS, [{"_id": 42}]))
         yield
 
 
@@ -96,6 +99,10 @@ async def test_an_empty_store_says_what_to_do(site: Site) -> None:
     assert "Nothing is open in market nowhere" in nothing.out
     assert "There are no terms" in terms.out
     assert "There is no such statement" in statements.out
+    adjust = ("settle", "adjust", "a-9", *ADJUSTMENT, "--amount", "1.00")
+    for wrong, sentence in (((), "There is no distributor 42;"), (market, "There is no market nowhere:")):
+        lost = await run(site, *adjust, *wrong)
+        assert (lost.code, lost.err.startswith(sentence)) == (1, True), lost.err
     unknown = await run(site, "settle", "approve-adjustment", "none", "--digest", "0123456789")
     assert (unknown.code, "There is no adjustment none" in unknown.err) == (1, True)
 

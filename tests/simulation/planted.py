@@ -386,6 +386,7 @@ BUGS: dict[str, Bug] = {
     "makes a new key for each attempt": Bug(Variant(performer=planted_calls.MakesNewKeys)),
     "closes a slice without writing all its sums": Bug(planted=settlement.closes_without_the_stripes),
     "books rewards twice": Bug(planted=settlement.rewards_booked_twice),
+    "makes rewards available before their sales are released": Bug(planted=settlement.rewards_without_a_hold),
     "books late movements in closed periods": Bug(planted=settlement.late_movements_in_closed_periods),
     "withholds tax of each statement alone": Bug(planted=settlement.tax_of_each_statement_alone),
 }

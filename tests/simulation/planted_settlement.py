@@ -42,6 +42,12 @@ def rewards_booked_twice() -> Iterator[None]:
 
 
 @contextmanager
+def rewards_without_a_hold() -> Iterator[None]:
+    with patch("workers.reward_checks.decide._is_available", return_value=True):
+        yield
+
+
+@contextmanager
 def late_movements_in_closed_periods() -> Iterator[None]:
     def by_its_time_alone(state: Any, account: Account, effective_at: datetime) -> Any:
         return place_in_period(state, replace(account, closed_to=None), effective_at)

@@ -68,6 +68,7 @@ def test_the_seeds_cover_all_faults_and_outcomes() -> None:
         "commission.reversed.v1",
         "reward.granted.v2",
         "reward.adjusted.v1",
+        "reward.released.v1",
         "stock.low.v1",
         "stock.recovered.v1",
         "cancelled_overdue",

@@ -20,8 +20,8 @@ OPEN = Alert(
     KEY,
     "webhook_disabled",
     "open",
-    f"shop {SHOP}: webhook {HOOK} is disabled, as hooks.test answered 410. What waits is kept; have the shop enable or "
-    "remove it.",
+    f"shop {SHOP}: webhook {HOOK} is disabled, as hooks.test answered 410. What waits is kept; enable or remove it, "
+    "or have the shop do so.",
     NOW,
     crossing=1,
 )
@@ -55,6 +55,14 @@ def test_it_opens_with_its_shop() -> None:
     assert decision == Decision(State({KEY: OPEN}), (event,), "raised")
     assert note_disabled(decision.state, message(disabled())).outcome == "outdated"
     assert note_disabled(decision.state, message(disabled(3))).state.alerts[KEY].times == 2
+
+
+def test_one_that_an_operator_disabled_names_who_did() -> None:
+    by_operator = disabled().model_copy(update={"code": "by_operator", "detail": "ann disabled it.", "by": "ann"})
+
+    alert = note_disabled(State(), message(by_operator)).state.alerts[KEY]
+
+    assert alert.detail.startswith(f"shop {SHOP}: webhook {HOOK} is disabled by ann. What waits is kept;")
 
 
 @pytest.mark.parametrize("kind", [WebhookEnabled, WebhookRemoved])

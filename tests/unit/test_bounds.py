@@ -18,7 +18,6 @@ from tests.builders import (
     ORDER,
     SHOP,
     TEA,
-    a_grant,
     a_placed_line,
     a_shop,
     a_target,
@@ -31,6 +30,7 @@ from tests.builders import (
     place,
     rules,
 )
+from tests.reward_builders import a_grant
 from tests.stock_builders import a_lot, an_item, stock_state
 from workers.order_intake.decide import place as decide_place
 from workers.reward_checks.decide import count_sale, take_back_sale

@@ -44,7 +44,7 @@ HARMLESS = {
     ("alerts", "test"),
     ("alerts", "acknowledge"), ("alerts", "silence"), ("alerts", "end-silence"), ("alerts", "silences"),
     ("alerts", "notifications"), ("webhooks", "list"), ("webhooks", "attempts"), ("webhooks", "redeliver"),
-    ("webhooks", "enable"), ("webhooks", "remove"),
+    ("webhooks", "enable"), ("webhooks", "disable"), ("webhooks", "remove"),
 }  # fmt: skip
 """Commands that only read, only add, send a message that another person approves, or change what can be undone."""
 

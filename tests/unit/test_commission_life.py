@@ -152,13 +152,14 @@ class TestRelease:
             (SELLER, Decimal("4.50")),
         ]
 
-    def test_a_release_of_nothing_publishes_nothing(self) -> None:
+    def test_a_release_of_nothing_is_published_for_the_rewards_of_its_sale(self) -> None:
         empty = take_back_all(accrued(), message(cancelled())).state
         waiting = State(start_hold(empty, message(completed())).state.commissions)
 
         decision = release(waiting, message(tick(IN_A_WEEK)))
 
-        assert (decision.publish, decision.state.postings, decision.outcome) == ((), (), "released")
+        [event] = decision.publish
+        assert (event.total, event.shares, decision.state.postings) == (0, (), ())
         assert the_commission(decision.state).status == "released"
 
     @pytest.mark.parametrize("release_at", [None, IN_A_WEEK + timedelta(seconds=1)])

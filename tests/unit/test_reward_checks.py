@@ -20,15 +20,14 @@ from tests.builders import (
     NOW,
     SELLER,
     SHOP,
-    a_grant,
     a_target,
-    an_adjustment_of_a_reward,
     an_order_line,
     cancelled,
     message,
     paid,
     rules,
 )
+from tests.reward_builders import a_grant, an_adjustment_of_a_reward
 from workers.reward_checks.decide import count_sale, take_back_sale
 from workers.reward_checks.model import Progress, Sale, State
 
@@ -55,15 +54,17 @@ def a_month(sales_minor: int, *granted: str, rule_version: int = 1, placed_at: d
         granted,
         placed_at=placed_at,
         amounts_minor=dict.fromkeys(granted, 500),
+        held_minor=sales_minor,
+        held=granted,
     )
 
 
 def counted(net_minor: int, key: str = KEY) -> Sale:
-    return Sale(key, MONTH, net_minor, counted=True)
+    return Sale(key, MONTH, net_minor, counted=True, released=False)
 
 
 def taken_back(net_minor: int) -> Sale:
-    return Sale(KEY, MONTH, net_minor, counted=True, taken_back_minor=net_minor)
+    return Sale(KEY, MONTH, net_minor, counted=True, taken_back_minor=net_minor, released=False)
 
 
 def sold(net: str, **fields: Any) -> Any:
@@ -206,7 +207,8 @@ class TestWhichRules:
         old = Progress(MONTH, SELLER, "2026-11", "CNY", 9_000, 2)
         state = reward_state(old, rule_sets=(TARGETS, self.HIGHER))
 
-        assert count_sale(state, sold("20.00")).state.progress[MONTH] == a_month(11_000, "monthly_sales")
+        after = replace(a_month(11_000, "monthly_sales"), held_minor=2_000)
+        assert count_sale(state, sold("20.00")).state.progress[MONTH] == after
 
     def test_a_higher_target_revokes_a_reward_no_longer_reached(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.HIGHER))
@@ -299,19 +301,9 @@ class TestMarkets:
 
         decision = count_sale(state, sold("100.00", rule_version=2))
 
-        west = Progress(
-            self.IN_WEST,
-            SELLER,
-            "2026-11",
-            "CNY",
-            10_000,
-            2,
-            ("monthly_sales",),
-            market="west",
-            placed_at=NOW,
-            amounts_minor={"monthly_sales": 500},
-        )
-        sale = Sale(KEY, self.IN_WEST, 10_000, counted=True)
+        month = a_month(10_000, "monthly_sales", rule_version=2)
+        west = replace(month, key=self.IN_WEST, market="west")
+        sale = replace(counted(10_000), month=self.IN_WEST)
         granted = a_grant("100.00", rule_version=2, market="west")
         assert decision == Decision(state.with_progress(west).with_sale(sale), (granted,), "counted")
 
@@ -331,7 +323,7 @@ class TestMarkets:
 
         after = count_sale(early, sold("100.00", rule_version=2)).state
 
-        assert after.sales[KEY] == Sale(KEY, self.IN_WEST, 10_000, counted=True, taken_back_minor=10_000)
+        assert after.sales[KEY] == replace(taken_back(10_000), month=self.IN_WEST)
         assert {key: month.sales_minor for key, month in after.progress.items()} == {self.IN_WEST: 0}
 
 

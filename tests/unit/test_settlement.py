@@ -17,8 +17,16 @@ from contracts.rewards.v1 import RewardRevoked
 from contracts.settlement.v1 import PeriodOpened
 from contracts.settlement.view import Account, OpenPeriod, Period, Terms, TermsVersion
 from contracts.wire.decision import Decision
-from tests.builders import NOW, SELLER, a_grant, an_adjustment_of_a_reward, message
-from workers.settlement.decide import adjust_reward, book_release, book_reversal, book_reward, take_back_reward
+from tests.builders import NOW, SELLER, message
+from tests.reward_builders import a_grant, a_release_of_a_reward, an_adjustment_of_a_reward
+from workers.settlement.decide import (
+    adjust_reward,
+    book_release,
+    book_reversal,
+    book_reward,
+    release_reward,
+    take_back_reward,
+)
 from workers.settlement.model import State
 from workers.settlement.movements import movements_of
 
@@ -145,7 +153,7 @@ class TestReversal:
 
 class TestRewards:
     def test_a_grant_is_booked(self) -> None:
-        decision = book_reward(State(), message(a_grant("100.00", bonus="200.00"), id="m-1"))
+        decision = book_reward(State(), message(a_grant("100.00", bonus="200.00", held_first=False), id="m-1"))
 
         [posting] = decision.state.postings
         name = f"monthly_sales/{SELLER}/2026-11/CNY"
@@ -153,11 +161,28 @@ class TestRewards:
         assert posting.legs == {"available": 20_000, "rewards": -20_000}
 
     def test_case_38_a_reward_that_is_taken_back_is_a_difference(self) -> None:
-        lost = adjust_reward(State(), message(an_adjustment_of_a_reward("1.00", was="5.00")))
-        more = adjust_reward(State(), message(an_adjustment_of_a_reward("1.00", was="5.00", amount="7.00")))
+        lost = adjust_reward(State(), message(an_adjustment_of_a_reward("1.00", was="5.00", held_first=False)))
+        more = adjust_reward(
+            State(), message(an_adjustment_of_a_reward("1.00", was="5.00", amount="7.00", held_first=False))
+        )
 
         assert [(one.kind, one.amount_minor) for one in lost.state.postings] == [("reward_back", -500)]
         assert [(one.kind, one.amount_minor) for one in more.state.postings] == [("reward", 200)]
+
+    def test_a_reward_that_is_held_first_moves_nothing_before_its_release(self) -> None:
+        granted = book_reward(State(), message(a_grant("100.00")))
+        adjusted = adjust_reward(State(), message(an_adjustment_of_a_reward("1.00")))
+
+        assert granted == adjusted == Decision(State(), outcome="nothing_moved")
+
+    def test_what_of_a_reward_is_released_or_held_again_is_a_difference(self) -> None:
+        released = release_reward(State(), message(a_release_of_a_reward("100.00"), id="m-1"))
+        back = release_reward(State(), message(a_release_of_a_reward("1.00", amount="0.00", was="5.00")))
+
+        [posting] = released.state.postings
+        assert posting.posting_id == f"monthly_sales/{SELLER}/2026-11/CNY/m-1"
+        assert (posting.kind, posting.legs) == ("reward", {"available": 500, "rewards": -500})
+        assert [(one.kind, one.amount_minor) for one in back.state.postings] == [("reward_back", -500)]
 
     def test_events_of_earlier_releases_are_booked_under_the_same_name(self) -> None:
         fields = {

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from contracts.calendar import ALWAYS, PeriodKind, Schedule, span_at
 from contracts.rules.plans import AmountIn
 from contracts.rules.view import PROPOSAL_LIFE
 from contracts.settlement.document import TermsDocument
@@ -29,6 +30,7 @@ from contracts.wire.decision import Decision, NotYet
 from tests.builders import NOW, SELLER, message
 from workers.settlement.adjustments import approve_adjustment, propose_adjustment
 from workers.settlement.model import State
+from workers.settlement.periods import opened
 from workers.settlement.terms import approve_terms, propose_terms
 
 DOCUMENT = TermsDocument(
@@ -156,6 +158,20 @@ class TestApproval:
 
         assert approved(drafted()).state.terms[1].since == datetime(2026, 10, 31, 16, tzinfo=UTC)
         assert approved(drafted(ended)).state.terms[1].since == ended.ends_at
+
+    @pytest.mark.parametrize("period", ["month", "two_weeks", "week", "day"])
+    @pytest.mark.parametrize("zone", ["America/New_York", "Pacific/Honolulu", "UTC", "Asia/Shanghai"])
+    def test_its_first_period_has_the_name_of_the_calendar(self, zone: str, period: PeriodKind) -> None:
+        """West of UTC, not that of the next one."""
+        document = TermsDocument(market="default", zone=zone, period=period)
+        state = approved(drafted(document=document)).state
+
+        _, first, _ = opened(state, "default", NOW)
+
+        own = span_at(NOW, [(ALWAYS, Schedule(zone, period))])
+        assert (first.period, first.ends_at, first.terms_version) == (own.name, own.ends_at, 1)
+        assert abs(first.starts_at - own.starts_at) < timedelta(days=1)
+        assert state.series["default"].changes == 1
 
     def test_the_proposer_cannot_approve(self) -> None:
         assert reasons(approved(drafted(), by="Ann")) == ["same_person"]

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from fastapi.responses import StreamingResponse
 
 from api.http.problems import Problem
-from api.settlements.forms import accepted_form
+from api.http.turns import PARTS_MAX
+from api.settlements.forms import accepted_form, in_form
 from contracts.settlement.view import (
     ACCOUNTS,
     BALANCES,
     TERMS,
     Account,
     OpenPeriod,
+    Posting,
     Terms,
     TermsVersion,
     account_key,
 )
+from infra.ports.store import Document
 from infra.runtime.repository import Codec
+from infra.statements import sheet
+from infra.statements.pdf_sheet import PdfSheet
 from infra.statements.reading import accounts_of, balances_by_currency, coming_of
-from tests.unit.statements import CLOSED_AT, ENDS_AT, STARTS_AT
+from tests.unit.statements import CLOSED_AT, ENDS_AT, STARTS_AT, a_posting, carried
 from tests.workflow.system import System
 
 OCTOBER = OpenPeriod("2026-10", STARTS_AT, ENDS_AT, CLOSED_AT, "Asia/Shanghai", 1)
@@ -55,6 +63,48 @@ def test_a_form_that_does_not_exist_is_a_problem(accept: str) -> None:
     with pytest.raises(Problem) as refused:
         accepted_form(accept)
     assert refused.value.reason == "not_acceptable"
+
+
+class Lines:
+    """A store with this many lines of one cent."""
+
+    def __init__(self, count: int) -> None:
+        self._lines = [a_posting(f"shop-1/{number}", 1) for number in range(count)]
+
+    async def stream(self, *_: Any, **__: Any) -> AsyncIterator[Document]:
+        for line in self._lines:
+            yield Codec(Posting, key="posting_id").to_document(line)
+
+
+@pytest.mark.parametrize(("lines", "threads"), [(PARTS_MAX, "MainThread"), (PARTS_MAX * 5 + 1, "large-views_0")])
+async def test_a_long_statement_is_written_beside_the_event_loop(
+    lines: int, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pages of a PDF are drawn, line by line, and compressed at its end."""
+    seen = set()
+
+    class Noted(PdfSheet):
+        def head(self) -> bytes:
+            seen.add(threading.current_thread().name)
+            return super().head()
+
+        def line(self, posting: Posting) -> bytes:
+            seen.add(threading.current_thread().name)
+            return super().line(posting)
+
+        def foot(self) -> bytes:
+            seen.add(threading.current_thread().name)
+            return super().foot()
+
+    monkeypatch.setitem(sheet._SHEETS, "pdf", Noted)
+    statement = carried(lines, released_minor=lines, reversed_minor=0, posting_count=lines)
+
+    answer = await in_form(Lines(lines), statement, "pdf", "en")  # type: ignore[arg-type]
+
+    assert isinstance(answer, StreamingResponse)
+    parts = [bytes(part) async for part in answer.body_iterator if isinstance(part, bytes)]
+    assert b"".join(parts).startswith(b"%PDF-")
+    assert seen == {threads}
 
 
 async def stored(account: Account, **figures: dict[str, Any]) -> System:

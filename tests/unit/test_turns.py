@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections.abc import AsyncIterator
 from time import monotonic, sleep
 
 import pytest
 from pydantic import BaseModel
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import Message, Receive, Scope, Send
 
 from api.http.answers import FewLargeAnswers
@@ -25,6 +26,7 @@ class App:
         self.reads = Reads()
         self.at_work = 0
         self.done = asyncio.Event()
+        self.read = asyncio.Event()
         self.app = FewLargeAnswers(self._answer)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -36,7 +38,15 @@ class App:
             self.at_work -= 1
         if scope["path"] == "/fails":
             raise RuntimeError
+        if scope["path"] == "/streams":
+            await StreamingResponse(self._parts())(scope, receive, send)
+            return
         await PlainTextResponse("")(scope, receive, send)
+
+    async def _parts(self) -> AsyncIterator[bytes]:
+        yield b"a"
+        await self.read.wait()
+        yield b"b"
 
     async def get(self, who: str, path: str = "/") -> None:
         async def receive() -> Message:
@@ -45,7 +55,8 @@ class App:
         async def send(_: Message) -> None:
             return
 
-        await self.app({"type": "http", "method": "GET", "path": path, "headers": [], "who": who}, receive, send)
+        scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "path": path, "headers": []}
+        await self.app({**scope, "who": who}, receive, send)
 
 
 async def settled() -> None:
@@ -79,6 +90,18 @@ async def test_a_read_that_fails_or_is_given_up_ends_its_turn() -> None:
     for _ in range(READS_MAX + 1):
         with pytest.raises(RuntimeError):
             await asyncio.wait_for(app.get("shop s1", "/fails"), 1)
+
+
+async def test_a_streamed_answer_keeps_its_turn_until_its_end() -> None:
+    app = App()
+    app.done.set()
+    streams = [asyncio.create_task(app.get("shop s1", "/streams")) for _ in range(READS_MAX)]
+    further = asyncio.create_task(app.get("shop s1"))
+    await asyncio.sleep(0.05)
+    assert not further.done()
+
+    app.read.set()
+    await asyncio.wait_for(asyncio.gather(further, *streams), 1)
 
 
 async def test_too_many_that_wait_are_refused() -> None:

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 import typer
 
+from contracts.webhooks.v1 import DisableWebhook
 from contracts.wire.answer import Answer
-from infra.cli.actions import listing, webhooks
+from infra.cli.actions import commanding, listing, webhooks
+from infra.cli.actions.commanding import Outcome
 from infra.rehearsal import stored_rules
 from infra.settings import Settings
 from tests.builders import NOW, SHOP, place
@@ -74,3 +76,25 @@ async def test_an_unknown_webhook_is_refused_with_the_way_on(gone: System, capsy
 
     assert ended.value.exit_code == 1
     assert "There is no webhook hook-9; `tributary webhooks list`" in capsys.readouterr().err
+
+
+async def test_the_webhooks_of_a_disabled_shop_get_nothing_more(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def send(_: Settings, __: Any, command: DisableWebhook, *, wait_s: float) -> Outcome:
+        await system.publish(command)
+        await system.run_until_idle()
+        return Outcome("unheard" if command.webhook_id == "hook-2" else "handled")
+
+    monkeypatch.setattr(commanding, "send", send)
+    await system.publish(*(define(name, types=("order.accepted.v1",)) for name in (HOOK, "hook-2")))
+    await system.run_until_idle()
+
+    assert await webhooks.disable_those_of(system.settings, system.store, SHOP) == ([HOOK], ["hook-2"])
+
+    await system.publish(place("1001"))
+    await system.run_until_idle()
+    assert system.documents("shop_webhooks.deliveries") == []
+    states = [webhook["state"] for webhook in system.documents("shop_webhooks.webhooks")]
+    assert states == ["disabled", "disabled"]
+    assert len(system.events("alert.raised.v1")) == 2

@@ -1,4 +1,4 @@
-"""The rules of alerts about webhooks that were disabled, because their receiver answered that it is gone."""
+"""The alert of a webhook that was disabled: by an operator, or as its receiver answered that it is gone."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ def note_disabled(state: State, message: Message[WebhookDisabled]) -> Decision[S
     known = state.alerts.get(key)
     if known is not None and known.crossing >= change.crossing:
         return Decision(state, outcome="outdated")
+    why = f", as {change.detail}" if change.by is None else f" by {change.by}."
     detail = (
-        f"shop {change.shop_id}: webhook {change.webhook_id} is disabled, as {change.detail} What waits is kept; have "
-        "the shop enable or remove it."
+        f"shop {change.shop_id}: webhook {change.webhook_id} is disabled{why} What waits is kept; enable or remove "
+        "it, or have the shop do so."
     )
     times = known.times + 1 if known else 1
     alert = Alert(key, _KIND, "open", detail, message.time, times, crossing=change.crossing)

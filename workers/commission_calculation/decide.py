@@ -139,7 +139,9 @@ def take_back_all(state: State, message: Message[OrderCancelled]) -> Answer:
 
 
 def release(state: State, message: Message[ClockTicked]) -> Answer:
-    """Make the rest of a commission available when its hold period is over."""
+    """Make the rest of a commission available when its hold period is over. Its event is published even if nothing is
+    left of it, or nothing was earned: rewards wait for the hold of their sales.
+    """
     released: list[Commission] = []
     postings: list[Posting] = []
     events: list[Payload] = []
@@ -155,7 +157,7 @@ def release(state: State, message: Message[ClockTicked]) -> Answer:
             moves |= {("available", earner): amount for earner, amount in shares.items()}
             posting_id = f"{message.id}/{commission.key}"
             postings.append(post(posting_id, commission, message.time, "release", moves))
-            events.append(_released(commission, commission.release_at, shares))
+        events.append(_released(commission, commission.release_at, shares))
     after = state.with_commissions(released, postings)
     return Decision(after, tuple(events), "released" if released else "nothing_due")
 

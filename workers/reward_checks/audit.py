@@ -1,4 +1,4 @@
-"""I7: sales and rewards equal those recomputed from the orders, less refunds."""
+"""I7: sales and rewards equal those recomputed from the orders, less refunds; held are those of held commissions."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.calendar import local_date
+from contracts.commissions.view import COMMISSIONS
 from contracts.orders.view import LISTS, MAYBE_PAID, ORDERS, seller_list
 from contracts.rewards.view import PROGRESS
 from contracts.rules.view import DEFAULT_MARKET, RULES
@@ -27,6 +28,7 @@ _FIELDS = (
 async def audit(read: Read, report: Report) -> None:
     rules = {document["_id"]: document for document in await read.find(RULES, {})}
     sales: Counter[str] = Counter()
+    held: Counter[str] = Counter()
     paid: Counter[str] = Counter()
     refused: defaultdict[str, list[str]] = defaultdict(list)
     last: dict[str, tuple[datetime, datetime, int]] = {}
@@ -34,7 +36,9 @@ async def audit(read: Read, report: Report) -> None:
     concerned = _concerned(report)
     async for orders in together(_paid_orders(read, report, concerned), _CHUNK, lines_of=lines_of_order):
         due: dict[str, Sale] = {}
-        found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": [o["_id"] for o in orders]}})}
+        keys = [order["_id"] for order in orders]
+        found = {d["_id"]: to_sale(d) for d in await read.find(SALES, {"_id": {"$in": keys}})}
+        released = await _released(read, keys)
         for order in orders:
             version = order["rule_version"]
             terms = rules[version]["terms"]
@@ -42,13 +46,17 @@ async def audit(read: Read, report: Report) -> None:
             key = progress_key(order["distributor_id"], placed_on, order["currency"], terms["market"])
             sale = due[order["_id"]] = _sale_of(order, key)
             paid[key] += sale.net_minor
-            if (stored := found.get(order["_id"])) is not None and stored.too_large:
+            stored = found.get(order["_id"])
+            if stored is None or stored.released is not None:
+                sale = due[order["_id"]] = replace(sale, released=order["_id"] in released)
+            if stored is not None and stored.too_large:
                 due[order["_id"]] = replace(sale, counted=False, too_large=True)
                 refused[key].append(order["_id"])
                 continue
             place = (order["placed_at"], rules[version]["effective_from"], version)
             last[key] = max(last.get(key, place), place)
             sales[key] += sale.worth_minor
+            held[key] += sale.held_minor
             counted += 1
         _audit_sales(report, due, found)
     await _audit_never_paid(read, report, counted)
@@ -65,6 +73,13 @@ async def audit(read: Read, report: Report) -> None:
             about,
             f"sales of {progress.key} are {progress.sales_minor}, the orders give {expected}",
         )
+        held_minor = held[progress.key]
+        report.require(
+            progress.held_minor == held_minor,
+            "I7",
+            about,
+            f"{progress.held_minor} of the sales of {progress.key} are held, the commissions give {held_minor}",
+        )
         placed_at, _, version = last.get(progress.key, (None, None, 0))
         report.require(
             progress.key == _key_of(progress) and progress.placed_at == placed_at,
@@ -77,13 +92,16 @@ async def audit(read: Read, report: Report) -> None:
             actual == version, "I7", about, f"rules {actual} count for {progress.key}, the orders give {version}"
         )
         targets = rules[version]["terms"]["targets"] if version else []
-        reached = sorted(
-            target["reward"]
-            for target in targets
-            if target["currency"] == progress.currency and expected >= target["target_minor"]
-        )
+        reached = _reached(targets, progress.currency, expected)
         granted = list(progress.granted)
         report.require(granted == reached, "I7", about, f"rewards of {progress.key} are {granted}, due are {reached}")
+        waiting = sorted({*reached} - {*_reached(targets, progress.currency, expected - held_minor)})
+        report.require(
+            list(progress.held) == waiting,
+            "I7",
+            about,
+            f"rewards of {progress.key} that are held are {list(progress.held)}, due are {waiting}",
+        )
         worth = {target["reward"]: target["bonus_minor"] for target in targets}
         for reward, minor in progress.amounts_minor.items():
             due_minor = worth.get(reward) if reward in progress.granted else None
@@ -94,6 +112,21 @@ async def audit(read: Read, report: Report) -> None:
             report.breach("I7", f"order/{order_key}", f"is not counted, although {progress.key} has room for it")
     for key in sales:
         report.breach("I7", f"progress/{key}", "paid orders exist, but no progress was counted")
+
+
+async def _released(read: Read, keys: Sequence[str]) -> set[str]:
+    """The orders whose commissions are released."""
+    where = {"_id": {"$in": list(keys)}, "status": "released"}
+    return {document["_id"] for document in await read.find(COMMISSIONS, where, fields=("_id",))}
+
+
+def _reached(targets: Sequence[Document], currency: str, sales_minor: int) -> list[str]:
+    """The rewards whose targets these sales reach."""
+    return sorted(
+        target["reward"]
+        for target in targets
+        if target["currency"] == currency and sales_minor >= target["target_minor"]
+    )
 
 
 async def _paid_orders(read: Read, report: Report, concerned: Sequence[int] | None) -> AsyncIterator[Document]:

@@ -1,6 +1,7 @@
 """Turns what is earned into what is owed: by period, to the cent, on statements that never change.
 
-consumes   commission.released, commission.reversed, reward.granted (v1, v2), reward.adjusted, reward.revoked;
+consumes   commission.released, commission.reversed, reward.granted (v1, v2), reward.adjusted, reward.released,
+           reward.revoked;
            clock.ticked, settlement.close-due, settlement.close; settlement.propose-terms, settlement.approve-terms;
            settlement.adjust, settlement.approve-adjustment
 publishes  settlement.period-opened, settlement.close-due, statement.closed, settlement.close-refused;

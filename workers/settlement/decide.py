@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed
-from contracts.rewards.v1 import RewardAdjusted, RewardRevoked
+from contracts.rewards.v1 import RewardAdjusted, RewardReleased, RewardRevoked
 from contracts.rewards.v2 import RewardGranted
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
@@ -29,12 +29,17 @@ def book_reversal(state: State, message: Message[CommissionReversed]) -> Answer:
 
 
 def book_reward(state: State, message: Message[RewardGranted]) -> Answer:
-    """A granted reward becomes available."""
+    """A reward granted by an earlier release is available at once. Others are held until their release."""
+    return _book(state, message)
+
+
+def release_reward(state: State, message: Message[RewardReleased]) -> Answer:
+    """The difference between what of a reward is available now and what was."""
     return _book(state, message)
 
 
 def adjust_reward(state: State, message: Message[RewardAdjusted]) -> Answer:
-    """The difference between what a reward is worth now and what it was worth."""
+    """The difference between what a reward is worth now and what it was worth, if it was available at once."""
     return _book(state, message)
 
 

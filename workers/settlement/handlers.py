@@ -19,6 +19,7 @@ WORKER = Worker(
         on(CommissionReleased, decide=decide.book_release),
         on(CommissionReversed, decide=decide.book_reversal),
         on(RewardGranted, older=(rewards.RewardGranted,), decide=decide.book_reward),
+        on(rewards.RewardReleased, decide=decide.release_reward),
         on(rewards.RewardAdjusted, decide=decide.adjust_reward),
         on(rewards.RewardRevoked, decide=decide.take_back_reward),
         on(ClockTicked, decide=closing.close_on_tick),

@@ -43,10 +43,15 @@ class Movement:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """The last number of a market's statements. Every close writes it, so closes of a market run one at a time."""
+    """The last number of a market's statements. Every close writes it, so closes of a market run one at a time.
+
+    `changes` counts the periods that were opened and the terms that were approved: of two at once, one is run again and
+    sees the other. Otherwise terms could begin within a period that they have not seen.
+    """
 
     market: str
-    last: int
+    last: int = 0
+    changes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +90,18 @@ class State:
         return replace(self, accounts={**self.accounts, account.key: account})
 
     def with_period(self, period: Period) -> Self:
-        return replace(self, periods={**self.periods, period.key: period})
+        """The state with a period that was opened now."""
+        return replace(self._changed(period.market), periods={**self.periods, period.key: period})
 
     def with_terms(self, terms: TermsVersion) -> Self:
         return replace(self, terms={**self.terms, terms.terms_version: terms})
+
+    def with_approved(self, terms: TermsVersion) -> Self:
+        return self._changed(terms.market).with_terms(terms)
+
+    def _changed(self, market: str) -> Self:
+        series = self.series.get(market, Series(market))
+        return replace(self, series={**self.series, market: replace(series, changes=series.changes + 1)})
 
     def with_adjustment(self, adjustment: Adjustment) -> Self:
         return replace(self, adjustments={**self.adjustments, adjustment.adjustment_id: adjustment})
@@ -101,7 +114,10 @@ class State:
     ) -> Self:
         """The state after these statements; the last number of each market is that of its last statement."""
         statements = tuple(statements)
-        series = {statement.market: Series(statement.market, statement.number) for statement in statements}
+        numbers = {statement.market: statement.number for statement in statements}
+        series = {
+            market: replace(self.series.get(market, Series(market)), last=last) for market, last in numbers.items()
+        }
         return replace(
             self,
             accounts={**self.accounts, **{account.key: account for account in accounts}},

@@ -7,18 +7,20 @@ from collections import Counter
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed
 from contracts.money import to_minor
 from contracts.rewards.ids import reward_id
-from contracts.rewards.v1 import RewardAdjusted, RewardRevoked
+from contracts.rewards.v1 import RewardAdjusted, RewardReleased, RewardRevoked
 from contracts.rewards.v2 import RewardGranted
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.settlement.view import PostingKind
 from contracts.wire.envelope import Message
 from workers.settlement.model import Movement
 
-Moving = CommissionReleased | CommissionReversed | RewardGranted | RewardAdjusted | RewardRevoked
+Rewarding = RewardGranted | RewardAdjusted | RewardReleased | RewardRevoked
+Moving = CommissionReleased | CommissionReversed | Rewarding
 
 
 def movements_of(message: Message[Moving]) -> tuple[Movement, ...]:
-    """The movements of an event, none of nothing. A reversal of held commissions moves nothing here.
+    """The movements of an event, none of nothing. A reversal of held commissions moves nothing here, nor does
+    what happens to a reward that is held first, before its release.
 
     A commission is released once, and a refund reverses it once: their keys are natural. A reward may be granted, taken
     back and granted again: its keys have the event's id.
@@ -72,10 +74,12 @@ def _reversed(data: CommissionReversed, message: Message[Moving]) -> tuple[Movem
     )
 
 
-def _reward(data: RewardGranted | RewardAdjusted | RewardRevoked, message: Message[Moving]) -> tuple[Movement, ...]:
+def _reward(data: Rewarding, message: Message[Moving]) -> tuple[Movement, ...]:
+    if isinstance(data, RewardGranted | RewardAdjusted) and data.held_first:
+        return ()
     if isinstance(data, RewardGranted):
         reference, amount = data.reward_id, to_minor(data.amount, data.currency)
-    elif isinstance(data, RewardAdjusted):
+    elif isinstance(data, RewardAdjusted | RewardReleased):
         reference = data.reward_id
         amount = to_minor(data.amount, data.currency) - to_minor(data.was, data.currency)
     else:

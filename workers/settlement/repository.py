@@ -16,7 +16,7 @@ from typing import ClassVar, Self, TypeGuard
 from contracts.calendar import ALWAYS
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed
-from contracts.rewards.v1 import RewardAdjusted, RewardRevoked
+from contracts.rewards.v1 import RewardAdjusted, RewardReleased, RewardRevoked
 from contracts.rewards.v2 import RewardGranted
 from contracts.settlement.v1 import (
     ApproveAdjustment,
@@ -62,6 +62,7 @@ Consumed = (
     | CommissionReversed
     | RewardGranted
     | RewardAdjusted
+    | RewardReleased
     | RewardRevoked
     | ClockTicked
     | CloseDue
@@ -135,7 +136,7 @@ class SettlementRepository(Repository[State, Consumed]):
             "adjustments and write-offs, by the proposer's id",
             (Index((("distributor_id", 1), ("_id", 1)), "a distributor's adjustments"),),
         ),
-        Collection(SERIES, "the last number of each market's statements"),
+        Collection(SERIES, "the last number of each market's statements, and a count of its new periods and terms"),
     )
 
     def __init__(
@@ -179,7 +180,7 @@ class SettlementRepository(Repository[State, Consumed]):
             else with_ids(ACCOUNTS, (movement.account for movement in movements)),
             "terms": with_ids(TERMS, versions) if versions else Find(TERMS, {"market": {"$in": sorted(markets)}}),
             "periods": Find(PERIODS, {"market": {"$in": sorted(markets)}, **_ending_after(earliest)}),
-            "series": with_ids(SERIES, (d.market for d in closes)),
+            "series": with_ids(SERIES, sorted(markets)),
             "adjustments": with_ids(
                 ADJUSTMENTS, (d.adjustment_id for d in data if isinstance(d, ProposeAdjustment | ApproveAdjustment))
             ),
@@ -203,12 +204,14 @@ class SettlementRepository(Repository[State, Consumed]):
             accounts |= await _accounts.fetch(tx, ACCOUNTS, keys)
             where = {"market": {"$in": _markets(adjustments.values())}}
             terms |= _terms.by_key(await tx.find(TERMS, where))
+            series |= await _series.fetch(tx, SERIES, _markets(adjustments.values()))
             current = {**where, **_ending_after(message.received_at for message in messages)}
             periods |= _periods.by_key(await tx.find(PERIODS, current))
         if approved := _approved(messages, terms):
             where = {"market": {"$in": _markets(approved)}}
             terms |= _terms.by_key(await tx.find(TERMS, where))
             periods |= _periods.by_key(await tx.find(PERIODS, where))
+            series |= await _series.fetch(tx, SERIES, _markets(approved))
         needs_figures = bool(due or adjustments) or any(isinstance(m.data, ClosePeriod) for m in messages)
         return cls(
             accounts=Loaded(accounts),

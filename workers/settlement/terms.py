@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from contracts.calendar import ALWAYS, span_at
+from contracts.calendar import ALWAYS, Since, span_at
 from contracts.money import MoneyError
 from contracts.rules.view import PROPOSAL_LIFE
 from contracts.settlement.digests import digest_of
@@ -23,6 +24,8 @@ Answer = Decision[State] | NotYet[State]
 
 AHEAD_MAX = timedelta(days=5 * 366)
 """A later beginning is a typing error, and near the end of the calendar it has no period."""
+
+_INSTANT = timedelta(milliseconds=1)
 
 refuse_unreadable = Refusing[ProposeTerms | ApproveTerms](TermsRefused, "terms_version")
 
@@ -97,7 +100,7 @@ def approve_terms(state: State, message: Message[ApproveTerms]) -> Answer:
         since=since,
         os_user=command.os_user,
     )
-    return Decision(state.with_terms(approved), (event,), "approved")
+    return Decision(state.with_approved(approved), (event,), "approved")
 
 
 def _since(state: State, proposed: TermsVersion, now: datetime) -> datetime:
@@ -107,10 +110,28 @@ def _since(state: State, proposed: TermsVersion, now: datetime) -> datetime:
     earliest = max(now, proposed.terms.effective_from or now)
     ends = [known.ends_at for known in state.periods.values() if known.market == proposed.market]
     if not any(end > now for end in ends):
-        own = span_at(earliest, [(ALWAYS, proposed.terms.schedule)])
-        return max([own.starts_at, *ends])
+        return _own_beginning(state, proposed, earliest, ends)
     span = span_at(earliest, schedules(state, proposed.market))
     return max([earliest if span.starts_at == earliest else span.ends_at, *ends])
+
+
+def _own_beginning(state: State, proposed: TermsVersion, earliest: datetime, ends: Sequence[datetime]) -> datetime:
+    """Where the terms' own period begins that contains `earliest`.
+
+    In a zone west of the one before, the earlier terms would have a period of that name for the hours until then, and
+    the own one would get the name of the next. So these hours belong to it.
+    """
+    known, schedule = schedules(state, proposed.market), proposed.terms.schedule
+    own = span_at(earliest, [(ALWAYS, schedule)])
+    since = max([own.starts_at, *ends])
+    if span_at(since, sorted([*known, (since, schedule)], key=_by_time)).name == own.name:
+        return since
+    before = span_at(max(since, ALWAYS + _INSTANT) - _INSTANT, known)
+    return max([before.starts_at, *ends])
+
+
+def _by_time(since: Since) -> datetime:
+    return since[0]
 
 
 def _has_expired(known: TermsVersion, now: datetime) -> bool:

@@ -1,7 +1,7 @@
 """Sends the events of a shop's own orders to the shop's webhooks: when, how often, and what became of each.
 
-consumes   webhook.define, webhook.remove, webhook.rotate-secret, webhook.enable, webhook.redeliver; shop.event-copied;
-           webhook.delivered, webhook.failed; clock.ticked
+consumes   webhook.define, webhook.remove, webhook.rotate-secret, webhook.enable, webhook.disable, webhook.redeliver;
+           shop.event-copied; webhook.delivered, webhook.failed; clock.ticked
 publishes  webhook.defined, webhook.removed, webhook.secret-rotated, webhook.enabled, webhook.disabled,
            webhook.redelivered, webhook.refused; webhook.due
 owns       shop_webhooks.webhooks, shop_webhooks.deliveries (published views: contracts.webhooks.view)

@@ -6,11 +6,13 @@ from dataclasses import replace
 
 from contracts.webhooks.v1 import (
     DefineWebhook,
+    DisableWebhook,
     EnableWebhook,
     RedeliverWebhook,
     RemoveWebhook,
     RotateWebhookSecret,
     WebhookDefined,
+    WebhookDisabled,
     WebhookEnabled,
     WebhookRedelivered,
     WebhookRefused,
@@ -25,7 +27,7 @@ from contracts.wire.refusal import Refusing
 from workers.shop_webhooks.model import PREVIOUS_SECRET_FOR, WEBHOOKS_MAX, State
 from workers.shop_webhooks.sending import send_due
 
-AnyCommand = DefineWebhook | RemoveWebhook | RotateWebhookSecret | EnableWebhook | RedeliverWebhook
+AnyCommand = DefineWebhook | RemoveWebhook | RotateWebhookSecret | EnableWebhook | DisableWebhook | RedeliverWebhook
 
 refuse_unreadable = Refusing[AnyCommand](WebhookRefused, "webhook_id", "shop_id")
 
@@ -101,6 +103,27 @@ def enable(state: State, message: Message[EnableWebhook]) -> Decision[State]:
         webhook_id=webhook.webhook_id, shop_id=webhook.shop_id, crossing=enabled.crossings, by=message.data.by
     )
     return Decision(state.with_webhook(enabled), (event,), "enabled")
+
+
+def disable(state: State, message: Message[DisableWebhook]) -> Decision[State]:
+    """Send nothing more there, as after an answer 410: its shop was disabled. An attempt under way still ends."""
+    webhook = _known(state, message.data)
+    if webhook is None:
+        return _refuse_unknown(state, message.data)
+    if webhook.state == "disabled":
+        return Decision(state, outcome="already_disabled")
+    code, detail = "by_operator", f"{message.data.by} disabled it."
+    disabled = replace(webhook, state="disabled", crossings=webhook.crossings + 1, code=code, detail=detail)
+    event = WebhookDisabled(
+        webhook_id=webhook.webhook_id,
+        shop_id=webhook.shop_id,
+        host=webhook.host,
+        crossing=disabled.crossings,
+        code=code,
+        detail=detail,
+        by=message.data.by,
+    )
+    return Decision(state.with_webhook(disabled), (event,), "disabled")
 
 
 def redeliver(state: State, message: Message[RedeliverWebhook]) -> Decision[State]:

@@ -3,6 +3,7 @@
 from contracts.clock.v1 import ClockTicked
 from contracts.webhooks.v1 import (
     DefineWebhook,
+    DisableWebhook,
     EnableWebhook,
     RedeliverWebhook,
     RemoveWebhook,
@@ -14,7 +15,7 @@ from contracts.webhooks.v1 import (
 )
 from infra.runtime.worker import Worker, on
 from workers.shop_webhooks.audit import audit
-from workers.shop_webhooks.decide import define, enable, redeliver, refuse_unreadable, remove, rotate_secret
+from workers.shop_webhooks.decide import define, disable, enable, redeliver, refuse_unreadable, remove, rotate_secret
 from workers.shop_webhooks.deliveries import note_delivered, note_failed, send_waiting, take_copy
 from workers.shop_webhooks.repository import WebhookRepository
 
@@ -26,6 +27,7 @@ WORKER = Worker(
         on(RemoveWebhook, decide=remove, refuse=refuse_unreadable),
         on(RotateWebhookSecret, decide=rotate_secret, refuse=refuse_unreadable),
         on(EnableWebhook, decide=enable, refuse=refuse_unreadable),
+        on(DisableWebhook, decide=disable, refuse=refuse_unreadable),
         on(RedeliverWebhook, decide=redeliver, refuse=refuse_unreadable),
         on(ShopEventCopied, decide=take_copy),
         on(WebhookDelivered, decide=note_delivered),

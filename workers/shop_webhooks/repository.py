@@ -9,6 +9,7 @@ from typing import ClassVar, Self
 from contracts.clock.v1 import ClockTicked
 from contracts.webhooks.v1 import (
     DefineWebhook,
+    DisableWebhook,
     EnableWebhook,
     RedeliverWebhook,
     RemoveWebhook,
@@ -28,6 +29,7 @@ Consumed = (
     | RemoveWebhook
     | RotateWebhookSecret
     | EnableWebhook
+    | DisableWebhook
     | RedeliverWebhook
     | ShopEventCopied
     | WebhookDelivered

@@ -22,6 +22,7 @@ from contracts.alert_routing.v1 import (
     RouteTerms,
     TestRoute,
 )
+from contracts.calendar import ALWAYS
 from contracts.notifications.channel import Channel, EmailAddress, Kind
 from contracts.notifications.view import NOTICES, NOTIFICATIONS, ROUTES, SILENCES, STANDINGS
 from contracts.operations.view import ALERTS
@@ -70,21 +71,33 @@ def list_alerts(state: str, kind: str | None, last: int, stack: str, *, as_json:
 
 def routes(stack: str, *, as_json: bool) -> None:
     async def read(store: MongoStore) -> list[Document]:
-        found = await store.find(ROUTES, {"state": "active"}, sort=(("_id", 1),))
+        found, retrying = await store.find(ROUTES, {"state": "active"}, sort=(("_id", 1),)), await _retrying(store)
         return [
-            {**each, "channel": {key: each["channel"].get(key) for key in ("kind", "to", "host")}} for each in found
+            {
+                **each,
+                "channel": {key: each["channel"].get(key) for key in ("kind", "to", "host")},
+                "is_retrying": each["_id"] in retrying,
+            }
+            for each in found
         ]
 
     def line(route: Document) -> str:
         channel, filters = route["channel"], route["filter"]
         where = ", ".join(channel["to"] or ()) or channel["host"]
         kinds = ", ".join(filters["kinds"]) or "all kinds"
-        failure = f"; fails: {route['last_code']}: {route['last_detail']}" if route["is_failing"] else ""
+        fails = "fails" if route["is_failing"] else "failed, and is tried again" if route["is_retrying"] else ""
+        failure = f"; {fails}: {route['last_code']}: {route['last_detail']}" if fails else ""
         return f"{route['_id']}  {channel['kind']} to {where}: {kinds} from {filters['severity_min']} on{failure}"
 
     print_list(
         read_stored(stack, read), line, "There is no route, so alerts are only listed. See docs/alerts.md.", as_json
     )
+
+
+async def _retrying(store: MongoStore) -> set[str]:
+    """The routes with an attempt that failed and will be repeated: a route counts as failing after several."""
+    waiting = {"due_at": {"$gt": ALWAYS}, "state": "retrying"}
+    return {each["route_id"] for each in await store.find(NOTIFICATIONS, waiting, fields=("route_id",))}
 
 
 def silences(stack: str, *, as_json: bool) -> None:

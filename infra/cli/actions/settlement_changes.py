@@ -7,10 +7,14 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from contracts.network.view import DISTRIBUTORS
+from contracts.rules.view import DEFAULT_MARKET, MARKETS
 from contracts.settlement.v1 import ApproveAdjustment, ApproveTerms, ClosePeriod, ProposeAdjustment, ProposeTerms
+from contracts.settlement.view import PERIODS, TERMS
 from infra.adapters.mongo import MongoStore
 from infra.cli.actions.changing import change, command_of, digest_given, moment_given, who
 from infra.cli.actions.rule_file import read_terms
+from infra.ports.store import Reader
 from infra.rehearsal.stored_rules import opened
 from infra.statements.reading import adjustment_with, terms_with
 from infra.terminal.environment import EXIT_BREACH, agree, one_sentence_on_failure, refuse, settings_for
@@ -70,7 +74,32 @@ def approve_terms(version: int, digest: str, by: str | None, wait: float, stack:
 
 
 def adjust(adjusting: Adjusting, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
-    change(stack, command_of(ProposeAdjustment, **adjusting._asdict(), proposed_by=who(by)), wait, as_json)
+    command = command_of(ProposeAdjustment, **adjusting._asdict(), proposed_by=who(by))
+
+    async def unknown() -> str | None:
+        async with opened(settings_for(stack)) as store:
+            return await unknown_in(store, adjusting)
+
+    with one_sentence_on_failure():
+        sentence = asyncio.run(unknown())
+    if sentence is not None:
+        refuse(sentence, EXIT_BREACH)
+    change(stack, command, wait, as_json)
+
+
+async def unknown_in(read: Reader, adjusting: Adjusting) -> str | None:
+    """The sentence for a market or a distributor that does not exist: such an adjustment would open an account for no
+    one. None if both are known.
+    """
+    market, distributor_id = adjusting.market, adjusting.distributor_id
+    places: list[tuple[str, dict[str, object]]] = [(MARKETS, {"_id": market})]
+    places += [(name, {"market": market}) for name in (PERIODS, TERMS)]
+    known = market == DEFAULT_MARKET or any([await read.find(*place, limit=1, fields=("_id",)) for place in places])
+    if not known:
+        return f"There is no market {market}: no rules, terms or period name it. See `tributary rules list`."
+    if not await read.find(DISTRIBUTORS, {"_id": distributor_id}, limit=1, fields=("_id",)):
+        return f"There is no distributor {distributor_id}; look the number up in GET /api/distributors."
+    return None
 
 
 def approve_adjustment(

@@ -6,16 +6,22 @@ yet, 2 wrong usage, 3 the environment does not allow it.
 
 from __future__ import annotations
 
-from contracts.webhooks.v1 import EnableWebhook, RedeliverWebhook, RemoveWebhook
+import asyncio
+
+from contracts.webhooks.v1 import DisableWebhook, EnableWebhook, RedeliverWebhook, RemoveWebhook
 from contracts.webhooks.view import DELIVERIES, WEBHOOKS, DeliveryState
 from contracts.wire.envelope import Payload
 from infra.adapters.mongo import MongoStore
+from infra.adapters.os_user import os_user
+from infra.cli.actions import commanding
 from infra.cli.actions.changing import change, command_of, who
 from infra.cli.actions.listing import minute, print_list, read_stored
-from infra.ports.store import Document
+from infra.ports.store import Document, Reader
+from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, refuse
 
 _SHOWN = ("shop_id", "types", "host", "state", "defined_at", "in_flight", "code", "detail")
+_ANSWERED_WITHIN_S = 15
 _SENT = ("event_id", "event_type", "state", "created_at", "due_at", "attempts", "notes", "ended_at")
 
 
@@ -57,6 +63,10 @@ def enable(webhook_id: str, by: str | None, wait: float, stack: str, *, as_json:
     _change(EnableWebhook, webhook_id, by, wait, stack, as_json)
 
 
+def disable(webhook_id: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
+    _change(DisableWebhook, webhook_id, by, wait, stack, as_json)
+
+
 def remove(webhook_id: str, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
     _change(RemoveWebhook, webhook_id, by, wait, stack, as_json)
 
@@ -80,3 +90,25 @@ def _change(
         as_json,
         shows_fields=False,
     )
+
+
+async def those_of(store: Reader, shop_id: str, *states: str) -> list[Document]:
+    """The webhooks of a shop in these states."""
+    where = {"shop_id": shop_id, "state": {"$in": list(states)}}
+    return await store.find(WEBHOOKS, where, sort=(("_id", 1),), fields=("host", "state"))
+
+
+async def disable_those_of(settings: Settings, store: MongoStore, shop_id: str) -> tuple[list[str], list[str]]:
+    """Disable the webhooks of a shop by messages. The ids of those that are disabled, and of those whose worker has not
+    answered: it disables them as soon as it runs. Raises BrokerUnavailable.
+    """
+
+    async def is_disabled(webhook_id: str) -> bool:
+        user = os_user()
+        command = DisableWebhook(webhook_id=webhook_id, shop_id=shop_id, by=user, os_user=user)
+        outcome = await commanding.send(settings, store, command, wait_s=_ANSWERED_WITHIN_S)
+        return outcome.state == "handled"
+
+    ids = [webhook["_id"] for webhook in await those_of(store, shop_id, "enabled")]
+    done = dict(zip(ids, await asyncio.gather(*map(is_disabled, ids)), strict=True))
+    return [one for one in ids if done[one]], [one for one in ids if not done[one]]

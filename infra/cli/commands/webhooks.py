@@ -68,6 +68,15 @@ def enable(
     run(webhook, by, wait, stack, as_json=as_json)
 
 
+def disable(
+    webhook: WebhookName, by: By = None, wait: Wait = 15, stack: Stack = "default", as_json: AsJson = False
+) -> None:
+    """Disable a webhook, as an answer 410 does. What waits for it is kept until it is enabled or removed."""
+    from infra.cli.actions.webhooks import disable as run
+
+    run(webhook, by, wait, stack, as_json=as_json)
+
+
 def remove(
     webhook: WebhookName, by: By = None, wait: Wait = 15, stack: Stack = "default", as_json: AsJson = False
 ) -> None:

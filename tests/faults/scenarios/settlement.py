@@ -11,8 +11,15 @@ from contracts.settlement.digests import adjustment_digest, digest_of
 from contracts.settlement.document import TermsDocument
 from contracts.settlement.terms import terms_of
 from contracts.settlement.v1 import ApproveAdjustment, ApproveTerms, ClosePeriod, ProposeAdjustment, ProposeTerms
-from tests.builders import MIDDLE, NOW, SELLER, SHOP, a_grant, an_adjustment_of_a_reward, tick
+from tests.builders import (
+    MIDDLE,
+    NOW,
+    SELLER,
+    SHOP,
+    tick,
+)
 from tests.faults.crash_scenario import Scenario, garbled, noise, outgoing
+from tests.reward_builders import a_grant, a_release_of_a_reward, an_adjustment_of_a_reward
 
 _MONTH_END = datetime(2026, 12, 1, 6, tzinfo=UTC)
 
@@ -49,11 +56,13 @@ def settlement() -> Scenario:
             ),
             (
                 outgoing(a_grant("100.00")),
+                outgoing(a_grant("100.00", held_first=False)),
+                outgoing(a_release_of_a_reward("100.00")),
                 outgoing(_revoked()),
                 outgoing(_reversal("held")),
                 outgoing(_reversal("available")),
                 outgoing(_reversal("available"), again=1),
-                outgoing(an_adjustment_of_a_reward("90.00")),
+                outgoing(an_adjustment_of_a_reward("90.00", held_first=False)),
                 outgoing(ApproveTerms(terms_version=1, approved_by="bob", digest=digest_of(terms_of(terms.terms)))),
                 outgoing(_approval("bob")),
                 outgoing(_approval("bob"), again=1),
@@ -63,7 +72,7 @@ def settlement() -> Scenario:
             (outgoing(ClosePeriod(market="default", period="2026-11", distributor_id=SELLER, by="ann")),),
             (outgoing(released.model_copy(update={"order_id": "2"})),),
         ),
-        frozenset(["booked", "duplicate", "held_only", "proposed", "approved", "refused", "closed"]),
+        frozenset(["booked", "duplicate", "held_only", "nothing_moved", "proposed", "approved", "refused", "closed"]),
         {},
         dead=1,
     )

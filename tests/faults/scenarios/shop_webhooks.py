@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from contracts.webhooks.v1 import EnableWebhook, RedeliverWebhook, RemoveWebhook, RotateWebhookSecret
+from contracts.webhooks.v1 import DisableWebhook, EnableWebhook, RedeliverWebhook, RemoveWebhook, RotateWebhookSecret
 from tests.builders import NOW, SHOP, tick
 from tests.faults.crash_scenario import Scenario, noise, outgoing
 from tests.webhook_builders import HOOK, NEXT_SECRET, copied, define, delivered, delivery_id, failed
@@ -27,6 +27,9 @@ def shop_webhooks() -> Scenario:
             (outgoing(gone),),
             (outgoing(EnableWebhook(**own)),),
             (outgoing(EnableWebhook(**own), again=1),),
+            (outgoing(DisableWebhook(**own)),),
+            (outgoing(DisableWebhook(**own), again=1),),
+            (outgoing(EnableWebhook(**own), again=2),),
             (outgoing(redeliver),),
             (outgoing(RotateWebhookSecret(**own, secret=NEXT_SECRET)),),
             (outgoing(RemoveWebhook(**own)),),
@@ -46,6 +49,7 @@ def shop_webhooks() -> Scenario:
                 "delivered",
                 "outdated",
                 "disabled",
+                "already_disabled",
                 "enabled",
                 "already_enabled",
                 "redelivered",
