@@ -88,6 +88,7 @@ async def running_demo(home: Path) -> asyncio.subprocess.Process:
     return process
 
 
+@pytest.mark.full
 async def test_a_demo_whose_terminal_is_closed_leaves_nothing(home: Path) -> None:
     process = await running_demo(home)
     os.killpg(process.pid, signal.SIGHUP)
