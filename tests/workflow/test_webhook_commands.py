@@ -90,7 +90,8 @@ async def test_the_webhooks_of_a_disabled_shop_get_nothing_more(
     await system.publish(*(define(name, types=("order.accepted.v1",)) for name in (HOOK, "hook-2")))
     await system.run_until_idle()
 
-    assert await webhooks.disable_those_of(system.settings, system.store, SHOP) == ([HOOK], ["hook-2"])
+    store: Any = system.store
+    assert await webhooks.disable_those_of(system.settings, store, SHOP) == ([HOOK], ["hook-2"])
 
     await system.publish(place("1001"))
     await system.run_until_idle()
