@@ -43,7 +43,7 @@ _RECONNECT_S = 1
 
 
 class RabbitConsumer:
-    """FastStream subscribers, one per queue, without injection or parsing: the loop decodes in batches."""
+    """FastStream subscribers, each with its own channel, without injection or parsing: the loop decodes in batches."""
 
     def __init__(self, url: str, link: Link | None = None) -> None:
         self._link = link
@@ -57,7 +57,7 @@ class RabbitConsumer:
             reconnect_interval=_RECONNECT_S,
             graceful_timeout=None,
         )
-        self._inboxes: dict[str, RabbitInbox] = {}
+        self._inboxes: list[RabbitInbox] = []
 
     def subscribe(
         self, queue: str, *, prefetch: int, bytes_max: int, body_bytes_max: int = BODY_BYTES_MAX
@@ -73,7 +73,7 @@ class RabbitConsumer:
         # FastStream's own call chain (scopes, middlewares, parsers, a reply) takes a twelfth of the time of
         # `order_intake`, and may keep bodies alive in a cycle; the loop itself decodes, a batch at a time.
         subscriber.consume = inbox.take  # type: ignore[method-assign,assignment]
-        self._inboxes[queue] = inbox
+        self._inboxes.append(inbox)
         return inbox
 
     async def start(self) -> None:
@@ -83,7 +83,7 @@ class RabbitConsumer:
         """Take nothing more; the loops finish the current batch and stop."""
         for subscriber in self._broker.subscribers:
             await subscriber.stop()
-        for inbox in self._inboxes.values():
+        for inbox in self._inboxes:
             inbox.close()
 
     async def stop(self) -> None:

@@ -16,6 +16,7 @@ from aio_pika.abc import AbstractExchange
 
 from contracts.notifications.v1 import Item, NotificationDue
 from contracts.webhooks.v1 import WebhookDue
+from contracts.webhooks.view import WEBHOOKS
 from contracts.wire.envelope import EVENTS_EXCHANGE, STRUCTURED, Payload, derived_id, message_of
 from infra.adapters.mongo import MongoStore
 from infra.processes import process
@@ -91,6 +92,7 @@ async def test_every_delivery_arrives_though_its_worker_is_killed(site: Site, tm
     async with outside_world(tmp_path) as world, site.channel() as channel:
         world.hook.pause_s = world.shop.pause_s = PAUSE_S
         exchange = await channel.get_exchange(EVENTS_EXCHANGE, ensure=False)
+        await site.store.transact(lambda tx: tx.insert(WEBHOOKS, [{"_id": HOOK, "state": "enabled"}]))
         fleet = TrialFleet([[WORKER]], {**site.environment(), **world.environment()}, logs=tmp_path)
         fleet.restart_within_s = RESTART_WITHIN_S
         fleet.start()
