@@ -90,7 +90,7 @@ class EnableWebhook(OfWebhook, Command, type="webhook.enable.v1"):
 
 
 class RedeliverWebhook(OfWebhook, Command, type="webhook.redeliver.v1"):
-    """Try a failed delivery again, with all its retries."""
+    """Send a delivery that has ended again, with all its retries."""
 
     webhook_id: WebhookId
     shop_id: ShopId
@@ -129,7 +129,9 @@ class WebhookEnabled(OfWebhook, Event, type="webhook.enabled.v1"):
 
 
 class WebhookDisabled(OfWebhook, Event, type="webhook.disabled.v1"):
-    """The receiver answered that it is gone. What waits is kept until a person enables the webhook, or removes it."""
+    """The receiver answered that it is gone (`gone`), or took nothing for a day (`failing`). What waits is kept until a
+    person enables the webhook, or removes it.
+    """
 
     webhook_id: WebhookId
     shop_id: ShopId
@@ -140,7 +142,7 @@ class WebhookDisabled(OfWebhook, Event, type="webhook.disabled.v1"):
 
 
 class WebhookRedelivered(OfWebhook, Event, type="webhook.redelivered.v1"):
-    """A failed delivery is tried again."""
+    """A delivery is sent again."""
 
     webhook_id: WebhookId
     shop_id: ShopId
@@ -180,6 +182,9 @@ class WebhookDue(OfWebhook, Event, type="webhook.due.v1"):
     address: Annotated[Sealed, Field(repr=False)]
     secrets: Annotated[tuple[Sealed, ...], Field(min_length=1, max_length=2, repr=False)]
     event: Annotated[str, Field(repr=False, examples=['{"specversion":"1.0","type":"order.paid.v1"}'])]
+    redelivery: Annotated[
+        StrictInt, Field(ge=0, description="How often it was asked for again after it was delivered.")
+    ] = 0
 
 
 class WebhookDelivered(OfWebhook, Event, type="webhook.delivered.v1"):

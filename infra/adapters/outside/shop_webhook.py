@@ -40,7 +40,7 @@ class _ShopWebhooks:
         if reason := await self._withheld(request.webhook_id):
             return Answer("unavailable", WITHHELD, reason, self._time.now())
         try:
-            post = self._post(request, key)
+            post = self._post(request)
         except CannotUnseal:
             detail = "The address does not open: the secret that seals it has changed. Define the webhook once more."
             return Answer("refused", "cannot_unseal", detail, self._time.now())
@@ -61,10 +61,10 @@ class _ShopWebhooks:
         is_enabled = any(webhook["state"] == "enabled" for webhook in found)
         return None if is_enabled else "The webhook was disabled or removed before the call."
 
-    def _post(self, request: WebhookDue, key: str) -> Post:
+    def _post(self, request: WebhookDue) -> Post:
         secret = self._settings.delivery_secret
         secrets = [open_secret(sealed, request.webhook_id, secret) for sealed in request.secrets]
         body = request.event.encode()
-        headers = signed_headers(key, self._time.now(), body, secrets_of(" ".join(secrets)))
+        headers = signed_headers(request.delivery_id, self._time.now(), body, secrets_of(" ".join(secrets)))
         url = open_url(request.address, request.webhook_id, secret)
         return Post(url, {"content-type": STRUCTURED, **headers}, body)
