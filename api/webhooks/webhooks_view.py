@@ -27,7 +27,9 @@ class WebhookView(BaseModel):
     shop_id: str = Field(examples=["shop-367"])
     types: list[str] = Field(examples=[["order.paid.v1"]])
     host: str = Field(description="The host of its address.", examples=["hooks.example.com"])
-    state: WebhookState = Field(description="`disabled`: its receiver is gone, or took nothing for a day.", examples=["enabled"])
+    state: WebhookState = Field(
+        description="`disabled`: its receiver is gone, or took nothing for a day.", examples=["enabled"]
+    )
     defined_at: datetime
     previous_secret_until: datetime | None = Field(
         description="Until then events are also signed with the secret before.", examples=[None]
