@@ -14,7 +14,7 @@ PAUSED = "paused"
 """The code of a call that was not made, as its destination did not answer those before."""
 
 WITHHELD = "withheld"
-"""The code of a call that was not made, as nobody wants it any more."""
+"""The code of a call that was not made, as it is not wanted any more."""
 
 
 @dataclass(frozen=True, slots=True)

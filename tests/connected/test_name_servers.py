@@ -1,4 +1,4 @@
-"""Name servers that are silent hold up nobody else, and have a deadline."""
+"""Name servers that are silent hold up no one else, and have a deadline."""
 
 from __future__ import annotations
 

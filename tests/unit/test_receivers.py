@@ -170,7 +170,7 @@ async def test_other_spellings_of_loopback_are_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["https://127.1/", "https://2130706433/"])
-async def test_short_spellings_of_addresses_are_names_that_nobody_knows(url: str) -> None:
+async def test_short_spellings_of_addresses_are_unknown_names(url: str) -> None:
     with pytest.raises(HostUnknown):
         await Guard(()).check(url)
 

@@ -51,7 +51,7 @@ DEFINED_MAX, DEFINED_WITHIN = 100, timedelta(days=1)
 class State:
     """The data for one message: the webhooks of its shop, and deliveries to them that it names or that are due.
 
-    `looked_at` are webhooks of which a tick sees what waits, the longest due first.
+    `looked_at` are webhooks whose waiting deliveries a tick sees, the longest due first.
     """
 
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)

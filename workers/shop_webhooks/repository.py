@@ -36,7 +36,7 @@ Consumed = (
 )
 
 LOOKS_MAX, LOOKS_BYTES_MAX = 50, 8 * 2**20
-"""Webhooks of which one batch reads what waits, and the bytes of that; ticks look at the others in turn."""
+"""Webhooks whose waiting deliveries one batch reads, and the bytes of these; ticks look at the others in turn."""
 
 LOOKED_AT, EMPTIED = IN_FLIGHT_MAX + 1, 20
 """What is read of one webhook: all that can be sent at a time, and the next; of one that was removed, what is ended."""
@@ -199,7 +199,7 @@ async def _turn(tx: Transaction, now: datetime) -> list[Webhook]:
 
 
 async def _waiting(tx: Transaction, webhooks: Sequence[Webhook]) -> tuple[dict[str, WebhookDelivery], frozenset[str]]:
-    """What waits for each of these webhooks, the longest due first, a few of each; and of which it was read."""
+    """What waits for each of these webhooks, the longest due first, a few of each; and the webhooks that were read."""
     found: dict[str, WebhookDelivery] = {}
     looked_at: set[str] = set()
     left = LOOKS_BYTES_MAX
