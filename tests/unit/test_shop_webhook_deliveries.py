@@ -181,6 +181,11 @@ class TestAnswers:
 
         assert note_failed(state, message(failed())) == Decision(state, outcome="outdated")
 
+    def test_a_late_confirmation_counts_though_its_webhook_is_deleted(self) -> None:
+        state = State({}, {delivery_id(): a_delivery(state="failed", attempts=1, due_at=None)})
+
+        assert note_delivered(state, message(delivered())).state.deliveries[delivery_id()].state == "delivered"
+
     def test_a_confirmation_of_nothing_changes_nothing(self) -> None:
         assert note_delivered(State(), message(delivered())) == Decision(State(), outcome="outdated")
 

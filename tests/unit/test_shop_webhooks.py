@@ -39,7 +39,7 @@ from tests.webhook_builders import (
     sending,
     webhook_due,
 )
-from workers.notification_delivery.webhooks import key_of_webhook
+from workers.notification_delivery.webhooks import key_of_webhook, shop_of
 from workers.shop_webhooks import decide
 from workers.shop_webhooks.deliveries import note_failed, take_copy
 from workers.shop_webhooks.model import (
@@ -119,7 +119,7 @@ class TestCommands:
 
     def test_ticks_look_at_once_for_what_waits_when_it_is_removed_or_enabled(self) -> None:
         later = a_delivery(due_at=NOW + timedelta(hours=1))
-        failing = {"failures": 9, "failing_since": NOW, "paused_until": NOW + timedelta(hours=1)}
+        failing: dict[str, Any] = {"failures": 9, "failing_since": NOW, "paused_until": NOW + timedelta(hours=1)}
         state = hooks(a_webhook(state="disabled", **failing), deliveries=[later])
 
         enabled = decide.enable(state, message(EnableWebhook(**OWN))).state.webhooks[HOOK]
@@ -190,7 +190,7 @@ class TestCommands:
         _, again = decision.publish
         assert isinstance(again, WebhookDue)
         assert (again.attempt, again.redelivery, key_of_webhook(again)) == (2, 1, f"{known.delivery_id}/1")
-        assert key_of_webhook(due()) == known.delivery_id
+        assert (key_of_webhook(due()), shop_of(due())) == (known.delivery_id, SHOP)
 
 
 class TestCopies:
