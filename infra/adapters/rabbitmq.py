@@ -42,6 +42,18 @@ _CONNECT_TIMEOUT_S = 5
 _RECONNECT_S = 1
 
 
+class _Subscribed(RabbitQueue):
+    """A queue as one subscriber sees it. Equal ones would share a channel, and an acknowledgement covers all earlier
+    deliveries of its channel.
+    """
+
+    def __eq__(self, other: object, /) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
 class RabbitConsumer:
     """FastStream subscribers, each with its own channel, without injection or parsing: the loop decodes in batches."""
 
@@ -64,7 +76,7 @@ class RabbitConsumer:
     ) -> RabbitInbox:
         inbox = RabbitInbox(queue, bytes_max=bytes_max, prefetch=prefetch, body_bytes_max=body_bytes_max)
         subscriber = self._broker.subscriber(
-            RabbitQueue(queue, declare=False),
+            _Subscribed(queue, declare=False),
             channel=Channel(prefetch_count=prefetch),
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
