@@ -50,6 +50,7 @@ def shop_webhooks() -> Scenario:
                 "already_enabled",
                 "redelivered",
                 "rotated",
+                "failed",
                 "removed",
             ]
         ),
