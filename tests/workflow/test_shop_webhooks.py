@@ -191,7 +191,7 @@ async def test_what_waits_when_a_webhook_is_removed_ends(hooked: System) -> None
 
     assert {(each["state"], each["notes"][-1]["code"]) for each in deliveries(hooked)} == {("failed", "removed")}
     [webhook] = hooked.documents("shop_webhooks.webhooks")
-    # Its index deletes it a week later, and nothing reads it until then.
+    # Its index deletes it 30 days later, and nothing reads it until then.
     assert webhook["emptied_at"] == webhook["removed_at"]
     assert "is_live" not in webhook
     assert "is_looked_at" not in webhook

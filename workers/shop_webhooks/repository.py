@@ -44,11 +44,10 @@ LOOKED_AT, EMPTIED = IN_FLIGHT_MAX + 1, 20
 UNANSWERED_MAX = 200
 """Attempts without an answer that a tick ends; the next takes the rest."""
 
-REMOVED_KEPT_FOR_S = 7 * 86_400
-"""How long a removed webhook is kept once nothing waits for it: its last answers come late, and a day's are counted."""
-
 KEPT_FOR_S = 30 * 86_400
-"""How long a delivery is kept after it ended: a shop compares its month with ours, and redelivers what failed."""
+"""How long a delivery is kept after it ended, as a shop compares its month with ours and redelivers what failed; and a
+webhook that was removed, once nothing waits for it.
+"""
 
 
 def _of_indexes(webhook: Webhook) -> Document:
@@ -79,9 +78,7 @@ class WebhookRepository(Repository[State, Consumed]):
                 Index((("shop_id", 1), ("is_live", 1)), "those that the events of a shop concern"),
                 Index((("shop_id", 1), ("defined_at", 1)), "what a shop defined within a day"),
                 Index((("is_looked_at", 1), ("look_at", 1)), "those for which something waits, in turn"),
-                Index(
-                    (("emptied_at", 1),), "a week after its removal it is deleted", expire_after_s=REMOVED_KEPT_FOR_S
-                ),
+                Index((("emptied_at", 1),), "30 days after its removal it is deleted", expire_after_s=KEPT_FOR_S),
             ),
         ),
         Collection(
