@@ -104,8 +104,11 @@ class Settings(BaseSettings):
     """A message that ended its process this often, alone, is dead-lettered."""
 
     calls_in_flight_max: int = 8
-    """Calls to the outside that one performer makes at a time, and messages of one batch: a batch waits for its slowest
-    call, and each takes a connection. More replicas make more calls."""
+    """Calls to the outside that one process makes at a time for one queue; each takes a connection. More replicas make
+    more calls."""
+
+    calls_of_owner_max: int = 2
+    """Of these, calls of one shop, or one route of notifications: slow receivers of one owner leave room for others."""
 
     call_deadline_s: float = 20.0
     """How long a call to the outside may take; then its outcome is unknown. Below `shutdown_wait_s`, so that a process
@@ -167,6 +170,9 @@ class Settings(BaseSettings):
     outside_deadline_s: float = Field(20.0, gt=0)
     """How long one call may take, from the look-up of its host to the last byte of the answer. A slower receiver may
     have the message, and gets it again."""
+
+    shops_deadline_s: float = Field(5.0, gt=0)
+    """The same for a webhook of a shop: the calls of a few slow shops leave others waiting for this long at most."""
 
     smtp_host: str | None = None
     """The mail server that takes our e-mails; without it they are refused."""

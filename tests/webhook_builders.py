@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ from contracts.webhooks.v1 import DefineWebhook, ShopEventCopied, WebhookDeliver
 from contracts.webhooks.view import Webhook, WebhookDelivery
 from contracts.wire.envelope import derived_id
 from tests.builders import NOW, SHOP
+from workers.shop_webhooks.model import IN_FLIGHT_MAX, UNANSWERED_AFTER, State
 
 HOOK = "hook-1"
 PAID = "order.paid.v1"
@@ -75,3 +77,27 @@ def failed(event_id: str = "event-1", attempt: int = 1, **fields: Any) -> Webhoo
         **fields,
     }
     return WebhookFailed(webhook_id=HOOK, delivery_id=delivery_id(event_id), attempt=attempt, **given)
+
+
+def hooks(*webhooks: Webhook, deliveries: Sequence[WebhookDelivery] = ()) -> State:
+    """These webhooks and deliveries; the webhooks count those that wait."""
+    return State(
+        {each.webhook_id: _counting(each, deliveries) for each in webhooks},
+        {each.delivery_id: each for each in deliveries},
+    )
+
+
+def _counting(webhook: Webhook, deliveries: Sequence[WebhookDelivery]) -> Webhook:
+    due = [d.due_at for d in deliveries if (d.webhook_id, d.state) == (webhook.webhook_id, "waiting") and d.due_at]
+    return replace(webhook, waiting=len(due), look_at=webhook.look_at or min(due)) if due else webhook
+
+
+def full(webhook_id: str = HOOK) -> Webhook:
+    """A webhook without room: its shop has as many attempts under way as it may have."""
+    return a_webhook(webhook_id, in_flight=IN_FLIGHT_MAX)
+
+
+def sending(event_id: str = "event-1", attempts: int = 1, **fields: Any) -> WebhookDelivery:
+    return a_delivery(
+        event_id, **{"state": "sending", "attempts": attempts, "due_at": NOW + UNANSWERED_AFTER, **fields}
+    )

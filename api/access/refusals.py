@@ -194,7 +194,9 @@ REASONS = {
     ),
     "webhook_unknown": Reason(404, "Webhook not found.", "webhook 不存在。"),
     "delivery_unknown": Reason(404, "Delivery not found.", "投递记录不存在。"),
-    "not_failed": Reason(409, "Only a failed delivery is tried again by hand.", "只有失败的投递才能手动重试。"),
+    "not_ended": Reason(
+        409, "Only a delivery that has ended is sent again by hand.", "只有已结束的投递才能手动重新发送。"
+    ),
     "unknown_route": Reason(404, "Route not found.", "通知路由不存在。"),
     "too_many_routes": Reason(409, "There are too many routes; remove one.", "通知路由数量已达上限，请先删除。"),
     "unknown_escalation": Reason(

@@ -220,14 +220,14 @@ async def enable_webhook(webhook_id: OfWebhook, ports: Here, principal: Writes, 
 
 @router.post(
     "/{webhook_id}/redeliver",
-    summary="Try a failed delivery again",
+    summary="Send an event again",
     response_model=WebhookView,
-    responses=written("not_found", "webhook_unknown", "delivery_unknown", "not_failed", shown=WebhookView),
+    responses=written("not_found", "webhook_unknown", "delivery_unknown", "not_ended", shown=WebhookView),
 )
 async def redeliver(
     webhook_id: OfWebhook, body: Redelivery, ports: Here, principal: Writes, writing: Writing
 ) -> Response:
-    """The event is sent under the same `webhook-id`, with all its retries."""
+    """A delivery that failed, or was delivered, is sent under the same `webhook-id`, with all its retries."""
     known = await find_webhook(ports.store, principal, webhook_id)
     command = RedeliverWebhook(
         webhook_id=webhook_id, shop_id=known.shop_id, delivery_id=body.delivery_id, by=principal.name[:64]

@@ -27,11 +27,17 @@ class WebhookView(BaseModel):
     shop_id: str = Field(examples=["shop-367"])
     types: list[str] = Field(examples=[["order.paid.v1"]])
     host: str = Field(description="The host of its address.", examples=["hooks.example.com"])
-    state: WebhookState = Field(description="`disabled`: its receiver answered that it is gone.", examples=["enabled"])
+    state: WebhookState = Field(
+        description="`disabled`: its receiver is gone, or took nothing for a day.", examples=["enabled"]
+    )
     defined_at: datetime
     previous_secret_until: datetime | None = Field(
         description="Until then events are also signed with the secret before.", examples=[None]
     )
+    waiting: int = Field(description="Events that wait to be sent.", examples=[0])
+    not_kept: int = Field(description="Events that are never sent, as too many waited when they came.", examples=[0])
+    failing_since: datetime | None = Field(description="Since then every attempt has failed.", examples=[None])
+    paused_until: datetime | None = Field(description="Nothing is sent before, as attempts failed.", examples=[None])
     code: str | None = Field(description="Why it is disabled, as a code.", examples=[None])
     detail: str | None = Field(description="Why it is disabled.", examples=[None])
 
@@ -90,6 +96,10 @@ def webhook_view(document: Document) -> WebhookView:
         state=document["state"],
         defined_at=document["defined_at"],
         previous_secret_until=document.get("previous_until"),
+        waiting=document["waiting"],
+        not_kept=document["not_kept"],
+        failing_since=document.get("failing_since"),
+        paused_until=document.get("paused_until"),
         code=document.get("code"),
         detail=document.get("detail"),
     )

@@ -99,7 +99,7 @@ class DisableWebhook(OfWebhook, Command, type="webhook.disable.v1"):
 
 
 class RedeliverWebhook(OfWebhook, Command, type="webhook.redeliver.v1"):
-    """Try a failed delivery again, with all its retries."""
+    """Send a delivery that has ended again, with all its retries."""
 
     webhook_id: WebhookId
     shop_id: ShopId
@@ -138,8 +138,9 @@ class WebhookEnabled(OfWebhook, Event, type="webhook.enabled.v1"):
 
 
 class WebhookDisabled(OfWebhook, Event, type="webhook.disabled.v1"):
-    """The receiver answered that it is gone, or an operator disabled it. What waits is kept until a person enables the
-    webhook, or removes it.
+    """The receiver answered that it is gone (`gone`) or took nothing for a day (`failing`), or an operator disabled it.
+
+    What waits is kept until a person enables the webhook, or removes it.
     """
 
     webhook_id: WebhookId
@@ -152,7 +153,7 @@ class WebhookDisabled(OfWebhook, Event, type="webhook.disabled.v1"):
 
 
 class WebhookRedelivered(OfWebhook, Event, type="webhook.redelivered.v1"):
-    """A failed delivery is tried again."""
+    """A delivery is sent again."""
 
     webhook_id: WebhookId
     shop_id: ShopId
@@ -192,6 +193,9 @@ class WebhookDue(OfWebhook, Event, type="webhook.due.v1"):
     address: Annotated[Sealed, Field(repr=False)]
     secrets: Annotated[tuple[Sealed, ...], Field(min_length=1, max_length=2, repr=False)]
     event: Annotated[str, Field(repr=False, examples=['{"specversion":"1.0","type":"order.paid.v1"}'])]
+    redelivery: Annotated[
+        StrictInt, Field(ge=0, description="How often it was asked for again after it was delivered.")
+    ] = 0
 
 
 class WebhookDelivered(OfWebhook, Event, type="webhook.delivered.v1"):

@@ -17,9 +17,12 @@ DeliveryState = Literal["waiting", "sending", "delivered", "failed"]
 class Webhook:
     """`address` and the secrets are sealed; `host` is the part of the address that people may see.
 
-    `previous_secret` signs too until `previous_until`. `in_flight` counts its deliveries that are being sent,
-    `crossings` how often it was disabled, enabled or removed; `code` and `detail` say why it was disabled.
-    `is_emptied`: it was removed, and nothing waits for it any more.
+    `previous_secret` signs too until `previous_until`. `crossings` counts how often it was disabled, enabled or
+    removed; `code` and `detail` say why it was disabled.
+
+    `in_flight` and `waiting` count its deliveries that are being sent, and that wait; `not_kept` counts events that
+    came while too many waited. If something waits, ticks look at the webhook from `look_at` on. `failures` counts
+    attempts that failed in a row, the first of them at `failing_since`; nothing is sent before `paused_until`.
     """
 
     webhook_id: str
@@ -33,11 +36,16 @@ class Webhook:
     previous_secret: str | None = None
     previous_until: datetime | None = None
     in_flight: int = 0
+    waiting: int = 0
+    not_kept: int = 0
+    look_at: datetime | None = None
+    failures: int = 0
+    failing_since: datetime | None = None
+    paused_until: datetime | None = None
     crossings: int = 0
     code: str | None = None
     detail: str | None = None
     removed_at: datetime | None = None
-    is_emptied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +62,8 @@ class AttemptNote:
 @dataclass(frozen=True, slots=True)
 class WebhookDelivery:
     """One event for one webhook, with its attempts. `due_at` is when the next attempt is due, or, while one is being
-    sent, when it counts as unanswered. The first `attempts_before` attempts belong to an earlier series of retries.
+    sent, when it counts as unanswered. The first `attempts_before` attempts belong to an earlier series of retries;
+    `redeliveries` counts the series that began after it was delivered.
     """
 
     delivery_id: str
@@ -68,5 +77,6 @@ class WebhookDelivery:
     due_at: datetime | None = None
     attempts: int = 0
     attempts_before: int = 0
+    redeliveries: int = 0
     notes: tuple[AttemptNote, ...] = ()
     ended_at: datetime | None = None

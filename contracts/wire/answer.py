@@ -13,6 +13,9 @@ done, and may be tried again. `unknown`: it may have been done."""
 PAUSED = "paused"
 """The code of a call that was not made, as its destination did not answer those before."""
 
+WITHHELD = "withheld"
+"""The code of a call that was not made, as it is not wanted any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

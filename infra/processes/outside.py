@@ -10,16 +10,17 @@ from contracts.webhooks.v1 import WebhookDue
 from infra.adapters.outside.channels import channels
 from infra.adapters.outside.shop_webhook import shop_webhooks
 from infra.ports.outside import Outside
+from infra.ports.store import Reader
 from infra.processes.start import StartError
 from infra.runtime.worker import Worker, noun_and_verb
 from infra.settings import Settings
 
 
-def outside_of(settings: Settings) -> Mapping[str, Outside[Any]]:
+def outside_of(settings: Settings, reader: Reader) -> Mapping[str, Outside[Any]]:
     """The adapter for each message that asks for a call, by its type without the version."""
     return {
         noun_and_verb(NotificationDue): channels(settings),
-        noun_and_verb(WebhookDue): shop_webhooks(settings),
+        noun_and_verb(WebhookDue): shop_webhooks(settings, reader),
     }
 
 

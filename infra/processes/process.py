@@ -24,7 +24,7 @@ from infra.adapters.rabbitmq import RabbitConsumer, RabbitPublisher
 from infra.collector import collect_seldom
 from infra.ports.messaging import BrokerUnavailable, Inbox
 from infra.ports.outside import Outside
-from infra.ports.store import StoreUnavailable
+from infra.ports.store import Reader, StoreUnavailable
 from infra.ports.time import RealTime
 from infra.ports.topology import DeclaredOtherwise
 from infra.processes import clock, health, outside
@@ -33,9 +33,9 @@ from infra.processes.start import StartError, take_port, url_of
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.collections import collections_of
-from infra.runtime.performer import loop_of
+from infra.runtime.performer import loops_of
 from infra.runtime.topology import PARKED, topology_of
-from infra.runtime.worker import Worker
+from infra.runtime.worker import Handler, Worker
 from infra.settings import Settings
 from infra.shops.readers import READERS, Readers
 from infra.telemetry import metrics
@@ -75,7 +75,7 @@ class Hooks:
 
     ports: Callable[[Ports], Ports] = lambda ports: ports
     inbox: Callable[[Inbox], Inbox] = lambda inbox: inbox
-    outside: Callable[[Settings], Mapping[str, Outside[Any]]] = outside.outside_of
+    outside: Callable[[Settings, Reader], Mapping[str, Outside[Any]]] = outside.outside_of
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -94,9 +94,11 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
     listener = take_port(settings.health_host, settings.health_port, "health and metrics", "TRIBUTARY_HEALTH_PORT")
     async with contextlib.AsyncExitStack() as stack:
         workers = [roster.load(name) for name in names if name != roster.CLOCK]
-        destinations = hooks.outside(settings)
-        outside.check(workers, destinations)
         readiness = Readiness()
+        store = MongoStore.connect(settings.mongodb_url, settings.database, on_primary=primary_watch(readiness))
+        stack.callback(store.close)
+        destinations = hooks.outside(settings, store)
+        outside.check(workers, destinations)
         readiness.lacks(_START, "the process is starting")
         metrics.of_process(is_ready=lambda: not readiness.reasons, restarts=settings.restarts)
         stack.callback(asyncio.create_task(readiness.keep_reminding()).cancel)
@@ -105,8 +107,6 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         await _serve_health(listener, workers, readiness, settings, stack)
         if not await _unless(stopping, prepare(settings, readiness)):
             return
-        store = MongoStore.connect(settings.mongodb_url, settings.database, on_primary=primary_watch(readiness))
-        stack.callback(store.close)
         publishing, consuming = Link(readiness, "publishes"), Link(readiness, "consumes")
         publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s, link=publishing)
         consumer = RabbitConsumer(settings.rabbitmq_url, consuming)
@@ -164,16 +164,21 @@ def _loops(
     loops: list[BatchLoop] = []
     for worker in workers:
         for handler in worker.handlers:
-            prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
-            inbox = consumer.subscribe(
-                worker.queue_of(handler),
-                prefetch=prefetch,
-                bytes_max=settings.prefetch_bytes_max,
-                body_bytes_max=settings.bytes_max_of(commands=handler.reads_command),
-            )
-            loops.append(loop_of(worker, handler, hooks.inbox(inbox), ports, settings, routed=routed))
-
+            subscribe = partial(_subscribe, consumer, worker, handler, settings, hooks)
+            loops += loops_of(worker, handler, subscribe, ports, settings, routed=routed)
     return loops
+
+
+def _subscribe(consumer: RabbitConsumer, worker: Worker, handler: Handler, settings: Settings, hooks: Hooks) -> Inbox:
+    """An inbox of the handler's queue; a lane, which handles one message at a time, holds no other."""
+    prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
+    inbox = consumer.subscribe(
+        worker.queue_of(handler),
+        prefetch=1 if handler.performs else prefetch,
+        bytes_max=settings.prefetch_bytes_max,
+        body_bytes_max=settings.bytes_max_of(commands=handler.reads_command),
+    )
+    return hooks.inbox(inbox)
 
 
 async def _serve_health(

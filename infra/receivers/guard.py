@@ -3,6 +3,9 @@
 A person who defines a webhook chooses where our process, which is inside, sends a request. So the scheme is https, the
 host is resolved once, each of its addresses is checked, and the caller connects to a checked address without resolving
 again.
+
+A name server may be in that person's hand too, and silent. So look-ups take no thread, which others would wait for, and
+have a deadline of their own.
 """
 
 from __future__ import annotations
@@ -13,7 +16,11 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
+import aiodns
 import httpx
+
+LOOK_UP_S = 2.0
+"""How long the name servers of a host may take."""
 
 URL_LENGTH_MAX = 2048
 """Characters, and bytes in UTF-8."""
@@ -48,6 +55,8 @@ _NOT_PUBLIC = tuple(
 _PUBLIC_IPV6 = ip_network("2000::/3")
 """Every other IPv6 address is local, multicast, mapped or translated (NAT64), or not assigned."""
 
+_SILENT = (aiodns.error.ARES_ETIMEOUT, aiodns.error.ARES_ECONNREFUSED)
+
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host, as text. Raises OSError."""
 
@@ -78,8 +87,15 @@ class Receiver:
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
+    """By the system's hosts file and name servers. Raises TimeoutError, too."""
+    async with aiodns.DNSResolver(timeout=LOOK_UP_S / 2, tries=2) as resolver, asyncio.timeout(LOOK_UP_S):
+        try:
+            found = await resolver.getaddrinfo(host, port=port, type=socket.SOCK_STREAM)
+        except aiodns.error.DNSError as error:
+            if error.args[0] in _SILENT:
+                raise TimeoutError from error
+            raise OSError(str(error)) from error
+    return [node.addr[0].decode() for node in found.nodes]
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -105,6 +121,9 @@ class Guard:
         host, port = host_of(parsed), parsed.port or _PORTS[parsed.scheme]
         try:
             found = tuple(dict.fromkeys(await self._resolve(host, port)))
+        except TimeoutError as error:
+            detail = f"The name servers of {host} do not answer; try again later, or mend them."
+            raise HostUnknown("look_up_unanswered", detail) from error
         except (OSError, UnicodeError):
             found = ()
         if not found:

@@ -10,13 +10,18 @@ cross, the same key arrives twice, which the destination recognises; one that ca
 None. The first of the two to commit has its answer counted; what was taken over is never called certainly not done.
 
 Nothing here sleeps or tries again: the pause before another attempt is the business of who asked, by ticks.
+
+A queue has several such loops in a process, its lanes, each with a consumer of its own and one message at a time: when
+any call ends, its lane takes the next message, and no call waits for a slower one. Lanes are to each other as processes
+are. A few lanes at most work for one owner; what is above returns to the queue after a pause.
 """
 
 from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import count
@@ -24,11 +29,14 @@ from typing import Any
 
 from contracts.wire.answer import PAUSED, Answer, Outcome
 from contracts.wire.envelope import Message
-from infra.ports.messaging import Inbox
+from infra.ports.messaging import Delivery, Inbox
 from infra.ports.store import Transaction
+from infra.ports.time import Time
+from infra.runtime import outbox
 from infra.runtime.attempts import Attempt, Attempts, Step, step_of
 from infra.runtime.batch import BatchLoop, Committed, Ports
 from infra.runtime.breaker import Breaker
+from infra.runtime.failure_policy import delay_name
 from infra.runtime.fold import Work
 from infra.runtime.repository import run_queries
 from infra.runtime.worker import Handler, Worker
@@ -45,8 +53,29 @@ class _Call:
     looks_up: bool
 
 
+class Window:
+    """What the lanes of one queue share: how many of them work for each owner, and which destinations are paused."""
+
+    def __init__(self, time: Time, settings: Settings) -> None:
+        self.breaker = Breaker(time, failures_max=settings.calls_failed_max, pause_s=settings.destination_pause_s)
+        self._of_owner_max = settings.calls_of_owner_max
+        self._lanes: Counter[str] = Counter()
+
+    def enter(self, owner: str) -> bool:
+        """Whether one more lane may work for this owner; it then leaves at the end."""
+        if self._lanes[owner] >= self._of_owner_max:
+            return False
+        self._lanes[owner] += 1
+        return True
+
+    def leave(self, owner: str) -> None:
+        self._lanes[owner] -= 1
+        if not self._lanes[owner]:
+            del self._lanes[owner]
+
+
 class Performer(BatchLoop):
-    """Handles the messages of one queue by calls. A batch has as many messages as calls may be under way.
+    """One lane: handles the messages of a queue by calls, one at a time.
 
     It takes no turns with the other loops of its process, which would stand still while it waits for an answer.
     """
@@ -60,39 +89,59 @@ class Performer(BatchLoop):
         settings: Settings,
         *,
         routed: frozenset[str],
+        window: Window,
     ) -> None:
         ports = replace(ports, turn=nullcontext())
-        batch_events_max = min(settings.batch_events_max, settings.calls_in_flight_max)
-        settings = settings.model_copy(update={"batch_events_max": batch_events_max})
+        settings = settings.model_copy(update={"batch_events_max": 1})
         super().__init__(worker, handler, inbox, ports, settings, routed=routed)
         self._outside = ports.outside[handler.noun_and_verb]
         self._calls = ports.calls
         self._attempts = Attempts(worker.name, settings.journal_retention_days)
-        self._breaker = Breaker(
-            ports.time, failures_max=settings.calls_failed_max, pause_s=settings.destination_pause_s
-        )
+        self._window = window
         self._tries = count()
 
-    async def _commit_batch(self, works: list[Work]) -> list[Committed]:
-        """Call and commit in portions: one AMQP message may carry more messages than calls may be under way."""
-        parts: list[Committed] = []
-        for portion in self._portions(works):
-            parts += await super()._commit_batch(await self._answered(portion))
-        return parts
+    async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
+        """Make the call of one message, if its owner has a lane left. Messages that came together go on as deliveries
+        of their own: each may be for another owner.
+        """
+        asking = [work for work in works if _asks(work)]
+        if len(asking) > 1:
+            await self._send_on(deliveries, works, asking)
+            return
+        owner = self._owner_of(asking[0].item) if asking else ""
+        if asking and not self._window.enter(owner):
+            await self._send_on(deliveries, works, asking, delay_s=self._settings.retry_delays_s[0])
+            return
+        try:
+            await super().handle(deliveries, works)
+        finally:
+            if asking:
+                self._window.leave(owner)
 
-    def _portions(self, works: list[Work]) -> Iterator[list[Work]]:
-        """In their order. Attempts of one call are in different portions, so that the second sees the first's note."""
-        portion: list[Work] = []
-        keys: set[str] = set()
-        for work in works:
-            key = self._key_of(work.item) if _asks(work) else None
-            if len(portion) == self._settings.calls_in_flight_max or key in keys:
-                yield portion
-                portion, keys = [], set()
-            portion.append(work)
-            keys |= {key} if key is not None else set()
-        if portion:
-            yield portion
+    async def _send_on(
+        self, deliveries: list[Delivery], works: list[Work], asking: Sequence[Work], *, delay_s: int | None = None
+    ) -> None:
+        """Publish these messages to the queue again, each by itself, at once or after a pause. Their delivery is
+        acknowledged afterwards: if the process dies in between, they are there twice, and recognised by their ids.
+        """
+        alone = [
+            outbox.alone(work.item, deliveries[-1], self._queue, work.sender)
+            for work in asking
+            if isinstance(work.item, Message)
+        ]
+        if delay_s is not None:
+            alone = [replace(each, exchange=delay_name(delay_s)) for each in alone]
+        await self._when_back("RabbitMQ", lambda: self._publisher.publish(alone))
+        if others := [work for work in works if not _asks(work)]:
+            await super().handle(deliveries, others)
+        else:
+            await self._inbox.acknowledge(deliveries)
+
+    async def _commit_batch(self, works: list[Work]) -> list[Committed]:
+        return await super()._commit_batch(await self._answered(works))
+
+    def _owner_of(self, item: Any) -> str:
+        return self._handler.owner(item.data) if self._handler.owner else ""
 
     def _key_of(self, item: Any) -> str:
         return self._handler.key(item.data) if self._handler.key else ""
@@ -157,7 +206,7 @@ class Performer(BatchLoop):
         results = await self._calls.make(list(map(self._call, calls)), deadline_s=self._settings.call_deadline_s)
         for call, result in zip(calls, results, strict=True):
             answer = result if isinstance(result, Answer) else self._unknown(call, result)
-            self._breaker.record(call.destination, answer.outcome)
+            self._window.breaker.record(call.destination, answer.outcome)
             answers[call.message.key] = answer
             self._log.info("called", **_fields(call), outcome=answer.outcome, code=answer.code)
         return answers
@@ -170,9 +219,9 @@ class Performer(BatchLoop):
         except Exception as error:
             self._log.error("adapter_raised", id=message.id, **_place(error))
             return self._answer(outcome, "adapter_error", "The adapter cannot name the destination; see the log.")
-        pause_s = math.ceil(self._breaker.pause_s(destination))
+        pause_s = math.ceil(self._window.breaker.pause_s(destination))
         if pause_s:
-            detail = f"{destination} did not answer several calls in a row; the next one is made in {pause_s} s."
+            detail = f"{destination} failed several calls in a row; the next one is made in {pause_s} s."
             return replace(self._answer(outcome, PAUSED, detail), retry_after_s=pause_s)
         return _Call(message, self._key_of(message), destination, looks_up)
 
@@ -211,12 +260,23 @@ class Performer(BatchLoop):
         return committed
 
 
-def loop_of(
-    worker: Worker, handler: Handler, inbox: Inbox, ports: Ports, settings: Settings, *, routed: frozenset[str]
-) -> BatchLoop:
-    """The loop for the queue of this handler."""
-    kind = Performer if handler.performs else BatchLoop
-    return kind(worker, handler, inbox, ports, settings, routed=routed)
+def loops_of(
+    worker: Worker,
+    handler: Handler,
+    subscribe: Callable[[], Inbox],
+    ports: Ports,
+    settings: Settings,
+    *,
+    routed: frozenset[str],
+) -> Sequence[BatchLoop]:
+    """The loop for the queue of this handler, or its lanes; each subscribes to the queue."""
+    if not handler.performs:
+        return [BatchLoop(worker, handler, subscribe(), ports, settings, routed=routed)]
+    window = Window(ports.time, settings)
+    return [
+        Performer(worker, handler, subscribe(), ports, settings, routed=routed, window=window)
+        for _ in range(settings.calls_in_flight_max)
+    ]
 
 
 def _asks(work: Work) -> bool:

@@ -29,13 +29,14 @@ class Handler(Generic[S]):
 
     `refuse` turns an unreadable message, or one under an id in use, into a refusal if it can name the message's
     subject; without it, or if it returns None, the message is dead-lettered. `key` is that of the call which a message
-    asks for; without it, no call is made.
+    asks for, and `owner` who has it made; without them, no call is made.
     """
 
     payloads: tuple[type[Payload], ...]
     decide: Callable[..., Decision[S] | NotYet[S]]
     refuse: Refuse[Any] | None = None
     key: Callable[[Any], str] | None = None
+    owner: Callable[[Any], str] | None = None
 
     @property
     def noun_and_verb(self) -> str:
@@ -74,14 +75,19 @@ def on(
 
 
 def performs(
-    payload: type[P], *, older: tuple[type[Payload], ...] = (), key: Callable[[P], str], decide: Record[S, P]
+    payload: type[P],
+    *,
+    older: tuple[type[Payload], ...] = (),
+    key: Callable[[P], str],
+    owner: Callable[[P], str],
+    decide: Record[S, P],
 ) -> Handler[S]:
     """Wire an event that asks for a call to the outside to the rule that takes the answer.
 
     `key` identifies the call for ever: attempts of the same call have the same key, as the other side recognises a
-    repeat by it.
+    repeat by it. Only a few calls of one `owner` are made at a time, so that its slow receivers hold up no one else.
     """
-    return Handler((payload, *older), decide, key=key)
+    return Handler((payload, *older), decide, key=key, owner=owner)
 
 
 @dataclass(frozen=True, slots=True)

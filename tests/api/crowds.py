@@ -146,7 +146,7 @@ def _of_webhooks(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
     """None is sent to, and nothing is sent."""
     [webhook] = database["shop_webhooks.webhooks"].find({"_id": known["webhook_id"]})
     delivery = database["shop_webhooks.deliveries"].find_one({"webhook_id": known["webhook_id"]})
-    removed: Document = {"state": "removed", "has_room": False, "is_emptying": False}
+    removed: Document = {"state": "removed", "is_live": None, "is_looked_at": None}
     return [
         Crowd("shop_webhooks.webhooks", webhook, (removed,)),
         Crowd("shop_webhooks.deliveries", delivery, ({"state": "delivered", "due_at": None},)),

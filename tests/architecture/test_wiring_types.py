@@ -44,7 +44,7 @@ FAULTS = {
         "workers/notification_delivery/handlers.py",
         {
             "import Worker, performs": "import Worker, on",
-            "performs(NotificationDue, key=key_of, decide=record)": "on(NotificationDue, decide=record)",
+            "performs(NotificationDue, key=key_of, owner=route_of,": "on(NotificationDue,",
         },
         r'Argument "decide" to "on" .*Message\[NotificationDue\], Answer\].*\[arg-type\]',
     ),

@@ -11,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,7 @@ from infra.processes.fleet import Fleet
 from infra.processes.outside import outside_of
 from infra.runtime import roster
 from infra.runtime.batch import Ports
-from infra.runtime.performer import loop_of
+from infra.runtime.performer import loops_of
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
@@ -102,20 +103,26 @@ class Site:
             RealTime(),
             Readiness(),
             readers.shops,
-            outside=outside_of(self.settings),
+            outside=outside_of(self.settings, self.store),
             with_webhooks=readers.with_webhooks,
         )
         loops = [
-            loop_of(
+            loop
+            for worker in workers
+            for handler in worker.handlers
+            for loop in loops_of(
                 worker,
                 handler,
-                consumer.subscribe(worker.queue_of(handler), prefetch=100, bytes_max=self.settings.prefetch_bytes_max),
+                partial(
+                    consumer.subscribe,
+                    worker.queue_of(handler),
+                    prefetch=1 if handler.performs else 100,
+                    bytes_max=self.settings.prefetch_bytes_max,
+                ),
                 ports,
                 self.settings,
                 routed=self.topology.routed,
             )
-            for worker in workers
-            for handler in worker.handlers
         ]
         running = [asyncio.create_task(loop.run()) for loop in loops]
         refreshing = asyncio.create_task(readers.keep_fresh())

@@ -8,14 +8,18 @@ from typing import Any
 import pytest
 
 from contracts.webhooks.v1 import WebhookDue
+from contracts.webhooks.view import WEBHOOKS, WebhookState
 from infra.adapters.outside.shop_webhook import shop_webhooks
 from infra.ports.outside import Outside
+from infra.ports.store import Document, Reader, StoreUnavailable
 from infra.receivers.shop_webhooks import new_secret, seal_secret, seal_url
 from tests.builders import SHOP
 from tests.receivers.notifications import DELIVERY_SECRET, settings
 from tests.receivers.serving import HOST, Certificates, make_certificates, resolve_here, serving
 from tests.receivers.webhooks import WebhookReceiver
 from tests.webhook_builders import EVENT, HOOK
+from tests.workflow.in_memory import InMemoryStore
+from workers.shop_webhooks.repository import WebhookRepository
 
 OLD, NEW = new_secret(), new_secret()
 
@@ -26,9 +30,16 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(folder)
 
 
-def outside_with(certificates: Certificates, **changed: Any) -> Outside[WebhookDue]:
+def outside_with(certificates: Certificates, state: WebhookState = "enabled", **changed: Any) -> Outside[WebhookDue]:
     allowed = {"shops_outside_allowed": ["127.0.0.0/8"], "outside_ca_file": str(certificates.ca_file), **changed}
-    return shop_webhooks(settings(**allowed), resolve=resolve_here)
+    return shop_webhooks(settings(**allowed), webhooks(state), resolve=resolve_here)
+
+
+def webhooks(state: WebhookState) -> Reader:
+    """A store with the webhook."""
+    store = InMemoryStore(WebhookRepository.collections)
+    store.table(WEBHOOKS).put({"_id": HOOK, "state": state})
+    return store
 
 
 def due(port: int, *secrets: str) -> WebhookDue:
@@ -93,6 +104,37 @@ async def test_an_address_inside_is_refused_though_it_is_allowed_for_routes(cert
     answer = await outside.send(due(1, OLD), "delivery-1")
 
     assert (answer.outcome, answer.code) == ("refused", "address_not_public")
+
+
+@pytest.mark.parametrize("state", ["disabled", "removed"])
+async def test_a_webhook_that_is_not_enabled_any_more_is_not_called(
+    certificates: Certificates, state: WebhookState
+) -> None:
+    receiver = WebhookReceiver(OLD)
+    async with serving(receiver.app(), certificates.server) as port:
+        answer = await outside_with(certificates, state).send(due(port, OLD), "delivery-1")
+
+    assert (answer.outcome, answer.code, receiver.ids) == ("unavailable", "withheld", [])
+
+
+async def test_without_the_database_nothing_is_sent(
+    certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object, **__: object) -> list[Document]:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(InMemoryStore, "find", away)
+    answer = await outside_with(certificates).send(due(1, OLD), "delivery-1")
+
+    assert (answer.outcome, answer.code) == ("unavailable", "withheld")
+
+
+async def test_a_slow_receiver_has_a_few_seconds(certificates: Certificates) -> None:
+    receiver = WebhookReceiver(OLD, pause_s=5)
+    async with serving(receiver.app(), certificates.server) as port:
+        answer = await outside_with(certificates, shops_deadline_s=0.5).send(due(port, OLD), "delivery-1")
+
+    assert (answer.outcome, answer.code) == ("unknown", "no_answer")
 
 
 async def test_each_webhook_is_a_destination_and_cannot_be_asked(certificates: Certificates) -> None:

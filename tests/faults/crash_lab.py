@@ -50,8 +50,11 @@ class Mode:
     settings: Mapping[str, Any]
 
 
-ONE = Mode("one", False, {"batch_events_max": 1, "prefetch_commands": 1, "prefetch_events": 1})
-MANY = Mode("many", True, {})
+_ONE_LANE = {"calls_in_flight_max": 1}
+"""Several lanes of a performer would have their effects in any order."""
+
+ONE = Mode("one", False, {"batch_events_max": 1, "prefetch_commands": 1, "prefetch_events": 1, **_ONE_LANE})
+MANY = Mode("many", True, _ONE_LANE)
 MODES = {mode.name: mode for mode in (ONE, MANY)}
 
 

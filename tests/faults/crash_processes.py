@@ -268,7 +268,7 @@ def run_worker(plan: CrashPlan, progress: ProgressFile) -> None:
     hooks = process.Hooks(
         ports=counted,
         inbox=lambda inbox: CountedInbox(inbox, effects, gather_s),
-        outside=lambda _: {NOTIFICATION_DUE: receiver, WEBHOOK_DUE: receiver},
+        outside=lambda *_: {NOTIFICATION_DUE: receiver, WEBHOOK_DUE: receiver},
     )
     uvloop.run(process.run([plan.worker], Settings(**plan.settings), hooks))
 

@@ -64,6 +64,7 @@ class OutsideWorld:
             "shops_outside_allowed": ["127.0.0.0/8"],
             "outside_ca_file": str(self.certificates.ca_file),
             "outside_deadline_s": self.deadline_s,
+            "shops_deadline_s": self.deadline_s,
             "smtp_host": HOST,
             "smtp_port": self.before_mail.port,
             "smtp_sender": SENDER,

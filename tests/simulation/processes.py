@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from infra.processes import clock
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.performer import Performer
+from infra.runtime.performer import Performer, Window
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
@@ -23,6 +23,9 @@ from tests.simulation.webhooks import with_webhooks
 from tests.simulation.world import READERS
 
 RESTART_MS_MAX = 5_000
+LANES = 3
+"""Of a performer's queue: one more than those of one owner."""
+
 RETURNS_MAX = 3
 """How often faults may requeue a worker's messages: a few times more, and the runtime would rightly take them for
 poison messages."""
@@ -141,11 +144,18 @@ class Process:
         )
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)
-            inbox = world.inbox(world.broker, queue, time)
-            kind = world.performer if handler.performs else world.loop
-            loop = kind(self.worker, handler, inbox, ports, world.settings, routed=world.routed)
-            self.inboxes.append(inbox)
-            self.tasks.append(world.scheduler.start(queue, self, loop.run()))
+            window = Window(time, world.settings)
+            for _ in range(LANES if handler.performs else 1):
+                inbox = world.inbox(world.broker, queue, time)
+                loop = (
+                    world.performer(
+                        self.worker, handler, inbox, ports, world.settings, routed=world.routed, window=window
+                    )
+                    if handler.performs
+                    else world.loop(self.worker, handler, inbox, ports, world.settings, routed=world.routed)
+                )
+                self.inboxes.append(inbox)
+                self.tasks.append(world.scheduler.start(queue, self, loop.run()))
 
     def may_return(self) -> bool:
         return self.world.returns.get(self.worker.name, 0) < RETURNS_MAX

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
 from pydantic_core import from_json
@@ -64,6 +65,10 @@ def hooked(
         if key not in deliveries or deliveries[key]["event"] != request.event:
             yield f"webhook delivery {key} arrived as {request.event}, due is {deliveries.get(key)}"
     webhooks = store.tables[WEBHOOKS]
+    counts = Counter((each["webhook_id"], each["state"]) for each in deliveries.values())
+    for key, webhook in webhooks.items():
+        if (webhook["in_flight"], webhook["waiting"]) != (counts[key, "sending"], counts[key, "waiting"]):
+            yield f"webhook {key} counts {webhook['in_flight']} sending, {webhook['waiting']} waiting; {counts} are"
     for key, delivery in deliveries.items():
         if not _has_ended(delivery, is_arrived=key in arrived, webhook=webhooks[delivery["webhook_id"]]):
             yield f"webhook delivery {key} is {delivery['state']}: {delivery}"

@@ -13,8 +13,6 @@ import structlog
 
 from contracts.notifications.v1 import NotificationDue
 from contracts.wire.answer import Answer
-from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE
-from infra.ports.messaging import Outgoing
 from infra.ports.store import ATTEMPTS, Document, StoreUnavailable
 from infra.runtime import roster
 from infra.settings import Settings
@@ -303,16 +301,6 @@ async def test_an_adapter_that_cannot_name_the_destination_made_no_call(system: 
     await system.run_until_idle()
 
     assert answers(system) == [("unavailable", "adapter_error")]
-
-
-async def test_only_as_many_calls_are_under_way_as_are_allowed(system: System) -> None:
-    assert isinstance(system.outside, Odd)
-    body = b"[" + b",".join(message(due(f"n-{number}")).to_bytes() for number in range(10)) + b"]"
-    await system.broker.publish([Outgoing(EVENTS_EXCHANGE, NotificationDue.message_type, body, BATCH)])
-    await system.run_until_idle()
-
-    assert system.outside.most_under_way == SETTINGS.calls_in_flight_max
-    assert len(answers(system)) == 10
 
 
 async def test_a_destination_without_answers_is_paused_and_then_tried_once(system: System) -> None:

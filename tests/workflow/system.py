@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from contracts.commissions.earnings import EARNINGS, months_of
@@ -22,7 +23,7 @@ from infra.processes import clock
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
 from infra.runtime.collections import collections_of
-from infra.runtime.performer import loop_of
+from infra.runtime.performer import loops_of
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
@@ -72,16 +73,17 @@ class System:
         )
         routed = topology_of(self.workers, self.settings).routed
         return [
-            loop_of(
+            loop
+            for worker in self.workers
+            for handler in worker.handlers
+            for loop in loops_of(
                 worker,
                 handler,
-                self.broker.inbox(worker.queue_of(handler)),
+                partial(self.broker.inbox, worker.queue_of(handler)),
                 ports,
                 self.settings,
                 routed=routed,
             )
-            for worker in self.workers
-            for handler in worker.handlers
         ]
 
     def _with_webhooks(self) -> frozenset[str]:

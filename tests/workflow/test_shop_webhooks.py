@@ -13,6 +13,7 @@ from contracts.wire.answer import Answer
 from infra.ports.store import Document
 from tests.builders import NOW, SHOP, place
 from tests.webhook_builders import HOOK, define
+from tests.workflow.in_memory import InMemoryTransaction
 from tests.workflow.system import System
 from workers.shop_webhooks import repository
 from workers.shop_webhooks.model import IN_FLIGHT_MAX, RETRY_DELAYS_S
@@ -95,20 +96,55 @@ async def test_an_endpoint_that_is_away_gets_it_later_under_the_same_id(hooked: 
     await hooked.assert_sound()
 
 
-async def test_after_all_retries_it_has_failed_and_is_redelivered_by_hand(hooked: System) -> None:
-    hooked.shop_receiver.answers[HOOK] = AWAY
-    await sell(hooked, "1001")
+async def test_after_all_retries_it_has_failed_and_is_redelivered_by_hand(system: System) -> None:
+    """The last attempt is more than a day after the first, so the webhook is disabled too."""
+    await system.publish(define(types=("order.accepted.v1",)))
+    await system.run_until_idle()
+    system.shop_receiver.answers[HOOK] = AWAY
+    await sell(system, "1001")
     for pause in RETRY_DELAYS_S:
-        await after_pauses(hooked, pause)
-    assert {each["state"] for each in deliveries(hooked)} == {"failed"}
-    assert len(hooked.shop_receiver.arrivals) == 2 * (len(RETRY_DELAYS_S) + 1)
-    del hooked.shop_receiver.answers[HOOK]
+        await after_pauses(system, pause)
+    [failed] = deliveries(system)
+    assert (failed["state"], len(system.shop_receiver.arrivals)) == ("failed", len(RETRY_DELAYS_S) + 1)
+    [raised] = [event["data"] for event in system.events("alert.raised.v1")]
+    assert raised["kind"] == "webhook_disabled"
+    assert "has taken no event for a day" in raised["detail"]
+    del system.shop_receiver.answers[HOOK]
 
+    await system.publish(EnableWebhook(**OWN), RedeliverWebhook(**OWN, delivery_id=failed["_id"]))
+    await system.run_until_idle()
+
+    assert [each["state"] for each in deliveries(system)] == ["delivered"]
+    await system.assert_sound()
+
+
+async def test_what_was_delivered_is_sent_again_when_the_shop_asks_for_it(hooked: System) -> None:
+    await sell(hooked, "1001")
     [first, _] = deliveries(hooked)
-    await hooked.publish(RedeliverWebhook(**OWN, delivery_id=first["_id"]))
-    await hooked.run_until_idle()
+    for times, by in ((2, "li.na"), (3, "wang.wei")):
+        await hooked.publish(RedeliverWebhook(**{**OWN, "by": by}, delivery_id=first["_id"]))
+        await hooked.run_until_idle()
+        ids = [request.delivery_id for request in hooked.shop_receiver.arrivals]
+        assert ids.count(first["_id"]) == times
 
-    assert sorted(each["state"] for each in deliveries(hooked)) == ["delivered", "failed"]
+    assert {each["state"] for each in deliveries(hooked)} == {"delivered"}
+    await hooked.assert_sound()
+
+
+async def test_a_receiver_that_is_down_is_tried_a_few_times_and_not_for_each_event_that_waits(hooked: System) -> None:
+    """Every attempt is in the journals with its event: as many as events wait would fill the disk."""
+    hooked.shop_receiver.answers[HOOK] = AWAY
+    await sell(hooked, *(str(number) for number in range(1001, 1051)))
+    for _ in range(60):
+        await tick(hooked, 10)
+
+    assert {each["state"] for each in deliveries(hooked)} == {"waiting"}
+    attempts = [each for each in hooked.broker.published if each.routing_key == "webhook.due.v1"]
+    assert len(attempts) < 20
+    await hooked.assert_sound()
+    del hooked.shop_receiver.answers[HOOK]
+    await tick(hooked, 300)
+    assert {each["state"] for each in deliveries(hooked)} == {"delivered"}
     await hooked.assert_sound()
 
 
@@ -154,16 +190,18 @@ async def test_what_waits_when_a_webhook_is_removed_ends(hooked: System) -> None
     await tick(hooked, 1)
 
     assert {(each["state"], each["notes"][-1]["code"]) for each in deliveries(hooked)} == {("failed", "removed")}
-    await tick(hooked, 2 * 86_400)
     [webhook] = hooked.documents("shop_webhooks.webhooks")
-    assert (webhook["is_emptied"], webhook["is_emptying"]) == (True, False)
+    # Its index deletes it 30 days later, and nothing reads it until then.
+    assert webhook["emptied_at"] == webhook["removed_at"]
+    assert "is_live" not in webhook
+    assert "is_looked_at" not in webhook
     await hooked.assert_sound()
 
 
 async def test_ticks_reach_every_webhook_however_many_there_are(
     system: System, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repository, "DUE_MAX", 2)
+    monkeypatch.setattr(repository, "LOOKS_MAX", 2)
     hooks = [f"hook-{number}" for number in range(4)]
     await system.publish(*(define(hook, types=("order.accepted.v1",)) for hook in hooks))
     await system.run_until_idle()
@@ -173,6 +211,49 @@ async def test_ticks_reach_every_webhook_however_many_there_are(
     await after_pauses(system, 10)
 
     assert {each["state"] for each in deliveries(system)} == {"delivered"}
+
+
+async def test_failing_webhooks_do_not_hide_what_is_due_for_others(
+    system: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repository, "LOOKS_MAX", 1)
+    monkeypatch.setattr(repository, "LOOKS_BYTES_MAX", 1)
+    hooks = [f"hook-{number}" for number in range(3)]
+    await system.publish(*(define(hook, types=("order.accepted.v1",)) for hook in hooks))
+    await system.run_until_idle()
+    system.shop_receiver.answers |= dict.fromkeys(hooks, AWAY)
+    await sell(system, *(str(number) for number in range(1001, 1011)))
+    for _ in range(30):
+        await tick(system, 10)
+    del system.shop_receiver.answers["hook-2"]
+    for _ in range(40):
+        await tick(system, 10)
+
+    states = {(each["webhook_id"], each["state"]) for each in deliveries(system)}
+    assert states == {("hook-0", "waiting"), ("hook-1", "waiting"), ("hook-2", "delivered")}
+    await system.assert_sound()
+
+
+async def test_what_a_shop_removed_is_not_read_again(hooked: System, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However often it defined a webhook: other shops wait while a batch is loaded."""
+    for number in range(40):
+        own = {**OWN, "webhook_id": f"gone-{number}"}
+        await hooked.publish(define(own["webhook_id"]), RemoveWebhook(**own))
+        await hooked.run_until_idle()
+    reads: list[int] = []
+    find = InMemoryTransaction.find
+
+    async def counted(tx: InMemoryTransaction, collection: str, *given: Any, **named: Any) -> list[Document]:
+        found = await find(tx, collection, *given, **named)
+        reads.extend([len(found)] if collection.startswith("shop_webhooks.") else [])
+        return found
+
+    monkeypatch.setattr(InMemoryTransaction, "find", counted)
+    await sell(hooked, "1001")
+    await tick(hooked, 10)
+
+    assert {each["state"] for each in deliveries(hooked)} == {"delivered"}
+    assert max(reads) <= 2
 
 
 async def test_lost_deliveries_and_wrong_counts_are_detected(hooked: System) -> None:

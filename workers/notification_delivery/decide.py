@@ -15,6 +15,11 @@ def key_of(due: NotificationDue) -> str:
     return due.notification_id
 
 
+def route_of(due: NotificationDue) -> str:
+    """The route: a slow receiver holds up its own notifications."""
+    return due.route_id
+
+
 def record(state: State, message: Message[NotificationDue], answer: Answer) -> Decision[State]:
     """Report the attempt. `notification` decides whether and when there is another; so the outcome is only kept here.
 

@@ -10,8 +10,15 @@ from workers.notification_delivery.model import State
 
 
 def key_of_webhook(due: WebhookDue) -> str:
-    """The delivery: the receiver recognises a repeat by it, so all its attempts have the same key."""
-    return due.delivery_id
+    """The delivery: the receiver recognises a repeat by it, so all its attempts have the same key. A redelivery of
+    what was delivered is another call, or it would be answered by the one before.
+    """
+    return f"{due.delivery_id}/{due.redelivery}" if due.redelivery else due.delivery_id
+
+
+def shop_of(due: WebhookDue) -> str:
+    """The shop, however many webhooks it has: its slow receivers hold up its own events."""
+    return due.shop_id
 
 
 def report_webhook(state: State, message: Message[WebhookDue], answer: Answer) -> Decision[State]:

@@ -5,8 +5,8 @@ consumes   webhook.define, webhook.remove, webhook.rotate-secret, webhook.enable
 publishes  webhook.defined, webhook.removed, webhook.secret-rotated, webhook.enabled, webhook.disabled,
            webhook.redelivered, webhook.refused; webhook.due
 owns       shop_webhooks.webhooks, shop_webhooks.deliveries (published views: contracts.webhooks.view)
-refuses    already_defined, conflict, delivery_unknown, invalid_message, not_failed, not_shop_event, time_in_future,
+refuses    already_defined, conflict, delivery_unknown, invalid_message, not_ended, not_shop_event, time_in_future,
            too_many_webhooks, webhook_unknown
 proves     I11: every copy of an event is delivered, failed or waiting for each webhook that it matched, and a webhook
-           counts what it is being sent
+           counts what is being sent there and what waits
 """

@@ -1,42 +1,51 @@
-"""I11: each copy that matched a webhook has its delivery there, and a webhook counts what it is being sent."""
+"""I11: each copy that matched a webhook has its delivery there, and a webhook counts what is sent and what waits."""
 
 from __future__ import annotations
 
 from collections import Counter
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from contracts.webhooks.view import DELIVERIES, WEBHOOKS
+from contracts.webhooks.view import DELIVERIES, WEBHOOKS, Webhook
 from infra.auditing.audit import Read, Report, outcome_times
 from workers.shop_webhooks.repository import KEPT_FOR_S, to_webhook
 
 WORKER = "shop_webhooks"
 
 _DUE_WITHIN = timedelta(minutes=30)
-"""By then the ticks have sent what was due to a webhook with room."""
+"""How long the turn of a webhook may take, for which something is due."""
 
-_FIELDS = ("webhook_id", "state", "due_at")
+_FIELDS = ("webhook_id", "shop_id", "state", "due_at")
 
 
 async def audit(read: Read, report: Report) -> None:
     for state in ("delivered", "failed", "waiting", "sending"):
         report.add("I11", state, 0)
-    sending: Counter[str] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     late: dict[str, str] = {}
     where = {"state": {"$in": ["sending", "waiting"]}} if report.only else {}
     async for document in read.stream(DELIVERIES, {**where, **report.among("webhook", "webhook_id")}, fields=_FIELDS):
         report.add("I11", document["state"])
-        if document["state"] == "sending":
-            sending[document["webhook_id"]] += 1
-        elif document["state"] == "waiting" and document["due_at"] < report.now - _DUE_WITHIN:
+        counts[document["webhook_id"], document["state"]] += 1
+        if document["state"] == "waiting" and document["due_at"] < report.now - _DUE_WITHIN:
             late[document["webhook_id"]] = document["_id"]
     async for document in read.stream(WEBHOOKS, report.among("webhook", "_id")):
         webhook = to_webhook(document)
-        about, count = f"webhook/{webhook.webhook_id}", sending[webhook.webhook_id]
-        report.require(webhook.in_flight == count, "I11", about, f"counts {webhook.in_flight} in flight, {count} are")
-        is_idle = webhook.is_emptied or (webhook.state == "enabled" and not webhook.in_flight)
-        is_late = is_idle and webhook.webhook_id in late
+        about = f"webhook/{webhook.webhook_id}"
+        for state, counted in (("sending", webhook.in_flight), ("waiting", webhook.waiting)):
+            count = counts[webhook.webhook_id, state]
+            report.require(counted == count, "I11", about, f"counts {counted} {state}, {count} are")
+        is_late = webhook.webhook_id in late and _is_overlooked(webhook, report.now)
         report.require(not is_late, "I11", about, f"is not sent {late.get(webhook.webhook_id)}, which is due")
     await _audit_copies(read, report)
+
+
+def _is_overlooked(webhook: Webhook, now: datetime) -> bool:
+    """Whether what is due is not sent, though the webhook is idle; or not ended, though it was removed."""
+    since = now - _DUE_WITHIN
+    if webhook.state == "removed":
+        return webhook.look_at is None or webhook.look_at < since
+    is_paused = webhook.paused_until is not None and webhook.paused_until > since
+    return webhook.state == "enabled" and not webhook.in_flight and not is_paused
 
 
 async def _audit_copies(read: Read, report: Report) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from contracts.webhooks.v1 import (
     DefineWebhook,
@@ -24,7 +25,14 @@ from contracts.wire.catalogue import ALL
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
-from workers.shop_webhooks.model import PREVIOUS_SECRET_FOR, WEBHOOKS_MAX, State
+from workers.shop_webhooks.model import (
+    DEFINED_MAX,
+    DEFINED_WITHIN,
+    PREVIOUS_SECRET_FOR,
+    WEBHOOKS_MAX,
+    State,
+    succeeded,
+)
 from workers.shop_webhooks.sending import send_due
 
 AnyCommand = DefineWebhook | RemoveWebhook | RotateWebhookSecret | EnableWebhook | DisableWebhook | RedeliverWebhook
@@ -42,14 +50,12 @@ def define(state: State, message: Message[DefineWebhook]) -> Decision[State]:
     if foreign:
         detail = f"types: {foreign[0]} is no event that a shop gets; name types of events of its own orders."
         return _refuse(state, command, "not_shop_event", detail)
-    kept = [each for each in state.webhooks.values() if each.shop_id == command.shop_id and each.state != "removed"]
-    if len(kept) >= WEBHOOKS_MAX:
-        detail = f"shop_id: {command.shop_id} has {WEBHOOKS_MAX} webhooks; remove one first."
-        return _refuse(state, command, "too_many_webhooks", detail)
+    if too_many := _too_many(state, command, message.bounded_time):
+        return _refuse(state, command, "too_many_webhooks", too_many)
     webhook = Webhook(
         webhook_id=command.webhook_id,
         shop_id=command.shop_id,
-        types=command.types,
+        types=tuple(dict.fromkeys(command.types)),
         host=command.host,
         address=command.address,
         secret=command.secret,
@@ -66,12 +72,24 @@ def define(state: State, message: Message[DefineWebhook]) -> Decision[State]:
     return Decision(state.with_webhook(webhook), (defined,), "defined")
 
 
+def _too_many(state: State, command: DefineWebhook, now: datetime) -> str | None:
+    own = [each for each in state.webhooks.values() if each.shop_id == command.shop_id]
+    if sum(each.state != "removed" for each in own) >= WEBHOOKS_MAX:
+        return f"shop_id: {command.shop_id} has {WEBHOOKS_MAX} webhooks; remove one first."
+    if sum(each.defined_at > now - DEFINED_WITHIN for each in own) >= DEFINED_MAX:
+        return f"shop_id: {command.shop_id} defined {DEFINED_MAX} webhooks within a day; define another one tomorrow."
+    return None
+
+
 def remove(state: State, message: Message[RemoveWebhook]) -> Decision[State]:
     """Nothing more is sent there. An attempt under way still ends, and the ticks end what waits."""
     webhook = _known(state, message.data)
     if webhook is None:
         return _refuse_unknown(state, message.data)
-    removed = replace(webhook, state="removed", crossings=webhook.crossings + 1, removed_at=message.bounded_time)
+    now = message.bounded_time
+    look_at = now if webhook.waiting else None
+    crossings = webhook.crossings + 1
+    removed = replace(webhook, state="removed", crossings=crossings, removed_at=now, look_at=look_at)
     event = WebhookRemoved(
         webhook_id=webhook.webhook_id, shop_id=webhook.shop_id, crossing=removed.crossings, by=message.data.by
     )
@@ -98,7 +116,14 @@ def enable(state: State, message: Message[EnableWebhook]) -> Decision[State]:
         return _refuse_unknown(state, message.data)
     if webhook.state == "enabled":
         return Decision(state, outcome="already_enabled")
-    enabled = replace(webhook, state="enabled", crossings=webhook.crossings + 1, code=None, detail=None)
+    enabled = replace(
+        succeeded(webhook),
+        state="enabled",
+        crossings=webhook.crossings + 1,
+        code=None,
+        detail=None,
+        look_at=message.bounded_time if webhook.waiting else None,
+    )
     event = WebhookEnabled(
         webhook_id=webhook.webhook_id, shop_id=webhook.shop_id, crossing=enabled.crossings, by=message.data.by
     )
@@ -127,7 +152,7 @@ def disable(state: State, message: Message[DisableWebhook]) -> Decision[State]:
 
 
 def redeliver(state: State, message: Message[RedeliverWebhook]) -> Decision[State]:
-    """Begin another series of attempts of a failed delivery, under the same id."""
+    """Begin another series of attempts of a delivery that has ended, under the same id."""
     command = message.data
     webhook = _known(state, command)
     if webhook is None:
@@ -136,11 +161,18 @@ def redeliver(state: State, message: Message[RedeliverWebhook]) -> Decision[Stat
     if delivery is None or delivery.webhook_id != command.webhook_id:
         detail = f"delivery_id: webhook {command.webhook_id} has no such delivery; its attempts show those it has."
         return _refuse(state, command, "delivery_unknown", detail)
-    if delivery.state != "failed":
-        detail = f"delivery_id: the delivery is {delivery.state}; only a failed one is tried again by hand."
-        return _refuse(state, command, "not_failed", detail)
+    if delivery.state not in ("failed", "delivered"):
+        detail = f"delivery_id: the delivery is {delivery.state}; only one that has ended is sent again by hand."
+        return _refuse(state, command, "not_ended", detail)
     now = message.bounded_time
-    again = replace(delivery, state="waiting", due_at=now, ended_at=None, attempts_before=delivery.attempts)
+    again = replace(
+        delivery,
+        state="waiting",
+        due_at=now,
+        ended_at=None,
+        attempts_before=delivery.attempts,
+        redeliveries=delivery.redeliveries + (delivery.state == "delivered"),
+    )
     after, due = send_due(state.with_delivery(again), now)
     event = WebhookRedelivered(
         webhook_id=webhook.webhook_id, shop_id=webhook.shop_id, delivery_id=delivery.delivery_id, by=command.by

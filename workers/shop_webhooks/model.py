@@ -8,10 +8,25 @@ from datetime import datetime, timedelta
 from typing import Literal, Self
 
 from contracts.webhooks.view import AttemptNote, Webhook, WebhookDelivery
-from contracts.wire.answer import PAUSED
+from contracts.wire.answer import PAUSED, WITHHELD
 
-IN_FLIGHT_MAX = 8
-"""Attempts of one webhook at a time."""
+IN_FLIGHT_MAX = 2
+"""Attempts at a time for one shop, whatever webhooks it has, or had: its slow endpoints hold up its own events."""
+
+FAILURES_MAX = 5
+"""Attempts in a row that failed; then the webhook is paused, and after each pause one attempt is made."""
+
+PAUSE_S, PAUSE_MAX_S = 30, 300
+"""The first pause, and the longest: each is twice as long as the one before."""
+
+FAILING_MAX = timedelta(days=1)
+"""How long a webhook may fail without a single success; then it is disabled."""
+
+NOT_MADE = (PAUSED, WITHHELD)
+"""Codes of attempts that were not made: they take no place, and say nothing about the receiver."""
+
+WAITING_MAX = 10_000
+"""Deliveries that wait for one webhook, a day's at a busy shop; what comes then is counted, and not kept."""
 
 RETRY_DELAYS_S = (5, 60, 600, 3600, 21_600, 86_400)
 """The pause after each attempt. After them the delivery has failed, until a person asks for another series."""
@@ -22,30 +37,77 @@ UNANSWERED_AFTER = timedelta(hours=1)
 PREVIOUS_SECRET_FOR = timedelta(days=1)
 """How long the secret before signs too, after a rotation."""
 
-EMPTIED_AFTER = timedelta(days=1)
-"""How long after its removal what waits for a webhook is looked for: a copy may be kept by a transaction that began
-before, and clocks of our machines differ.
-"""
-
 NOTES_MAX = 50
 """The newest attempts of a delivery that are kept: seven series of retries. Redelivery by hand has no limit."""
 
 WEBHOOKS_MAX = 10
 """Of one shop: each event of its orders is stored and sent for each of them."""
 
+DEFINED_MAX, DEFINED_WITHIN = 100, timedelta(days=1)
+"""Webhooks that a shop may define within a day, also if it removes them: each is kept for a while."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """The data for one message: webhooks, and deliveries to them that it names or that are due."""
+    """The data for one message: the webhooks of its shop, and deliveries to them that it names or that are due.
+
+    `looked_at` are webhooks whose waiting deliveries a tick sees, the longest due first.
+    """
 
     webhooks: Mapping[str, Webhook] = field(default_factory=dict)
     deliveries: Mapping[str, WebhookDelivery] = field(default_factory=dict)
+    looked_at: frozenset[str] = frozenset()
 
     def with_webhook(self, webhook: Webhook) -> Self:
         return replace(self, webhooks={**self.webhooks, webhook.webhook_id: webhook})
 
     def with_delivery(self, delivery: WebhookDelivery) -> Self:
-        return replace(self, deliveries={**self.deliveries, delivery.delivery_id: delivery})
+        """With the delivery, and the counts of its webhook."""
+        state = replace(self, deliveries={**self.deliveries, delivery.delivery_id: delivery})
+        webhook = self.webhooks.get(delivery.webhook_id)
+        if webhook is None:
+            return state
+        return state.with_webhook(_counted(webhook, self.deliveries.get(delivery.delivery_id), delivery))
+
+
+def _counted(webhook: Webhook, before: WebhookDelivery | None, after: WebhookDelivery) -> Webhook:
+    was, is_ = before.state if before else None, after.state
+    waiting = webhook.waiting + (is_ == "waiting") - (was == "waiting")
+    in_flight = webhook.in_flight + (is_ == "sending") - (was == "sending")
+    look_at = webhook.look_at
+    if is_ == "waiting" and after.due_at is not None:
+        look_at = min(look_at or after.due_at, after.due_at)
+    return replace(webhook, waiting=waiting, in_flight=in_flight, look_at=look_at if waiting else None)
+
+
+def may_be_sent_to(webhook: Webhook, now: datetime) -> bool:
+    """Whether it is enabled and not paused. One that failed gets one attempt at a time, until one succeeds."""
+    if webhook.state != "enabled" or (webhook.paused_until is not None and webhook.paused_until > now):
+        return False
+    return webhook.failures < FAILURES_MAX or not webhook.in_flight
+
+
+def succeeded(webhook: Webhook) -> Webhook:
+    return replace(webhook, failures=0, failing_since=None, paused_until=None)
+
+
+def failed_at(webhook: Webhook, at: datetime) -> Webhook:
+    """The webhook after one more failure; from the fifth on, paused."""
+    failures = webhook.failures + 1
+    failed = replace(webhook, failures=failures, failing_since=webhook.failing_since or at)
+    if failures < FAILURES_MAX:
+        return failed
+    pause_s = min(PAUSE_S * 2 ** min(failures - FAILURES_MAX, 10), PAUSE_MAX_S)
+    return paused(failed, at + timedelta(seconds=pause_s))
+
+
+def paused(webhook: Webhook, until: datetime) -> Webhook:
+    """Nothing is sent until then, and ticks do not look at it."""
+    return replace(webhook, paused_until=until, look_at=until if webhook.waiting else None)
+
+
+def has_failed_too_long(webhook: Webhook, now: datetime) -> bool:
+    return webhook.failing_since is not None and now - webhook.failing_since >= FAILING_MAX
 
 
 def secrets_at(webhook: Webhook, now: datetime) -> tuple[str, ...]:
@@ -72,9 +134,9 @@ def noted(delivery: WebhookDelivery, note: AttemptNote) -> WebhookDelivery:
 
 def after_failure(delivery: WebhookDelivery, note: AttemptNote, retry_after_s: int | None) -> WebhookDelivery:
     """The delivery after a failed attempt: it waits for the next one, at least as long as the receiver asked, or has
-    failed for good. An attempt that was not even made, because its destination is paused, takes no place.
+    failed for good. An attempt that was not even made takes no place.
     """
-    if note.code == PAUSED:
+    if note.code in NOT_MADE:
         pause = timedelta(seconds=retry_after_s or RETRY_DELAYS_S[0])
         before = delivery.attempts_before + 1
         return replace(delivery, state="waiting", due_at=note.at + pause, attempts_before=before)

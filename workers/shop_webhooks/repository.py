@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import ClassVar, Self
 
@@ -20,9 +20,9 @@ from contracts.webhooks.v1 import (
 )
 from contracts.webhooks.view import DELIVERIES, WEBHOOKS, Webhook, WebhookDelivery
 from contracts.wire.envelope import Message
-from infra.ports.store import Collection, Document, Index, Query, Transaction
+from infra.ports.store import Collection, Document, Find, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.shop_webhooks.model import IN_FLIGHT_MAX, State
+from workers.shop_webhooks.model import DEFINED_MAX, DEFINED_WITHIN, IN_FLIGHT_MAX, State
 
 Consumed = (
     DefineWebhook
@@ -37,22 +37,33 @@ Consumed = (
     | ClockTicked
 )
 
-DUE_MAX, DUE_BYTES_MAX = 200, 8 * 2**20
-"""Deliveries that one message sends or a batch looks at; the next takes the rest."""
+LOOKS_MAX, LOOKS_BYTES_MAX = 50, 8 * 2**20
+"""Webhooks whose waiting deliveries one batch reads, and the bytes of these; ticks look at the others in turn."""
+
+LOOKED_AT, EMPTIED = IN_FLIGHT_MAX + 1, 20
+"""What is read of one webhook: all that can be sent at a time, and the next; of one that was removed, what is ended."""
+
+UNANSWERED_MAX = 200
+"""Attempts without an answer that a tick ends; the next takes the rest."""
 
 KEPT_FOR_S = 30 * 86_400
-"""How long a delivery is kept after it ended: a shop compares its month with ours, and redelivers what failed."""
+"""How long a delivery is kept after it ended, as a shop compares its month with ours and redelivers what failed; and a
+webhook that was removed, once nothing waits for it.
+"""
 
 
-def _of_ticks(webhook: Webhook) -> Document:
-    """What ticks do for it."""
+def _of_indexes(webhook: Webhook) -> Document:
+    """Whether the events of its shop concern it, whether ticks look at it, and since when it is removed and empty."""
+    is_removed = webhook.state == "removed"
+    is_empty = is_removed and not webhook.waiting and not webhook.in_flight
     return {
-        "has_room": webhook.state == "enabled" and webhook.in_flight < IN_FLIGHT_MAX,
-        "is_emptying": webhook.state == "removed" and not webhook.is_emptied,
+        "is_live": True if not is_removed or webhook.in_flight else None,
+        "is_looked_at": True if webhook.waiting and webhook.state != "disabled" else None,
+        "emptied_at": webhook.removed_at if is_empty else None,
     }
 
 
-_webhooks = Codec(Webhook, key="webhook_id", derived=_of_ticks)
+_webhooks = Codec(Webhook, key="webhook_id", derived=_of_indexes)
 _deliveries = Codec(WebhookDelivery, key="delivery_id")
 to_webhook = _webhooks.to_entity
 to_delivery = _deliveries.to_entity
@@ -66,8 +77,10 @@ class WebhookRepository(Repository[State, Consumed]):
             (
                 Index((("shop_id", 1), ("_id", 1)), "the webhooks of a shop"),
                 Index((("state", 1), ("shop_id", 1)), "the shops that have an enabled one"),
-                Index((("has_room", 1), ("_id", 1)), "those that may be sent to"),
-                Index((("is_emptying", 1), ("_id", 1)), "those removed for which something may wait"),
+                Index((("shop_id", 1), ("is_live", 1)), "those that the events of a shop concern"),
+                Index((("shop_id", 1), ("defined_at", 1)), "what a shop defined within a day"),
+                Index((("is_looked_at", 1), ("look_at", 1)), "those for which something waits, in turn"),
+                Index((("emptied_at", 1),), "30 days after its removal it is deleted", expire_after_s=KEPT_FOR_S),
             ),
         ),
         Collection(
@@ -85,11 +98,20 @@ class WebhookRepository(Repository[State, Consumed]):
         ),
     )
 
-    def __init__(self, webhooks: Loaded[str, Webhook], deliveries: Loaded[str, WebhookDelivery]) -> None:
-        self._webhooks = webhooks
-        self._deliveries = deliveries
-        self._of_webhook: dict[str, list[str]] = {}
-        self._ids: dict[str, list[str]] = {}
+    def __init__(
+        self, webhooks: dict[str, Webhook], deliveries: dict[str, WebhookDelivery], looked_at: frozenset[str]
+    ) -> None:
+        self._webhooks = Loaded(webhooks)
+        self._deliveries = Loaded(deliveries)
+        self._looked_at = looked_at
+        self._of_shop: dict[str, list[str]] = {}
+        """The webhooks of each shop."""
+        self._due_of: dict[str, list[str]] = {}
+        """What was loaded for each shop because it is due, or was sent."""
+        for webhook in webhooks.values():
+            self._of_shop.setdefault(webhook.shop_id, []).append(webhook.webhook_id)
+        for delivery in deliveries.values():
+            self._due_of.setdefault(delivery.shop_id, []).append(delivery.delivery_id)
 
     @classmethod
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
@@ -98,53 +120,40 @@ class WebhookRepository(Repository[State, Consumed]):
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
-        """A command or a copy names its webhooks or their shop; an answer or a tick also sends what is due."""
+        """A message names its shop, a tick those whose turn it is. An answer or a tick also sends what is due."""
         data = [message.data for message in messages]
         ticks = [each.at for each in data if isinstance(each, ClockTicked)]
-        webhooks = await _webhooks.fetch(tx, WEBHOOKS, filter(None, map(_webhook_id, data)))
-        shops = {each.shop_id for each in data if isinstance(each, DefineWebhook | ShopEventCopied)}
-        if shops:
-            webhooks |= _webhooks.by_key(await tx.find(WEBHOOKS, {"shop_id": {"$in": sorted(shops)}}))
         deliveries: dict[str, WebhookDelivery] = _deliveries.by_key(found["deliveries"])
+        webhooks = await _webhooks.fetch(tx, WEBHOOKS, filter(None, map(_webhook_id, data)))
+        turn: list[Webhook] = []
         if ticks:
-            removed, _ = await tx.find_some(WEBHOOKS, {"is_emptying": True}, limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
-            webhooks |= _webhooks.by_key(removed)
-            deliveries |= await _for_ticks(tx, [*webhooks], max(ticks))
-            missing = {each.webhook_id for each in deliveries.values()} - webhooks.keys()
-            webhooks |= await _webhooks.fetch(tx, WEBHOOKS, missing)
-        elif answered := _answered(data):
-            deliveries = await _due(tx, answered, max(message.time for message in messages)) | deliveries
-        return cls(Loaded(webhooks), Loaded(deliveries)).indexed(deliveries, webhooks)
-
-    def indexed(self, deliveries: dict[str, WebhookDelivery], webhooks: dict[str, Webhook]) -> Self:
-        """What was loaded for each webhook, and the webhooks of each shop."""
-        for delivery in deliveries.values():
-            self._of_webhook.setdefault(delivery.webhook_id, []).append(delivery.delivery_id)
-        for webhook in webhooks.values():
-            self._ids.setdefault(webhook.shop_id, []).append(webhook.webhook_id)
-        return self
+            deliveries |= await _unanswered(tx, max(ticks))
+            turn = await _turn(tx, max(ticks))
+            webhooks |= {each.webhook_id: each for each in turn}
+        shops = {each.shop_id for each in deliveries.values()} | {each.shop_id for each in turn}
+        webhooks |= await _live(tx, shops | {each.shop_id for each in data if not isinstance(each, ClockTicked)})
+        webhooks |= await _defined(tx, messages)
+        if answered := {each.shop_id for each in data if isinstance(each, WebhookDelivered | WebhookFailed)}:
+            now = max(message.time for message in messages)
+            turn = [each for each in webhooks.values() if each.shop_id in answered and _has_due(each, now)][:LOOKS_MAX]
+        waiting, looked_at = await _waiting(tx, turn)
+        return cls(webhooks, waiting | deliveries, looked_at if ticks else frozenset())
 
     def state_for(self, message: Message[Consumed]) -> State:
         data = message.data
         if isinstance(data, ClockTicked):
-            every = [webhook_id for ids in self._ids.values() for webhook_id in ids]
-            loaded = [delivery_id for ids in self._of_webhook.values() for delivery_id in ids]
-            return State(self._webhooks.pick(every), self._deliveries.pick(loaded))
-        if isinstance(data, DefineWebhook | ShopEventCopied):
-            own = {*self._ids.get(data.shop_id, ())} | ({data.webhook_id} if isinstance(data, DefineWebhook) else set())
-            return State(self._webhooks.pick(sorted(own)))
-        delivery_id = _delivery_id(data)
-        sent = isinstance(data, WebhookDelivered | WebhookFailed)
-        others = self._of_webhook.get(data.webhook_id, []) if sent else []
+            return State(self._webhooks.all(), self._deliveries.all(), self._looked_at)
+        own = {*self._of_shop.get(data.shop_id, ()), *filter(None, [_webhook_id(data)])}
+        is_answer = isinstance(data, WebhookDelivered | WebhookFailed)
+        due = self._due_of.get(data.shop_id, []) if is_answer else []
         return State(
-            self._webhooks.pick([data.webhook_id]),
-            self._deliveries.pick([*others, *([delivery_id] if delivery_id else [])]),
+            self._webhooks.pick(sorted(own)), self._deliveries.pick([*due, *filter(None, [_delivery_id(data)])])
         )
 
     def keep(self, state: State) -> None:
         for webhook in state.webhooks.values():
             if self._webhooks.get(webhook.webhook_id) is None:
-                self._ids.setdefault(webhook.shop_id, []).append(webhook.webhook_id)
+                self._of_shop.setdefault(webhook.shop_id, []).append(webhook.webhook_id)
         self._webhooks.keep(state.webhooks)
         self._deliveries.keep(state.deliveries)
 
@@ -153,29 +162,60 @@ class WebhookRepository(Repository[State, Consumed]):
         await _deliveries.save(tx, DELIVERIES, self._deliveries)
 
 
-async def _some(tx: Transaction, where: Document) -> dict[str, WebhookDelivery]:
-    found, _ = await tx.find_some(DELIVERIES, where, sort=(("due_at", 1),), limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
+async def _live(tx: Transaction, shops: Iterable[str]) -> dict[str, Webhook]:
+    """The webhooks of these shops, without those that were removed and get nothing any more."""
+    query = Find(WEBHOOKS, {"shop_id": {"$in": sorted(shops)}, "is_live": True})
+    return _webhooks.by_key([] if query.is_idle else await query.run(tx))
+
+
+async def _defined(tx: Transaction, messages: Sequence[Message[Consumed]]) -> dict[str, Webhook]:
+    """What the shops that define a webhook defined within a day, removed or not."""
+    since: dict[str, datetime] = {}
+    for message in messages:
+        if isinstance(message.data, DefineWebhook):
+            since[message.data.shop_id] = message.bounded_time - DEFINED_WITHIN
+    queries = [
+        Find(WEBHOOKS, {"shop_id": shop_id, "defined_at": {"$gt": at}}, limit=DEFINED_MAX)
+        for shop_id, at in since.items()
+    ]
+    found = await tx.find_all(queries) if queries else []
+    return _webhooks.by_key(webhook for webhooks in found for webhook in webhooks)
+
+
+async def _unanswered(tx: Transaction, now: datetime) -> dict[str, WebhookDelivery]:
+    where = {"state": "sending", "due_at": {"$lte": now}}
+    found, _ = await tx.find_some(
+        DELIVERIES, where, sort=(("due_at", 1),), limit=UNANSWERED_MAX, bytes_max=LOOKS_BYTES_MAX
+    )
     return _deliveries.by_key(found)
 
 
-async def _for_ticks(tx: Transaction, removed: Sequence[str], now: datetime) -> dict[str, WebhookDelivery]:
-    """Attempts that were never answered, what is due where there is room, and all that waits for removed webhooks."""
-    unanswered = await _some(tx, {"state": "sending", "due_at": {"$lte": now}})
-    with_room = await tx.find(WEBHOOKS, {"has_room": True}, fields=("_id",))
-    due = await _due(tx, [webhook["_id"] for webhook in with_room], now)
-    left = await _some(tx, {"webhook_id": {"$in": sorted(removed)}, "state": "waiting"}) if removed else {}
-    return unanswered | due | left
+async def _turn(tx: Transaction, now: datetime) -> list[Webhook]:
+    """The webhooks whose turn it is: those that were not looked at for longest."""
+    where = {"is_looked_at": True, "look_at": {"$lte": now}}
+    found, _ = await tx.find_some(WEBHOOKS, where, sort=(("look_at", 1),), limit=LOOKS_MAX, bytes_max=LOOKS_BYTES_MAX)
+    return list(map(to_webhook, found))
 
 
-async def _due(tx: Transaction, webhooks: Sequence[str], now: datetime) -> dict[str, WebhookDelivery]:
-    """What is due for these webhooks by then."""
-    if not webhooks:
-        return {}
-    return await _some(tx, {"webhook_id": {"$in": sorted(set(webhooks))}, "state": "waiting", "due_at": {"$lte": now}})
+async def _waiting(tx: Transaction, webhooks: Sequence[Webhook]) -> tuple[dict[str, WebhookDelivery], frozenset[str]]:
+    """What waits for each of these webhooks, the longest due first, a few of each; and the webhooks that were read."""
+    found: dict[str, WebhookDelivery] = {}
+    looked_at: set[str] = set()
+    left = LOOKS_BYTES_MAX
+    for webhook in webhooks:
+        if left <= 0:
+            break
+        where = {"webhook_id": webhook.webhook_id, "state": "waiting"}
+        limit = EMPTIED if webhook.state == "removed" else LOOKED_AT
+        some, _ = await tx.find_some(DELIVERIES, where, sort=(("due_at", 1),), limit=limit, bytes_max=left)
+        found |= _deliveries.by_key(some)
+        looked_at.add(webhook.webhook_id)
+        left -= sum(len(document["event"]) for document in some)
+    return found, frozenset(looked_at)
 
 
-def _answered(data: Sequence[Consumed]) -> list[str]:
-    return [each.webhook_id for each in data if isinstance(each, WebhookDelivered | WebhookFailed)]
+def _has_due(webhook: Webhook, now: datetime) -> bool:
+    return webhook.state == "enabled" and webhook.look_at is not None and webhook.look_at <= now
 
 
 def _delivery_id(data: Consumed) -> str | None:

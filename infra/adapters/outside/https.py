@@ -158,14 +158,12 @@ def answer_of_status(reply: Reply) -> Answer:
     if 200 <= status < 300:
         return reply.answer("done", "delivered", f"answered {status}.")
     if status == 410:
-        return reply.answer(
-            "refused", "gone", "answered 410: the receiver is gone; define another or remove the route."
-        )
+        return reply.answer("refused", "gone", "answered 410: it is gone, and asks for nothing more.")
     if status in (408, 425, 429) or status >= 500:
         code = "rate_limited" if status == 429 else "receiver_unavailable"
         return reply.answer("unavailable", code, f"answered {status}; it is tried again later.")
     if 300 <= status < 400:
-        detail = f"answered {status}: redirects are not followed; define the route with the final address."
+        detail = f"answered {status}: redirects are not followed; give its final address instead."
         return reply.answer("refused", "redirected", detail)
     detail = f"answered {status}: it does not accept the message; check address and secret at the receiver."
     return reply.answer("refused", "rejected", detail)

@@ -20,7 +20,8 @@ from infra.ports.store import Document, Reader
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, refuse
 
-_SHOWN = ("shop_id", "types", "host", "state", "defined_at", "in_flight", "code", "detail")
+_COUNTS = ("waiting", "not_kept", "failing_since", "paused_until")
+_SHOWN = ("shop_id", "types", "host", "state", "defined_at", "in_flight", *_COUNTS, "code", "detail")
 _ANSWERED_WITHIN_S = 15
 _SENT = ("event_id", "event_type", "state", "created_at", "due_at", "attempts", "notes", "ended_at")
 
@@ -34,7 +35,10 @@ def list_webhooks(shop: str | None, stack: str, *, as_json: bool) -> None:
     def line(webhook: Document) -> str:
         why = f": {webhook['code']}: {webhook['detail']}" if webhook.get("code") else ""
         what = f"{', '.join(webhook['types'])} to {webhook['host']}"
-        return f"{webhook['_id']}  {webhook['shop_id']}: {what}, {webhook['state']}{why}"
+        failing = f", failing since {minute(since)}" if (since := webhook.get("failing_since")) else ""
+        waits = f", {webhook['waiting']} waiting" if webhook["waiting"] else ""
+        lost = f", {webhook['not_kept']} not kept" if webhook["not_kept"] else ""
+        return f"{webhook['_id']}  {webhook['shop_id']}: {what}, {webhook['state']}{failing}{waits}{lost}{why}"
 
     print_list(read_stored(stack, read), line, "There is no such webhook. See docs/webhooks.md.", as_json)
 

@@ -47,13 +47,13 @@ def attempts(
 
 def redeliver(
     webhook: WebhookName,
-    delivery: Annotated[str, typer.Argument(metavar="DELIVERY", help="The failed delivery, by its id.")],
+    delivery: Annotated[str, typer.Argument(metavar="DELIVERY", help="The delivery, by its id.")],
     by: By = None,
     wait: Wait = 15,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Try a failed delivery again, under the same id and with all its retries."""
+    """Send an event again that failed or was delivered, under the same id and with all its retries."""
     from infra.cli.actions.webhooks import redeliver as run
 
     run(webhook, delivery, by, wait, stack, as_json=as_json)

@@ -54,6 +54,7 @@ def shop_webhooks() -> Scenario:
                 "already_enabled",
                 "redelivered",
                 "rotated",
+                "failed",
                 "removed",
             ]
         ),
