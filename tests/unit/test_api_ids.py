@@ -37,6 +37,8 @@ COUNTS = frozenset(
             "expires_in",
             "attempt",
             "attempts",
+            "not_kept",
+            "waiting",
             "replays",
             "payment_deadline_s",
             "status",
