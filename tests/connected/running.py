@@ -6,10 +6,10 @@ import asyncio
 import json
 import os
 import secrets
-import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -42,6 +42,7 @@ from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.shops.readers import Readers
 from infra.telemetry.readiness import Readiness
+from tests.connected import forked
 from tests.servers import LOOK_EVERY_S, WAIT_MAX_S
 
 COMMAND_MAX_S = 60.0
@@ -244,23 +245,15 @@ class Ended:
 
 async def command(*arguments: str, environment: Mapping[str, str]) -> Ended:
     """Run `tributary` with these arguments to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "infra.cli.app",
-        *arguments,
-        env=dict(environment),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), COMMAND_MAX_S)
-    finally:
-        with suppress(ProcessLookupError):
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        process = await asyncio.to_thread(forked.start, arguments, environment, out, err)
+        try:
+            await asyncio.to_thread(process.join, COMMAND_MAX_S)
+            assert process.exitcode is not None, f"{arguments} has not ended after {COMMAND_MAX_S:.0f} s"
+        finally:
             process.kill()
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+        return Ended(process.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
 async def get(port: int, path: str) -> tuple[int, str]:
