@@ -122,6 +122,11 @@ def budget_left(route: Route, at: datetime) -> int:
     return min(route.budget_per_min, (plus(at, _MINUTE) - _budget_from(route, at)) // _share(route))
 
 
+def room_at(route: Route, at: datetime) -> datetime:
+    """When the route may send a message again, if it has nothing left at `at`."""
+    return _budget_from(route, at) - (_MINUTE - _share(route))
+
+
 def spend(route: Route, count: int, at: datetime) -> Route:
     return replace(route, budget_until=plus(_budget_from(route, at), _share(route) * count))
 

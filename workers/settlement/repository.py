@@ -53,7 +53,7 @@ from infra.ports.store import Collection, Find, Increment, Index, Query, Transac
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from workers.settlement.closing import ANY_MARKET
 from workers.settlement.model import Series, State
-from workers.settlement.movements import Moving, movements_of
+from workers.settlement.movements import MoneyEvent, movements_of
 
 SERIES = "settlement.series"
 
@@ -102,17 +102,22 @@ class SettlementRepository(Repository[State, Consumed]):
         Collection(
             LEDGER,
             "append-only, balanced postings, by the message or the document that caused them",
-            (Index((("statement", 1), ("_id", 1)), "the lines of a statement"),),
+            (
+                Index((("statement", 1), ("_id", 1)), "the lines of a statement"),
+                Index((("distributor_id", 1), ("statement", 1)), "a distributor's postings"),
+            ),
         ),
         Collection(
             BALANCES,
             "the sums of a distributor's postings of a period; they are the sums of its stripes, which its close marks",
+            (Index((("distributor_id", 1), ("_id", 1)), "a distributor's sums"),),
         ),
         Collection(
             ACCOUNTS,
             "a distributor's account in a market and currency: open periods, and what the last statement carried",
             (
-                Index((("close_at", 1), ("_id", 1)), "accounts to be closed", sparse=True),
+                Index((("close_at", 1), ("_id", 1)), "accounts to be closed"),
+                Index((("market", 1), ("close_at", 1), ("_id", 1)), "accounts of a market to be closed"),
                 Index((("distributor_id", 1), ("_id", 1)), "a distributor's accounts"),
             ),
         ),
@@ -136,7 +141,9 @@ class SettlementRepository(Repository[State, Consumed]):
             "adjustments and write-offs, by the proposer's id",
             (Index((("distributor_id", 1), ("_id", 1)), "a distributor's adjustments"),),
         ),
-        Collection(SERIES, "the last number of each market's statements, and a count of its new periods and terms"),
+        Collection(
+            SERIES, "the last number of each market's statements, and a count of its new periods, terms and write-offs"
+        ),
     )
 
     def __init__(
@@ -283,8 +290,8 @@ class SettlementRepository(Repository[State, Consumed]):
         await tx.add(BALANCES, list(_increments(self._postings, self._statements)))
 
 
-def _moves(message: Message[Consumed]) -> TypeGuard[Message[Moving]]:
-    return isinstance(message.data, Moving)
+def _moves(message: Message[Consumed]) -> TypeGuard[Message[MoneyEvent]]:
+    return isinstance(message.data, MoneyEvent)
 
 
 def _market_due(data: Consumed) -> str | None:

@@ -23,7 +23,7 @@ from workers.shop_webhooks.model import (
     paused,
     succeeded,
 )
-from workers.shop_webhooks.sending import looked_at, send_due
+from workers.shop_webhooks.sending import plan_next_look, send_due
 
 _GONE = "gone"
 """The code of an answer 410: the receiver asks for nothing more."""
@@ -106,7 +106,9 @@ def _failed(state: State, delivery: WebhookDelivery, note: AttemptNote, retry_af
     webhook = state.webhooks[delivery.webhook_id]
     after = after_failure(delivery, note, retry_after_s)
     if webhook.state == "removed" and after.state == "waiting":
-        return state.with_delivery(_left(noted(delivery, note) if note.code not in NOT_MADE else delivery, note.at))
+        return state.with_delivery(
+            _failed_by_removal(noted(delivery, note) if note.code not in NOT_MADE else delivery, note.at)
+        )
     state = state.with_delivery(after)
     webhook = state.webhooks[delivery.webhook_id]
     if note.code == PAUSED and after.due_at is not None:
@@ -114,7 +116,7 @@ def _failed(state: State, delivery: WebhookDelivery, note: AttemptNote, retry_af
     return state if note.code in NOT_MADE else state.with_webhook(failed_at(webhook, note.at))
 
 
-def _left(delivery: WebhookDelivery, now: datetime) -> WebhookDelivery:
+def _failed_by_removal(delivery: WebhookDelivery, now: datetime) -> WebhookDelivery:
     """What is left of a removed webhook has failed."""
     note = AttemptNote(delivery.attempts, now, "refused", "removed", "The webhook was removed.")
     return ended(delivery, "failed", note)
@@ -130,9 +132,9 @@ def send_waiting(state: State, message: Message[ClockTicked]) -> Decision[State]
     removed = {webhook.webhook_id for webhook in state.webhooks.values() if webhook.state == "removed"}
     for delivery in state.deliveries.values():
         if delivery.state == "waiting" and delivery.webhook_id in removed:
-            state = state.with_delivery(_left(delivery, now))
+            state = state.with_delivery(_failed_by_removal(delivery, now))
     after, due = send_due(state, now)
-    return Decision(looked_at(after, now), due, "sent" if due else "nothing_due")
+    return Decision(plan_next_look(after, now), due, "sent" if due else "nothing_due")
 
 
 def _disabled(state: State, note: AttemptNote, webhook_id: str, outcome: str) -> Decision[State]:
