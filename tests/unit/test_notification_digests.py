@@ -42,7 +42,6 @@ def as_read(state: State, *silences: Silence, has_more: bool = False) -> State:
     due = {
         group_id: Reading(
             ids((notice for notice in notices if notice.state == "waiting"), group_id),
-            has_more,
             ids((notice for notice in notices if notice.is_open and notice.state != "waiting"), group_id),
             False,
             ids((notice for notice in notices if notice.is_open and notice.escalates), group_id),

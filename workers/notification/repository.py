@@ -310,12 +310,12 @@ async def _read(tx: Transaction, groups: Sequence[Group], at: datetime) -> tuple
         left = NOTICES_MAX - len(notices)
         if left <= 0:
             break
-        waiting, has_more = await _some(tx, "waiting_in", group, group.flush_at, at, left)
+        waiting, _ = await _some(tx, "waiting_in", group, group.flush_at, at, left)
         opened, has_opened = await _some(tx, "open_in", group, group.repeat_at, at, left)
         unescalated, has_unescalated = await _some(tx, "escalates_in", group, group.escalate_at, at, left)
         notices |= waiting | opened | unescalated
         readings[group.group_id] = Reading(
-            tuple(waiting), has_more, tuple(opened), has_opened, tuple(unescalated), has_unescalated
+            tuple(waiting), tuple(opened), has_opened, tuple(unescalated), has_unescalated
         )
     return readings, notices
 

@@ -207,18 +207,13 @@ class SettlementRepository(Repository[State, Consumed]):
             terms |= await _terms.fetch(tx, TERMS, versions)
             series |= await _series.fetch(tx, SERIES, {account.market for account in accounts.values()})
         if adjustments:
-            keys = {account_key(a.market, a.distributor_id, a.currency) for a in adjustments.values()}
-            accounts |= await _accounts.fetch(tx, ACCOUNTS, keys)
-            where = {"market": {"$in": _markets(adjustments.values())}}
-            terms |= _terms.by_key(await tx.find(TERMS, where))
-            series |= await _series.fetch(tx, SERIES, _markets(adjustments.values()))
-            current = {**where, **_ending_after(message.received_at for message in messages)}
-            periods |= _periods.by_key(await tx.find(PERIODS, current))
-        if approved := _approved(messages, terms):
-            where = {"market": {"$in": _markets(approved)}}
-            terms |= _terms.by_key(await tx.find(TERMS, where))
-            periods |= _periods.by_key(await tx.find(PERIODS, where))
-            series |= await _series.fetch(tx, SERIES, _markets(approved))
+            accounts |= await _accounts_of(tx, adjustments.values())
+        # Adjustments are booked now; terms that are approved begin after every period of their market.
+        current = _ending_after(message.received_at for message in messages)
+        for markets, of_periods in ((_markets(adjustments.values()), current), (_approved(messages, terms), {})):
+            if markets:
+                more_terms, more_periods, more_series = await _of_markets(tx, markets, of_periods)
+                terms, periods, series = terms | more_terms, periods | more_periods, series | more_series
         needs_figures = bool(due or adjustments) or any(isinstance(m.data, ClosePeriod) for m in messages)
         return cls(
             accounts=Loaded(accounts),
@@ -350,10 +345,27 @@ async def _figures(tx: Transaction, accounts: Iterable[Account]) -> dict[str, Fi
     return {slice_: figures_of(found) for slice_, found in stripes.items()}
 
 
-def _approved(messages: Iterable[Message[Consumed]], terms: Mapping[int, TermsVersion]) -> list[TermsVersion]:
-    """The terms that the messages approve."""
+async def _accounts_of(tx: Transaction, adjustments: Iterable[Adjustment]) -> dict[str, Account]:
+    keys = {account_key(each.market, each.distributor_id, each.currency) for each in adjustments}
+    return await _accounts.fetch(tx, ACCOUNTS, keys)
+
+
+async def _of_markets(
+    tx: Transaction, markets: Sequence[str], of_periods: Mapping[str, object]
+) -> tuple[dict[int, TermsVersion], dict[str, Period], dict[str, Series]]:
+    """The terms and series of these markets, and their periods that meet a further condition."""
+    where = {"market": {"$in": list(markets)}}
+    return (
+        _terms.by_key(await tx.find(TERMS, where)),
+        _periods.by_key(await tx.find(PERIODS, {**where, **of_periods})),
+        await _series.fetch(tx, SERIES, markets),
+    )
+
+
+def _approved(messages: Iterable[Message[Consumed]], terms: Mapping[int, TermsVersion]) -> list[str]:
+    """The markets whose terms the messages approve."""
     versions = (message.data.terms_version for message in messages if isinstance(message.data, ApproveTerms))
-    return [terms[version] for version in versions if version in terms]
+    return _markets(terms[version] for version in versions if version in terms)
 
 
 def _markets(items: Iterable[Adjustment] | Iterable[TermsVersion]) -> list[str]:

@@ -1,4 +1,6 @@
-"""The rules about terms: two persons approve them, and they begin where a period ends, never in the past."""
+"""The rules about terms: two persons approve them, and they begin where a period ends, or, where none is open, with the
+period of their own that contains now, in which nothing is booked yet.
+"""
 
 from __future__ import annotations
 

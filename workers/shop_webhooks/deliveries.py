@@ -13,6 +13,7 @@ from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message, derived_id
 from workers.shop_webhooks.model import (
     NOT_MADE,
+    UNANSWERED,
     WAITING_MAX,
     State,
     after_failure,
@@ -102,7 +103,9 @@ def note_failed(state: State, message: Message[WebhookFailed]) -> Decision[State
 
 
 def _failed(state: State, delivery: WebhookDelivery, note: AttemptNote, retry_after_s: int | None) -> State:
-    """The state after an attempt that failed, or was not made. Nothing waits for a removed webhook."""
+    """The state after an attempt that failed, was not made, or has no answer; only the first counts for the webhook.
+    Nothing waits for a removed webhook.
+    """
     webhook = state.webhooks[delivery.webhook_id]
     after = after_failure(delivery, note, retry_after_s)
     if webhook.state == "removed" and after.state == "waiting":
@@ -113,7 +116,8 @@ def _failed(state: State, delivery: WebhookDelivery, note: AttemptNote, retry_af
     webhook = state.webhooks[delivery.webhook_id]
     if note.code == PAUSED and after.due_at is not None:
         return state.with_webhook(paused(webhook, after.due_at))
-    return state if note.code in NOT_MADE else state.with_webhook(failed_at(webhook, note.at))
+    is_of_receiver = note.code not in (*NOT_MADE, UNANSWERED)
+    return state.with_webhook(failed_at(webhook, note.at)) if is_of_receiver else state
 
 
 def _failed_by_removal(delivery: WebhookDelivery, now: datetime) -> WebhookDelivery:
@@ -127,7 +131,7 @@ def send_waiting(state: State, message: Message[ClockTicked]) -> Decision[State]
     now = message.data.at
     for delivery in state.deliveries.values():
         if delivery.state == "sending" and delivery.due_at is not None and delivery.due_at <= now:
-            note = AttemptNote(delivery.attempts, now, "unknown", "unanswered", "The attempt has no outcome.")
+            note = AttemptNote(delivery.attempts, now, "unknown", UNANSWERED, "The attempt has no outcome.")
             state = _failed(state, delivery, note, None)
     removed = {webhook.webhook_id for webhook in state.webhooks.values() if webhook.state == "removed"}
     for delivery in state.deliveries.values():
