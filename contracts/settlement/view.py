@@ -95,8 +95,9 @@ DEFAULT_TERMS = Terms()
 
 @dataclass(frozen=True, slots=True)
 class TermsVersion:
-    """Terms that a person proposed. Once another person approved them they never change, and hold from `since` on,
-    which is where a period ends.
+    """Terms that a person proposed. Once another person approved them they never change, and hold from `since` on:
+    where a period ends, or, where none was open, where the period of their own begins that contained the moment of the
+    approval, in which nothing was booked yet.
     """
 
     terms_version: int

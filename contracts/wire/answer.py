@@ -16,6 +16,9 @@ PAUSED = "paused"
 WITHHELD = "withheld"
 """The code of a call that was not made, as it is not wanted any more."""
 
+RETRY_AFTER_MAX_S = 3600
+"""The other side may postpone the next call by an hour, not by a day."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

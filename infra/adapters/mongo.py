@@ -108,9 +108,17 @@ class MongoStore(MongoReads):
             self._closing = asyncio.ensure_future(closing)
 
     async def prepare(self, collections: Iterable[Collection]) -> None:
-        """Create collections and indexes that are missing; what exists as declared is left alone."""
+        """Create collections and indexes that are missing; what exists as declared is left alone.
+
+        After an error nothing runs on.
+        """
         existing = set(await self._database.list_collection_names())
-        await asyncio.gather(*(self._prepare(collection, existing) for collection in collections))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for collection in collections:
+                    group.create_task(self._prepare(collection, existing))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
 
     async def _prepare(self, collection: Collection, existing: set[str]) -> None:
         if collection.name not in existing:

@@ -1,7 +1,6 @@
 """Publishes time as messages: one tick per slot. Its id is derived from the slot, so a second clock does no harm.
 
-About once a minute it also publishes how many messages wait in the queues: a person must look, and the clock wakes up
-anyway.
+About once a minute it also publishes how many messages wait in the queues, from which alerts are made.
 """
 
 from __future__ import annotations

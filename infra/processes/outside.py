@@ -7,7 +7,7 @@ from typing import Any
 
 from contracts.notifications.v1 import NotificationDue
 from contracts.webhooks.v1 import WebhookDue
-from infra.adapters.outside.channels import channels
+from infra.adapters.outside.channels import UnreadableCertificates, channels
 from infra.adapters.outside.shop_webhook import shop_webhooks
 from infra.ports.outside import Outside
 from infra.ports.store import Reader
@@ -17,11 +17,16 @@ from infra.settings import Settings
 
 
 def outside_of(settings: Settings, reader: Reader) -> Mapping[str, Outside[Any]]:
-    """The adapter for each message that asks for a call, by its type without the version."""
-    return {
-        noun_and_verb(NotificationDue): channels(settings),
-        noun_and_verb(WebhookDue): shop_webhooks(settings, reader),
-    }
+    """The adapter for each message that asks for a call, by its type without the version. Raises StartError if the
+    settings name certificates that cannot be read.
+    """
+    try:
+        return {
+            noun_and_verb(NotificationDue): channels(settings),
+            noun_and_verb(WebhookDue): shop_webhooks(settings, reader),
+        }
+    except UnreadableCertificates as error:
+        raise StartError(str(error)) from error
 
 
 def check(workers: Iterable[Worker], outside: Mapping[str, Outside[Any]]) -> None:

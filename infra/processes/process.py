@@ -97,7 +97,8 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         readiness = Readiness()
         store = MongoStore.connect(settings.mongodb_url, settings.database, on_primary=primary_watch(readiness))
         stack.callback(store.close)
-        destinations = hooks.outside(settings, store)
+        performs = any(worker.performs for worker in workers)
+        destinations = hooks.outside(settings, store) if performs else {}
         outside.check(workers, destinations)
         readiness.lacks(_START, "the process is starting")
         metrics.of_process(is_ready=lambda: not readiness.reasons, restarts=settings.restarts)

@@ -18,8 +18,9 @@ class _Failing:
 
 
 class Breaker:
-    """After `failures_max` calls in a row without an answer, a destination is paused for `pause_s`; then one call
-    tries, and if that fails too, the next pause begins. Kept in the process: each replica finds out by itself.
+    """After `failures_max` calls in a row that were `unavailable` or `unknown`, a destination is paused for `pause_s`;
+    then one call tries, and if that fails too, the next pause begins. Kept in the process: each replica finds out by
+    itself.
     """
 
     def __init__(self, time: Time, *, failures_max: int, pause_s: float) -> None:

@@ -144,7 +144,7 @@ def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Ou
 
 
 def alone(message: Message[Any], delivery: Delivery, queue: str, sender: Sender | None) -> Outgoing:
-    """One message of a redelivered delivery, as a delivery of its own that counts as redelivered."""
+    """One message of a delivery, as a delivery of its own that counts as redelivered."""
     headers = {
         ATTEMPTS_HEADER: delivery.attempts,
         REPLAYS_HEADER: delivery.replays,

@@ -20,24 +20,22 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any
 
-from contracts.wire.answer import PAUSED, Answer, Outcome
+from contracts.wire.answer import PAUSED, WITHHELD, Answer, Outcome
 from contracts.wire.envelope import Message
 from infra.ports.messaging import Delivery, Inbox
 from infra.ports.store import Transaction
-from infra.ports.time import Time
 from infra.runtime import outbox
 from infra.runtime.attempts import Attempt, Attempts, Step, step_of
 from infra.runtime.batch import BatchLoop, Committed, Ports
-from infra.runtime.breaker import Breaker
 from infra.runtime.failure_policy import delay_name
 from infra.runtime.fold import Work
+from infra.runtime.lanes import SharedByLanes
 from infra.runtime.repository import run_queries
 from infra.runtime.worker import Handler, Worker
 from infra.settings import Settings
@@ -51,27 +49,6 @@ class _Call:
     key: str
     destination: str
     looks_up: bool
-
-
-class Window:
-    """What the lanes of one queue share: how many of them work for each owner, and which destinations are paused."""
-
-    def __init__(self, time: Time, settings: Settings) -> None:
-        self.breaker = Breaker(time, failures_max=settings.calls_failed_max, pause_s=settings.destination_pause_s)
-        self._of_owner_max = settings.calls_of_owner_max
-        self._lanes: Counter[str] = Counter()
-
-    def enter(self, owner: str) -> bool:
-        """Whether one more lane may work for this owner; it then leaves at the end."""
-        if self._lanes[owner] >= self._of_owner_max:
-            return False
-        self._lanes[owner] += 1
-        return True
-
-    def leave(self, owner: str) -> None:
-        self._lanes[owner] -= 1
-        if not self._lanes[owner]:
-            del self._lanes[owner]
 
 
 class Performer(BatchLoop):
@@ -89,7 +66,7 @@ class Performer(BatchLoop):
         settings: Settings,
         *,
         routed: frozenset[str],
-        window: Window,
+        shared: SharedByLanes,
     ) -> None:
         ports = replace(ports, turn=nullcontext())
         settings = settings.model_copy(update={"batch_events_max": 1})
@@ -97,7 +74,7 @@ class Performer(BatchLoop):
         self._outside = ports.outside[handler.noun_and_verb]
         self._calls = ports.calls
         self._attempts = Attempts(worker.name, settings.journal_retention_days)
-        self._window = window
+        self._shared = shared
         self._tries = count()
 
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
@@ -109,14 +86,14 @@ class Performer(BatchLoop):
             await self._send_on(deliveries, works, asking)
             return
         owner = self._owner_of(asking[0].item) if asking else ""
-        if asking and not self._window.enter(owner):
+        if asking and not self._shared.enter(owner):
             await self._send_on(deliveries, works, asking, delay_s=self._settings.retry_delays_s[0])
             return
         try:
             await super().handle(deliveries, works)
         finally:
             if asking:
-                self._window.leave(owner)
+                self._shared.leave(owner)
 
     async def _send_on(
         self, deliveries: list[Delivery], works: list[Work], asking: Sequence[Work], *, delay_s: int | None = None
@@ -206,7 +183,8 @@ class Performer(BatchLoop):
         results = await self._calls.make(list(map(self._call, calls)), deadline_s=self._settings.call_deadline_s)
         for call, result in zip(calls, results, strict=True):
             answer = result if isinstance(result, Answer) else self._unknown(call, result)
-            self._window.breaker.record(call.destination, answer.outcome)
+            if answer.code != WITHHELD:
+                self._shared.breaker.record(call.destination, answer.outcome)
             answers[call.message.key] = answer
             self._log.info("called", **_fields(call), outcome=answer.outcome, code=answer.code)
         return answers
@@ -219,7 +197,7 @@ class Performer(BatchLoop):
         except Exception as error:
             self._log.error("adapter_raised", id=message.id, **_place(error))
             return self._answer(outcome, "adapter_error", "The adapter cannot name the destination; see the log.")
-        pause_s = math.ceil(self._window.breaker.pause_s(destination))
+        pause_s = math.ceil(self._shared.breaker.pause_s(destination))
         if pause_s:
             detail = f"{destination} failed several calls in a row; the next one is made in {pause_s} s."
             return replace(self._answer(outcome, PAUSED, detail), retry_after_s=pause_s)
@@ -272,9 +250,9 @@ def loops_of(
     """The loop for the queue of this handler, or its lanes; each subscribes to the queue."""
     if not handler.performs:
         return [BatchLoop(worker, handler, subscribe(), ports, settings, routed=routed)]
-    window = Window(ports.time, settings)
+    shared = SharedByLanes(ports.time, settings)
     return [
-        Performer(worker, handler, subscribe(), ports, settings, routed=routed, window=window)
+        Performer(worker, handler, subscribe(), ports, settings, routed=routed, shared=shared)
         for _ in range(settings.calls_in_flight_max)
     ]
 

@@ -14,7 +14,7 @@ import pytest
 
 from contracts.notifications.channel import Channel
 from contracts.notifications.v1 import NotificationDue
-from infra.adapters.outside.channels import channels
+from infra.adapters.outside.channels import UnreadableCertificates, channels
 from infra.ports.outside import Outside
 from tests.receivers import scripts
 from tests.receivers.notifications import KEY, SOON_S, an_item, due, logged, sealed, settings
@@ -280,7 +280,7 @@ async def test_a_robots_address_that_is_none_is_refused(outside: Outside[Notific
 def test_a_file_without_certificates_is_named(tmp_path: Path) -> None:
     (tmp_path / "empty.pem").touch()
     for name in ("empty.pem", "missing.pem"):
-        with pytest.raises(ValueError, match=rf"TRIBUTARY_OUTSIDE_CA_FILE: .*{name}"):
+        with pytest.raises(UnreadableCertificates, match=rf"TRIBUTARY_OUTSIDE_CA_FILE: .*{name}"):
             channels(settings(outside_ca_file=str(tmp_path / name)))
 
 

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from infra.processes import clock
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.performer import Performer, Window
+from infra.runtime.lanes import SharedByLanes
+from infra.runtime.performer import Performer
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
@@ -144,12 +145,12 @@ class Process:
         )
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)
-            window = Window(time, world.settings)
+            shared = SharedByLanes(time, world.settings)
             for _ in range(LANES if handler.performs else 1):
                 inbox = world.inbox(world.broker, queue, time)
                 loop = (
                     world.performer(
-                        self.worker, handler, inbox, ports, world.settings, routed=world.routed, window=window
+                        self.worker, handler, inbox, ports, world.settings, routed=world.routed, shared=shared
                     )
                     if handler.performs
                     else world.loop(self.worker, handler, inbox, ports, world.settings, routed=world.routed)

@@ -17,7 +17,7 @@ from contracts.wire.envelope import Payload
 from tests.builders import NOW, message, tick
 from tests.notices import raised, resolved
 from tests.unit.noticed import ALERT, GROUP, a_stored_route, as_sent, fold, reasons, state_with
-from workers.notification.deliveries import budget_left, spend
+from workers.notification.deliveries import budget_left, room_at, spend
 from workers.notification.digests import send_due
 from workers.notification.model import Reading, State
 
@@ -42,7 +42,6 @@ def as_read(state: State, *silences: Silence, has_more: bool = False) -> State:
     due = {
         group_id: Reading(
             ids((notice for notice in notices if notice.state == "waiting"), group_id),
-            has_more,
             ids((notice for notice in notices if notice.is_open and notice.state != "waiting"), group_id),
             False,
             ids((notice for notice in notices if notice.is_open and notice.escalates), group_id),
@@ -348,10 +347,22 @@ class TestBudget:
         assert {notice.notification_id for notice in decision.state.notices.values()} == {due.notification_id}
         assert all(group.waiting == 0 for group in decision.state.groups.values())
 
-    def test_with_nothing_left_they_stay_due(self) -> None:
-        state = waiting(*self.ALERTS, routes=[spend(a_stored_route(), 18, WAITED)])
+    def test_with_nothing_left_they_are_put_off_until_there_is_some(self) -> None:
+        route = spend(a_stored_route(), 18, WAITED)
+        state = waiting(*self.ALERTS, routes=[route])
+        decision = send(state)
 
-        assert send(state) == Decision(state, outcome="nothing_due")
+        groups = [replace(group, flush_at=room_at(route, WAITED)) for group in state.groups.values()]
+        assert decision == Decision(state.with_groups(*groups), outcome="nothing_due")
+        assert room_at(route, WAITED) > WAITED
+
+    def test_an_escalation_waits_for_the_budget_of_the_other_route(self) -> None:
+        boss = spend(a_stored_route("boss", filter=Filter(kinds=("none",))), 18, ESCALATED)
+        routes = [a_stored_route(escalate_to="boss", escalate_after_s=1770), boss]
+        decision = send(sent_and_read(waiting(raised(), routes=routes)), ESCALATED)
+
+        assert decision.publish == ()
+        assert decision.state.groups[GROUP].escalate_at == room_at(boss, ESCALATED)
 
     def test_each_route_has_its_own(self) -> None:
         routes = [spend(a_stored_route(), 18, WAITED), a_stored_route("boss")]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +12,7 @@ import pytest
 import structlog
 
 from contracts.notifications.v1 import NotificationDue
-from contracts.wire.answer import Answer
+from contracts.wire.answer import WITHHELD, Answer
 from infra.ports.store import ATTEMPTS, Document, StoreUnavailable
 from infra.runtime import roster
 from infra.settings import Settings
@@ -53,6 +53,8 @@ class Odd(Receiver):
             self.arrived.set()
             if self.dies:
                 raise Killed
+            if request.route_id == "withheld":
+                return replace(answer, outcome="unavailable", code=WITHHELD)
             if request.route_id == "hangs":
                 await asyncio.sleep(60)
             if request.route_id == "stops":
@@ -322,6 +324,16 @@ async def test_a_destination_without_answers_is_paused_and_then_tried_once(syste
         await system.publish(due(f"n-{number}"))
         await system.run_until_idle()
     assert answers(system)[6:] == [("done", "accepted")] * 2
+
+
+async def test_calls_that_were_not_made_pause_nothing(system: System) -> None:
+    for number in range(4):
+        await system.publish(due(f"n-{number}", route_id="withheld"))
+        await system.run_until_idle()
+    await system.publish(due("n-4"))
+    await system.run_until_idle()
+
+    assert answers(system) == [("unavailable", WITHHELD)] * 4 + [("done", "accepted")]
 
 
 async def test_a_refusal_is_an_answer_and_pauses_nothing(system: System) -> None:

@@ -302,6 +302,16 @@ class TestWriteOff:
         [posting] = decision.state.postings
         assert (posting.kind, posting.legs) == ("write_off", {"available": 12_50, "written_off": -12_50})
 
+    def test_it_writes_the_series_of_its_market_so_that_of_two_at_once_one_is_run_again(self) -> None:
+        """Its account stays as it is, as the period is open: two would not conflict there."""
+        state = waiting("12.50", kind="write_off", terms=self.ALLOWED, account=self.owing())
+        decision = consented(state)
+        adjusted = consented(waiting("12.50", account=self.owing()))
+
+        assert decision.state.accounts == state.accounts
+        assert decision.state.series["default"].changes == 1
+        assert adjusted.state.series == {}
+
     def test_what_was_earned_since_the_last_statement_counts(self) -> None:
         state = waiting("12.50", kind="write_off", terms=self.ALLOWED, account=self.owing())
         earned = replace(state, figures={f"default/2026-11/{SELLER}/CNY": Figures(released_minor=8_00)})

@@ -257,6 +257,21 @@ class TestTicks:
         again = send_waiting(after, message(tick(at + timedelta(seconds=5))))
         assert again.publish == (due(attempt=2),)
 
+    def test_attempts_without_an_answer_never_disable_the_webhook(self) -> None:
+        """Our own worker was away for more than a day, which says nothing about the receiver."""
+        state, at = hooks(a_webhook(in_flight=1), deliveries=[sending()]), NOW
+        for delay_s in RETRY_DELAYS_S[:3]:
+            at += FAILING_MAX
+            unanswered = send_waiting(state, message(tick(at))).state
+            at += timedelta(seconds=delay_s)
+            state = send_waiting(unanswered, message(tick(at))).state
+
+        assert (state.webhooks[HOOK].failures, state.webhooks[HOOK].failing_since) == (0, None)
+        assert [note.code for note in state.deliveries[delivery_id()].notes] == ["unanswered"] * 3
+        decision = note_failed(state, message(failed(attempt=4, failed_at=at)))
+        assert (decision.outcome, decision.state.webhooks[HOOK].state) == ("waiting", "enabled")
+        assert decision.state.webhooks[HOOK].failing_since == at
+
     def test_what_waits_for_a_removed_webhook_has_failed_because_of_it(self) -> None:
         removed = a_webhook(state="removed", removed_at=NOW, in_flight=1)
         later = a_delivery("event-2", attempts=3, due_at=NOW + timedelta(days=1))

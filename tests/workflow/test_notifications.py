@@ -131,6 +131,19 @@ async def test_with_nothing_left_of_the_budget_it_waits(system: Notifying) -> No
     assert len(await system.after(seconds=30)) == 1
 
 
+async def test_a_route_without_budget_holds_up_no_other(system: Notifying, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two groups of it are due first, as many as a tick takes."""
+    monkeypatch.setattr(repository, "GROUPS_MAX", 2)
+    await defined(system, a_route("busy", budget_per_min=1, shops=["a", "b", "c"]), a_route("calm", shops=["d"]))
+    assert len(await system.after(raised("stock/1", shop_id="a"), seconds=30)) == 1
+    await system.after(*(raised(f"stock/{shop}", shop_id=shop) for shop in ("b", "c")), seconds=10)
+    assert await system.after(raised("stock/4", shop_id="d"), seconds=20) == []
+
+    assert [due["route_id"] for due in await system.after(seconds=10)] == ["calm"]
+    [due] = await system.after(minutes=1)
+    assert (due["route_id"], sorted(alerts_in(due))) == ("busy", ["stock/b", "stock/c"])
+
+
 async def test_a_resolve_before_its_raise_sends_nothing(system: Notifying) -> None:
     await defined(system)
     assert await system.after(resolved(), seconds=10) == []

@@ -16,7 +16,8 @@ from contracts.operations.v1 import MessageDeadLettered
 from infra.ports.store import ATTEMPTS
 from infra.runtime import performer, roster
 from infra.runtime.batch import Ports
-from infra.runtime.performer import Performer, Window
+from infra.runtime.lanes import SharedByLanes
+from infra.runtime.performer import Performer
 from infra.runtime.topology import topology_of
 from tests.faults.crash_ending import events_of
 from tests.faults.crash_outside import Book, CountedReceiver
@@ -65,8 +66,8 @@ def restart(system: System, effects: Any, book: Book, *, one_by_one: bool) -> No
     )
     inbox = CountedInbox(system.broker.inbox(worker.queue_of(handler)), effects, 0)
     routed = topology_of(system.workers, settings).routed
-    window = Window(system.time, settings)
-    system.loops = [Performer(worker, handler, inbox, ports, settings, routed=routed, window=window)]
+    shared = SharedByLanes(system.time, settings)
+    system.loops = [Performer(worker, handler, inbox, ports, settings, routed=routed, shared=shared)]
 
 
 async def run(folder: Path, *, dies_at: int | None, one_by_one: bool) -> tuple[dict[str, Any], int]:

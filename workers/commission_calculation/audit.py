@@ -189,7 +189,9 @@ def _audit_accrual(report: Report, about: str, sale: Sale, commission: Commissio
 
 
 def _audit_what_is_left(report: Report, about: str, refunds: tuple[LineRefund, ...], commission: Commission) -> None:
-    """Recompute what each entry is still worth from the order's refunded sums."""
+    """Compare what each entry is still worth with what the order's refunded sums leave. `left_of` is what the worker
+    used; only `beyond_pools` is a second look, by other arithmetic.
+    """
     if commission.lines != refunds:
         report.breach("I2", about, f"refunds are {commission.lines}, the order has {refunds}")
     if commission.reversals:

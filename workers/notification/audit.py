@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from contracts.notifications.view import NOTICES, NOTIFICATIONS, ROUTES, Filter, Notice, Notification, Route
 from infra.auditing.audit import IN_HAND_MAX, Read, Report, together
-from workers.notification.deliveries import RETRY_AFTER_MAX_S
+from workers.notification.deliveries import RETRY_DELAYS_S
 from workers.notification.model import AlertChange
 from workers.notification.repository import (
     CHANGES,
@@ -101,7 +101,7 @@ def waiting_max(route: Route) -> timedelta:
 
 def _is_stuck(notification: Notification, now: datetime) -> bool:
     """Whether an answer, or the next attempt, is overdue."""
-    pause = timedelta(seconds=RETRY_AFTER_MAX_S if notification.state == "retrying" else 0)
+    pause = timedelta(seconds=max(RETRY_DELAYS_S) if notification.state == "retrying" else 0)
     is_over = notification.state in ("delivered", "failed")
     return not is_over and now - (notification.attempted_at or notification.made_at) > pause + IN_HAND_MAX
 

@@ -15,15 +15,13 @@ from contracts.notifications.v1 import (
 )
 from contracts.notifications.view import Notification, Route
 from contracts.times import plus
-from contracts.wire.answer import PAUSED
+from contracts.wire.answer import PAUSED, RETRY_AFTER_MAX_S
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message
 from workers.notification.model import State
 
 RETRY_DELAYS_S = (5, 60, 600, 3600, 6 * 3600, 24 * 3600)
 ATTEMPTS_MAX = len(RETRY_DELAYS_S) + 1
-RETRY_AFTER_MAX_S = 24 * 3600
-"""A channel may ask for a longer pause, but not for one without end."""
 
 FAILING_ATTEMPTS = 4
 _FAILING_AFTER = timedelta(seconds=sum(RETRY_DELAYS_S[: FAILING_ATTEMPTS - 1]))
@@ -120,6 +118,11 @@ def _retry_at(answer: NotificationFailed, at: datetime, *, is_made: bool) -> dat
 def budget_left(route: Route, at: datetime) -> int:
     """How many messages the route may send now: at most those of a minute."""
     return min(route.budget_per_min, (plus(at, _MINUTE) - _budget_from(route, at)) // _share(route))
+
+
+def room_at(route: Route, at: datetime) -> datetime:
+    """When the route may send a message again, if it has nothing left at `at`."""
+    return _budget_from(route, at) - (_MINUTE - _share(route))
 
 
 def spend(route: Route, count: int, at: datetime) -> Route:

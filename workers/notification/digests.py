@@ -1,6 +1,7 @@
 """What a tick sends: the groups that are due, each as one message, within quiet hours, silences and budgets.
 
-A tick marks only what it has read. What does not fit its bounds or the budget stays due, for the next message.
+A tick marks only what it has read. What does not fit its bounds stays due, for the next message. What does not fit the
+budget of its route is put off until the budget has room, and leaves its place in the tick to other routes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contracts.times import plus
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message, Payload, derived_id
 from workers.notification.changes import leave, suppress
-from workers.notification.deliveries import budget_left, due_now, spend
+from workers.notification.deliveries import budget_left, due_now, room_at, spend
 from workers.notification.model import Group, Reading, State
 from workers.notification.silences import silence_of
 
@@ -200,12 +201,13 @@ def _first(*moments: datetime | None) -> datetime | None:
 def _send(state: State, digests: Sequence[Digest], at: datetime, tick: str) -> tuple[State, list[NotificationDue]]:
     """Each digest as a message of its own, or all as one if the route's budget is too small for that.
 
-    With nothing left of the budget they stay due.
+    With nothing left of the budget they are put off until there is some.
     """
     route = state.routes[digests[0].route_id]
     left = budget_left(route, at)
     if not left:
-        return state, []
+        later = room_at(route, at)
+        return state.with_groups(*(_put_off(state.groups[each.group_id], later) for each in digests)), []
     batches = [[digest] for digest in digests] if len(digests) <= left else [list(digests)]
     state = state.with_route(spend(route, len(batches), at))
     sent = []
@@ -299,7 +301,7 @@ def _next(state: State, source: Route, digest: Digest, at: datetime, *, is_flush
 
 
 def _retry(state: State, at: datetime) -> tuple[State, list[NotificationDue]]:
-    """Try again what is due, by the route's channel as it is now, as far as the budget reaches."""
+    """Try again what is due, by the route's channel as it is now, as far as the budget reaches; put off the rest."""
     sent = []
     for notification in (state.notifications[key] for key in state.retries):
         if notification.state != "retrying" or not _is_due(notification.due_at, at):
@@ -310,6 +312,7 @@ def _retry(state: State, at: datetime) -> tuple[State, list[NotificationDue]]:
             state = state.with_notification(ended)
             continue
         if not budget_left(route, at):
+            state = state.with_notification(replace(notification, due_at=room_at(route, at)))
             continue
         again = replace(notification, state="sending", attempt=notification.attempt + 1, attempted_at=at, due_at=None)
         state = state.with_route(spend(route, 1, at)).with_notification(again)

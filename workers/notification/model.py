@@ -60,12 +60,11 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What a tick has read of a due group: ids of notices. `has_more` are waiting ones, `has_opened` open ones, after
-    those that were never sent, and `has_unescalated` others, that it has not read, and leaves as they are.
+    """What a tick has read of a due group: ids of notices. `has_opened` are open ones, after those that were never
+    sent, and `has_unescalated` others, that it has not read, and leaves as they are.
     """
 
     waiting: tuple[str, ...] = ()
-    has_more: bool = False
     opened: tuple[str, ...] = ()
     has_opened: bool = False
     unescalated: tuple[str, ...] = ()

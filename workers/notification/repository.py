@@ -52,7 +52,7 @@ NOTICES_KEPT_S = 91 * _DAY_S
 Change = AlertRaised | AlertResolved
 OfRoutes = DefineRoute | RemoveRoute | TestRoute
 OfSilences = CreateSilence | EndSilence
-Answer = NotificationDelivered | NotificationFailed
+DeliveryReport = NotificationDelivered | NotificationFailed
 Consumed = (
     AlertRaised
     | AlertResolved
@@ -171,7 +171,9 @@ class NotificationRepository(Repository[State, Consumed]):
             "silences": with_ids(SILENCES, of_silences),
             "standings": with_ids(STANDINGS, (d.alert for d in data if isinstance(d, Change | AcknowledgeAlert))),
             "changes": with_ids(CHANGES, changes),
-            "notifications": with_ids(NOTIFICATIONS, (d.notification_id for d in data if isinstance(d, Answer))),
+            "notifications": with_ids(
+                NOTIFICATIONS, (d.notification_id for d in data if isinstance(d, DeliveryReport))
+            ),
         }
 
     @classmethod
@@ -248,7 +250,7 @@ class NotificationRepository(Repository[State, Consumed]):
                 due=self._due,
                 retries=self._retries,
             )
-        if isinstance(data, Answer):
+        if isinstance(data, DeliveryReport):
             return State(routes=routes, notifications=self._notifications.pick([data.notification_id]))
         if not isinstance(data, Change | AcknowledgeAlert):
             return State(routes=routes, silences=silences)
@@ -308,12 +310,12 @@ async def _read(tx: Transaction, groups: Sequence[Group], at: datetime) -> tuple
         left = NOTICES_MAX - len(notices)
         if left <= 0:
             break
-        waiting, has_more = await _some(tx, "waiting_in", group, group.flush_at, at, left)
+        waiting, _ = await _some(tx, "waiting_in", group, group.flush_at, at, left)
         opened, has_opened = await _some(tx, "open_in", group, group.repeat_at, at, left)
         unescalated, has_unescalated = await _some(tx, "escalates_in", group, group.escalate_at, at, left)
         notices |= waiting | opened | unescalated
         readings[group.group_id] = Reading(
-            tuple(waiting), has_more, tuple(opened), has_opened, tuple(unescalated), has_unescalated
+            tuple(waiting), tuple(opened), has_opened, tuple(unescalated), has_unescalated
         )
     return readings, notices
 

@@ -21,15 +21,13 @@ from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
 from workers.settlement.booking import book
-from workers.settlement.model import Movement, State
+from workers.settlement.model import Movement, Result, State
 from workers.settlement.periods import terms_at
-
-Answer = Decision[State] | NotYet[State]
 
 refuse_unreadable = Refusing[ProposeAdjustment | ApproveAdjustment](AdjustmentRefused, "adjustment_id")
 
 
-def propose_adjustment(state: State, message: Message[ProposeAdjustment]) -> Answer:
+def propose_adjustment(state: State, message: Message[ProposeAdjustment]) -> Result:
     """Store the proposal. The same id with another content is refused."""
     command = message.data
     try:
@@ -76,7 +74,7 @@ def propose_adjustment(state: State, message: Message[ProposeAdjustment]) -> Ans
     return Decision(state.with_adjustment(adjustment), (event,), "proposed")
 
 
-def approve_adjustment(state: State, message: Message[ApproveAdjustment]) -> Answer:
+def approve_adjustment(state: State, message: Message[ApproveAdjustment]) -> Result:
     """Another person approves it: neither who proposed it, nor the distributor who gets it. With as many approvals as
     the market's terms ask for, it is booked, on available amounts only.
     """
@@ -107,7 +105,7 @@ def approve_adjustment(state: State, message: Message[ApproveAdjustment]) -> Ans
     return Decision(state.with_adjustment(approved), (event,), "approved")
 
 
-def _booked(state: State, adjustment: Adjustment, command: ApproveAdjustment, now: datetime) -> Answer:
+def _booked(state: State, adjustment: Adjustment, command: ApproveAdjustment, now: datetime) -> Result:
     movement = Movement(
         posting_id=f"adjustment/{adjustment.adjustment_id}",
         kind=adjustment.kind,
@@ -119,6 +117,8 @@ def _booked(state: State, adjustment: Adjustment, command: ApproveAdjustment, no
         reference=adjustment.adjustment_id,
     )
     state, posting, opened = book(state, movement, now)
+    if adjustment.kind == "write_off":
+        state = state.with_change(adjustment.market)
     after = replace(adjustment, booked_at=now, statement=posting.statement)
     event = Adjusted(
         adjustment_id=adjustment.adjustment_id,

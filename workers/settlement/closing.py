@@ -25,13 +25,11 @@ from contracts.settlement.view import (
     period_key,
     statement_id,
 )
-from contracts.wire.decision import Decision, NotYet
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message, Payload
 from contracts.wire.refusal import Refusing
-from workers.settlement.model import State
+from workers.settlement.model import Result, State
 from workers.settlement.periods import current_part, opened, with_open
-
-Answer = Decision[State] | NotYet[State]
 
 ANY_MARKET = "*"
 
@@ -46,12 +44,12 @@ class Closed(NamedTuple):
     posting: Posting | None
 
 
-def close_on_tick(state: State, message: Message[ClockTicked]) -> Answer:
+def close_on_tick(state: State, message: Message[ClockTicked]) -> Result:
     """Close what is due, some accounts at a time; `settlement.close-due` goes on with the rest at once."""
     return _close_due(state, Closing(message.data.at), message.data.at, ANY_MARKET)
 
 
-def close_due(state: State, message: Message[CloseDue]) -> Answer:
+def close_due(state: State, message: Message[CloseDue]) -> Result:
     """Close the next accounts that are due, and ask for another turn while more are. A period that is not over stays
     open: after a change of terms it may close before the named one, whose grace is longer.
     """
@@ -59,7 +57,7 @@ def close_due(state: State, message: Message[CloseDue]) -> Answer:
     return _close_due(state, Closing(message.time, data.by, data.os_user), data.due_at, data.market)
 
 
-def close_by_hand(state: State, message: Message[ClosePeriod]) -> Answer:
+def close_by_hand(state: State, message: Message[ClosePeriod]) -> Result:
     """Close a period that is over without waiting for its grace, or one distributor's at any time."""
     data, now = message.data, message.received_at
     period = state.periods.get(period_key(data.market, data.period.partition(".")[0]))
@@ -77,7 +75,7 @@ def close_by_hand(state: State, message: Message[ClosePeriod]) -> Answer:
     return Decision(state, (event,), "closing")
 
 
-def _close_due(state: State, closing: Closing, due_at: datetime, market: str) -> Answer:
+def _close_due(state: State, closing: Closing, due_at: datetime, market: str) -> Result:
     done: list[Closed] = []
     numbers = {name: series.last for name, series in state.series.items()}
     for key in state.due:
@@ -98,7 +96,7 @@ def _is_due(period: OpenPeriod, due_at: datetime, closing: Closing) -> bool:
     return period.closes_at <= due_at and period.ends_at <= closing.at
 
 
-def _close_distributor(state: State, message: Message[ClosePeriod], distributor_id: int, named: Period) -> Answer:
+def _close_distributor(state: State, message: Message[ClosePeriod], distributor_id: int, named: Period) -> Result:
     """Close everything of one distributor up to the named period, oldest first; a running period is divided. One that
     has not begun by our clock, as another clock is ahead of it, stays open.
     """

@@ -5,21 +5,19 @@ from __future__ import annotations
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed
 from contracts.rewards.v1 import RewardAdjusted, RewardReleased, RewardRevoked
 from contracts.rewards.v2 import RewardGranted
-from contracts.wire.decision import Decision, NotYet
+from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message, Payload
 from workers.settlement.booking import book
-from workers.settlement.model import State
-from workers.settlement.movements import Moving, movements_of
-
-Answer = Decision[State] | NotYet[State]
+from workers.settlement.model import Result, State
+from workers.settlement.movements import MoneyEvent, movements_of
 
 
-def book_release(state: State, message: Message[CommissionReleased]) -> Answer:
+def book_release(state: State, message: Message[CommissionReleased]) -> Result:
     """What an order's commissions released becomes available, in the period in which their hold ended."""
     return _book(state, message)
 
 
-def book_reversal(state: State, message: Message[CommissionReversed]) -> Answer:
+def book_reversal(state: State, message: Message[CommissionReversed]) -> Result:
     """What a refund takes back of released commissions; a balance may become negative. Sums commute, so a reversal that
     overtakes its release is right in the end.
     """
@@ -28,27 +26,27 @@ def book_reversal(state: State, message: Message[CommissionReversed]) -> Answer:
     return _book(state, message)
 
 
-def book_reward(state: State, message: Message[RewardGranted]) -> Answer:
+def book_reward(state: State, message: Message[RewardGranted]) -> Result:
     """A reward granted by an earlier release is available at once. Others are held until their release."""
     return _book(state, message)
 
 
-def release_reward(state: State, message: Message[RewardReleased]) -> Answer:
+def release_reward(state: State, message: Message[RewardReleased]) -> Result:
     """The difference between what of a reward is available now and what was."""
     return _book(state, message)
 
 
-def adjust_reward(state: State, message: Message[RewardAdjusted]) -> Answer:
+def adjust_reward(state: State, message: Message[RewardAdjusted]) -> Result:
     """The difference between what a reward is worth now and what it was worth, if it was available at once."""
     return _book(state, message)
 
 
-def take_back_reward(state: State, message: Message[RewardRevoked]) -> Answer:
+def take_back_reward(state: State, message: Message[RewardRevoked]) -> Result:
     """An earlier release took a reward back."""
     return _book(state, message)
 
 
-def _book(state: State, message: Message[Moving]) -> Answer:
+def _book(state: State, message: Message[MoneyEvent]) -> Result:
     """Movements that are in the ledger already are not booked again, even after the journal forgot their message."""
     movements = movements_of(message)
     missing = [movement for movement in movements if movement.posting_id not in state.booked]

@@ -8,7 +8,7 @@ from contracts.settlement import v1
 from infra.runtime.worker import Worker, on
 from workers.settlement import adjustments, closing, decide, terms
 from workers.settlement.audit import audit_hand_over
-from workers.settlement.audit_agreed import audit_agreed
+from workers.settlement.audit_approvals import audit_approvals
 from workers.settlement.audit_statements import audit_statements
 from workers.settlement.repository import SettlementRepository
 
@@ -30,5 +30,5 @@ WORKER = Worker(
         on(v1.ProposeAdjustment, decide=adjustments.propose_adjustment, refuse=adjustments.refuse_unreadable),
         on(v1.ApproveAdjustment, decide=adjustments.approve_adjustment, refuse=adjustments.refuse_unreadable),
     ),
-    audits=(audit_hand_over, audit_statements, audit_agreed),
+    audits=(audit_hand_over, audit_statements, audit_approvals),
 )

@@ -20,6 +20,7 @@ from contracts.settlement.view import (
     TermsVersion,
     account_key,
 )
+from contracts.wire.decision import Decision, NotYet
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,9 @@ class Movement:
 class Series:
     """The last number of a market's statements. Every close writes it, so closes of a market run one at a time.
 
-    `changes` counts the periods that were opened and the terms that were approved: of two at once, one is run again and
-    sees the other. Otherwise terms could begin within a period that they have not seen.
+    `changes` counts the periods that were opened, the terms that were approved and the write-offs that were booked: of
+    two at once, one is run again and sees the other. Otherwise terms could begin within a period that they have not
+    seen, and two write-offs could forgive more than the debt.
     """
 
     market: str
@@ -91,15 +93,16 @@ class State:
 
     def with_period(self, period: Period) -> Self:
         """The state with a period that was opened now."""
-        return replace(self._changed(period.market), periods={**self.periods, period.key: period})
+        return replace(self.with_change(period.market), periods={**self.periods, period.key: period})
 
     def with_terms(self, terms: TermsVersion) -> Self:
         return replace(self, terms={**self.terms, terms.terms_version: terms})
 
     def with_approved(self, terms: TermsVersion) -> Self:
-        return self._changed(terms.market).with_terms(terms)
+        return self.with_change(terms.market).with_terms(terms)
 
-    def _changed(self, market: str) -> Self:
+    def with_change(self, market: str) -> Self:
+        """With a write of the market's series, so that of two changes at once one is run again and sees the other."""
         series = self.series.get(market, Series(market))
         return replace(self, series={**self.series, market: replace(series, changes=series.changes + 1)})
 
@@ -125,3 +128,7 @@ class State:
             statements=(*self.statements, *statements),
             postings=(*self.postings, *postings),
         )
+
+
+Result = Decision[State] | NotYet[State]
+"""What a rule returns."""

@@ -14,11 +14,11 @@ from contracts.settlement.view import PostingKind
 from contracts.wire.envelope import Message
 from workers.settlement.model import Movement
 
-Rewarding = RewardGranted | RewardAdjusted | RewardReleased | RewardRevoked
-Moving = CommissionReleased | CommissionReversed | Rewarding
+RewardEvent = RewardGranted | RewardAdjusted | RewardReleased | RewardRevoked
+MoneyEvent = CommissionReleased | CommissionReversed | RewardEvent
 
 
-def movements_of(message: Message[Moving]) -> tuple[Movement, ...]:
+def movements_of(message: Message[MoneyEvent]) -> tuple[Movement, ...]:
     """The movements of an event, none of nothing. A reversal of held commissions moves nothing here, nor does
     what happens to a reward that is held first, before its release.
 
@@ -51,7 +51,7 @@ def _released(data: CommissionReleased) -> tuple[Movement, ...]:
     )
 
 
-def _reversed(data: CommissionReversed, message: Message[Moving]) -> tuple[Movement, ...]:
+def _reversed(data: CommissionReversed, message: Message[MoneyEvent]) -> tuple[Movement, ...]:
     if data.account == "held":
         return ()
     sums: Counter[int] = Counter()
@@ -74,7 +74,7 @@ def _reversed(data: CommissionReversed, message: Message[Moving]) -> tuple[Movem
     )
 
 
-def _reward(data: Rewarding, message: Message[Moving]) -> tuple[Movement, ...]:
+def _reward(data: RewardEvent, message: Message[MoneyEvent]) -> tuple[Movement, ...]:
     if isinstance(data, RewardGranted | RewardAdjusted) and data.held_first:
         return ()
     if isinstance(data, RewardGranted):

@@ -12,7 +12,7 @@ from contracts.settlement.view import DEFAULT_TERMS, Account, OpenPeriod, Period
 from contracts.times import plus
 from workers.settlement.model import State
 
-_INSTANT = timedelta(milliseconds=1)
+INSTANT = timedelta(milliseconds=1)
 
 
 class Place(NamedTuple):
@@ -75,8 +75,8 @@ def _span(state: State, market: str, moment: datetime) -> Span:
 
     span = span_at(moment, known)
     if (same := stored(span.name)) is not None:
-        span = span_at(span.ends_at if same.ends_at <= moment else span.starts_at - _INSTANT, known)
-    before, after = stored(span_at(span.starts_at - _INSTANT, known).name), stored(span_at(span.ends_at, known).name)
+        span = span_at(span.ends_at if same.ends_at <= moment else span.starts_at - INSTANT, known)
+    before, after = stored(span_at(span.starts_at - INSTANT, known).name), stored(span_at(span.ends_at, known).name)
     neighbours = [period for period in state.periods.values() if period.market == market]
     ended = [period.ends_at for period in neighbours if period.ends_at <= moment]
     coming = [period.starts_at for period in neighbours if period.starts_at > moment]

@@ -53,7 +53,7 @@ from infra.ports.store import Collection, Find, Increment, Index, Query, Transac
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from workers.settlement.closing import ANY_MARKET
 from workers.settlement.model import Series, State
-from workers.settlement.movements import Moving, movements_of
+from workers.settlement.movements import MoneyEvent, movements_of
 
 SERIES = "settlement.series"
 
@@ -102,17 +102,22 @@ class SettlementRepository(Repository[State, Consumed]):
         Collection(
             LEDGER,
             "append-only, balanced postings, by the message or the document that caused them",
-            (Index((("statement", 1), ("_id", 1)), "the lines of a statement"),),
+            (
+                Index((("statement", 1), ("_id", 1)), "the lines of a statement"),
+                Index((("distributor_id", 1), ("statement", 1)), "a distributor's postings"),
+            ),
         ),
         Collection(
             BALANCES,
             "the sums of a distributor's postings of a period; they are the sums of its stripes, which its close marks",
+            (Index((("distributor_id", 1), ("_id", 1)), "a distributor's sums"),),
         ),
         Collection(
             ACCOUNTS,
             "a distributor's account in a market and currency: open periods, and what the last statement carried",
             (
-                Index((("close_at", 1), ("_id", 1)), "accounts to be closed", sparse=True),
+                Index((("close_at", 1), ("_id", 1)), "accounts to be closed"),
+                Index((("market", 1), ("close_at", 1), ("_id", 1)), "accounts of a market to be closed"),
                 Index((("distributor_id", 1), ("_id", 1)), "a distributor's accounts"),
             ),
         ),
@@ -136,7 +141,9 @@ class SettlementRepository(Repository[State, Consumed]):
             "adjustments and write-offs, by the proposer's id",
             (Index((("distributor_id", 1), ("_id", 1)), "a distributor's adjustments"),),
         ),
-        Collection(SERIES, "the last number of each market's statements, and a count of its new periods and terms"),
+        Collection(
+            SERIES, "the last number of each market's statements, and a count of its new periods, terms and write-offs"
+        ),
     )
 
     def __init__(
@@ -200,18 +207,13 @@ class SettlementRepository(Repository[State, Consumed]):
             terms |= await _terms.fetch(tx, TERMS, versions)
             series |= await _series.fetch(tx, SERIES, {account.market for account in accounts.values()})
         if adjustments:
-            keys = {account_key(a.market, a.distributor_id, a.currency) for a in adjustments.values()}
-            accounts |= await _accounts.fetch(tx, ACCOUNTS, keys)
-            where = {"market": {"$in": _markets(adjustments.values())}}
-            terms |= _terms.by_key(await tx.find(TERMS, where))
-            series |= await _series.fetch(tx, SERIES, _markets(adjustments.values()))
-            current = {**where, **_ending_after(message.received_at for message in messages)}
-            periods |= _periods.by_key(await tx.find(PERIODS, current))
-        if approved := _approved(messages, terms):
-            where = {"market": {"$in": _markets(approved)}}
-            terms |= _terms.by_key(await tx.find(TERMS, where))
-            periods |= _periods.by_key(await tx.find(PERIODS, where))
-            series |= await _series.fetch(tx, SERIES, _markets(approved))
+            accounts |= await _accounts_of(tx, adjustments.values())
+        # Adjustments are booked now; terms that are approved begin after every period of their market.
+        current = _ending_after(message.received_at for message in messages)
+        for markets, of_periods in ((_markets(adjustments.values()), current), (_approved(messages, terms), {})):
+            if markets:
+                more_terms, more_periods, more_series = await _of_markets(tx, markets, of_periods)
+                terms, periods, series = terms | more_terms, periods | more_periods, series | more_series
         needs_figures = bool(due or adjustments) or any(isinstance(m.data, ClosePeriod) for m in messages)
         return cls(
             accounts=Loaded(accounts),
@@ -283,8 +285,8 @@ class SettlementRepository(Repository[State, Consumed]):
         await tx.add(BALANCES, list(_increments(self._postings, self._statements)))
 
 
-def _moves(message: Message[Consumed]) -> TypeGuard[Message[Moving]]:
-    return isinstance(message.data, Moving)
+def _moves(message: Message[Consumed]) -> TypeGuard[Message[MoneyEvent]]:
+    return isinstance(message.data, MoneyEvent)
 
 
 def _market_due(data: Consumed) -> str | None:
@@ -343,10 +345,27 @@ async def _figures(tx: Transaction, accounts: Iterable[Account]) -> dict[str, Fi
     return {slice_: figures_of(found) for slice_, found in stripes.items()}
 
 
-def _approved(messages: Iterable[Message[Consumed]], terms: Mapping[int, TermsVersion]) -> list[TermsVersion]:
-    """The terms that the messages approve."""
+async def _accounts_of(tx: Transaction, adjustments: Iterable[Adjustment]) -> dict[str, Account]:
+    keys = {account_key(each.market, each.distributor_id, each.currency) for each in adjustments}
+    return await _accounts.fetch(tx, ACCOUNTS, keys)
+
+
+async def _of_markets(
+    tx: Transaction, markets: Sequence[str], of_periods: Mapping[str, object]
+) -> tuple[dict[int, TermsVersion], dict[str, Period], dict[str, Series]]:
+    """The terms and series of these markets, and their periods that meet a further condition."""
+    where = {"market": {"$in": list(markets)}}
+    return (
+        _terms.by_key(await tx.find(TERMS, where)),
+        _periods.by_key(await tx.find(PERIODS, {**where, **of_periods})),
+        await _series.fetch(tx, SERIES, markets),
+    )
+
+
+def _approved(messages: Iterable[Message[Consumed]], terms: Mapping[int, TermsVersion]) -> list[str]:
+    """The markets whose terms the messages approve."""
     versions = (message.data.terms_version for message in messages if isinstance(message.data, ApproveTerms))
-    return [terms[version] for version in versions if version in terms]
+    return _markets(terms[version] for version in versions if version in terms)
 
 
 def _markets(items: Iterable[Adjustment] | Iterable[TermsVersion]) -> list[str]:

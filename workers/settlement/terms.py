@@ -1,4 +1,6 @@
-"""The rules about terms: two persons approve them, and they begin where a period ends, never in the past."""
+"""The rules about terms: two persons approve them, and they begin where a period ends, or, where none is open, with the
+period of their own that contains now, in which nothing is booked yet.
+"""
 
 from __future__ import annotations
 
@@ -17,20 +19,16 @@ from contracts.times import plus
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
-from workers.settlement.model import State
-from workers.settlement.periods import schedules
-
-Answer = Decision[State] | NotYet[State]
+from workers.settlement.model import Result, State
+from workers.settlement.periods import INSTANT, schedules
 
 AHEAD_MAX = timedelta(days=5 * 366)
 """A later beginning is a typing error, and near the end of the calendar it has no period."""
 
-_INSTANT = timedelta(milliseconds=1)
-
 refuse_unreadable = Refusing[ProposeTerms | ApproveTerms](TermsRefused, "terms_version")
 
 
-def propose_terms(state: State, message: Message[ProposeTerms]) -> Answer:
+def propose_terms(state: State, message: Message[ProposeTerms]) -> Result:
     """Store a draft. Until it is approved other terms replace it; then it never changes."""
     command = message.data
     version = command.terms_version
@@ -67,7 +65,7 @@ def propose_terms(state: State, message: Message[ProposeTerms]) -> Answer:
     return Decision(state.with_terms(draft), (event,), "proposed")
 
 
-def approve_terms(state: State, message: Message[ApproveTerms]) -> Answer:
+def approve_terms(state: State, message: Message[ApproveTerms]) -> Result:
     """A second person approves exactly these terms. They hold from the end of the period that contains their date, or
     that runs now if that is later.
     """
@@ -126,7 +124,7 @@ def _own_beginning(state: State, proposed: TermsVersion, earliest: datetime, end
     since = max([own.starts_at, *ends])
     if span_at(since, sorted([*known, (since, schedule)], key=_by_time)).name == own.name:
         return since
-    before = span_at(max(since, ALWAYS + _INSTANT) - _INSTANT, known)
+    before = span_at(max(since, ALWAYS + INSTANT) - INSTANT, known)
     return max([before.starts_at, *ends])
 
 

@@ -7,6 +7,6 @@ publishes  webhook.defined, webhook.removed, webhook.secret-rotated, webhook.ena
 owns       shop_webhooks.webhooks, shop_webhooks.deliveries (published views: contracts.webhooks.view)
 refuses    already_defined, conflict, delivery_unknown, invalid_message, not_ended, not_shop_event, time_in_future,
            too_many_webhooks, webhook_unknown
-proves     I11: every copy of an event is delivered, failed or waiting for each webhook that it matched, and a webhook
-           counts what is being sent there and what waits
+proves     I11: every copy that was taken has a delivery for at least one webhook, and a webhook counts what is being
+           sent there and what waits
 """

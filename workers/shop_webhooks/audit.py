@@ -1,4 +1,4 @@
-"""I11: each copy that matched a webhook has its delivery there, and a webhook counts what is sent and what waits."""
+"""I11: each copy that was taken has a delivery; a webhook counts what is sent and what waits, and sends it in time."""
 
 from __future__ import annotations
 

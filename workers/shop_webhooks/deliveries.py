@@ -13,6 +13,7 @@ from contracts.wire.decision import Decision
 from contracts.wire.envelope import Message, derived_id
 from workers.shop_webhooks.model import (
     NOT_MADE,
+    UNANSWERED,
     WAITING_MAX,
     State,
     after_failure,
@@ -23,7 +24,7 @@ from workers.shop_webhooks.model import (
     paused,
     succeeded,
 )
-from workers.shop_webhooks.sending import looked_at, send_due
+from workers.shop_webhooks.sending import plan_next_look, send_due
 
 _GONE = "gone"
 """The code of an answer 410: the receiver asks for nothing more."""
@@ -102,19 +103,24 @@ def note_failed(state: State, message: Message[WebhookFailed]) -> Decision[State
 
 
 def _failed(state: State, delivery: WebhookDelivery, note: AttemptNote, retry_after_s: int | None) -> State:
-    """The state after an attempt that failed, or was not made. Nothing waits for a removed webhook."""
+    """The state after an attempt that failed, was not made, or has no answer; only the first counts for the webhook.
+    Nothing waits for a removed webhook.
+    """
     webhook = state.webhooks[delivery.webhook_id]
     after = after_failure(delivery, note, retry_after_s)
     if webhook.state == "removed" and after.state == "waiting":
-        return state.with_delivery(_left(noted(delivery, note) if note.code not in NOT_MADE else delivery, note.at))
+        return state.with_delivery(
+            _failed_by_removal(noted(delivery, note) if note.code not in NOT_MADE else delivery, note.at)
+        )
     state = state.with_delivery(after)
     webhook = state.webhooks[delivery.webhook_id]
     if note.code == PAUSED and after.due_at is not None:
         return state.with_webhook(paused(webhook, after.due_at))
-    return state if note.code in NOT_MADE else state.with_webhook(failed_at(webhook, note.at))
+    is_of_receiver = note.code not in (*NOT_MADE, UNANSWERED)
+    return state.with_webhook(failed_at(webhook, note.at)) if is_of_receiver else state
 
 
-def _left(delivery: WebhookDelivery, now: datetime) -> WebhookDelivery:
+def _failed_by_removal(delivery: WebhookDelivery, now: datetime) -> WebhookDelivery:
     """What is left of a removed webhook has failed."""
     note = AttemptNote(delivery.attempts, now, "refused", "removed", "The webhook was removed.")
     return ended(delivery, "failed", note)
@@ -125,14 +131,14 @@ def send_waiting(state: State, message: Message[ClockTicked]) -> Decision[State]
     now = message.data.at
     for delivery in state.deliveries.values():
         if delivery.state == "sending" and delivery.due_at is not None and delivery.due_at <= now:
-            note = AttemptNote(delivery.attempts, now, "unknown", "unanswered", "The attempt has no outcome.")
+            note = AttemptNote(delivery.attempts, now, "unknown", UNANSWERED, "The attempt has no outcome.")
             state = _failed(state, delivery, note, None)
     removed = {webhook.webhook_id for webhook in state.webhooks.values() if webhook.state == "removed"}
     for delivery in state.deliveries.values():
         if delivery.state == "waiting" and delivery.webhook_id in removed:
-            state = state.with_delivery(_left(delivery, now))
+            state = state.with_delivery(_failed_by_removal(delivery, now))
     after, due = send_due(state, now)
-    return Decision(looked_at(after, now), due, "sent" if due else "nothing_due")
+    return Decision(plan_next_look(after, now), due, "sent" if due else "nothing_due")
 
 
 def _disabled(state: State, note: AttemptNote, webhook_id: str, outcome: str) -> Decision[State]:

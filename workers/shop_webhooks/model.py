@@ -25,6 +25,9 @@ FAILING_MAX = timedelta(days=1)
 NOT_MADE = (PAUSED, WITHHELD)
 """Codes of attempts that were not made: they take no place, and say nothing about the receiver."""
 
+UNANSWERED = "unanswered"
+"""The code of an attempt whose answer never came, as our own worker was away: it says nothing about the receiver."""
+
 WAITING_MAX = 10_000
 """Deliveries that wait for one webhook, a day's at a busy shop; what comes then is counted, and not kept."""
 

@@ -66,7 +66,6 @@ def _of_indexes(webhook: Webhook) -> Document:
 _webhooks = Codec(Webhook, key="webhook_id", derived=_of_indexes)
 _deliveries = Codec(WebhookDelivery, key="delivery_id")
 to_webhook = _webhooks.to_entity
-to_delivery = _deliveries.to_entity
 
 
 class WebhookRepository(Repository[State, Consumed]):

@@ -30,7 +30,7 @@ def send_due(state: State, now: datetime) -> tuple[State, tuple[WebhookDue, ...]
     return state, tuple(events)
 
 
-def looked_at(state: State, now: datetime) -> State:
+def plan_next_look(state: State, now: datetime) -> State:
     """Plan the next look at each webhook that was looked at: when more of it is due, but behind all others that are."""
     for webhook_id in sorted(state.looked_at):
         webhook = state.webhooks[webhook_id]

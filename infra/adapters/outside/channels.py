@@ -86,13 +86,18 @@ class _Channels:
         return None
 
 
+class UnreadableCertificates(Exception):
+    """The file of trusted certificates has none; the text says what to do."""
+
+
 def trusted_by(ca_file: str | None) -> ssl.SSLContext:
+    """The system's certificates, and those of the file. Raises UnreadableCertificates."""
     context = ssl.create_default_context()
     if ca_file is not None:
         try:
             context.load_verify_locations(ca_file)
         except OSError as error:
-            raise ValueError(
+            raise UnreadableCertificates(
                 f"TRIBUTARY_OUTSIDE_CA_FILE: {ca_file} has no certificates in PEM; name another."
             ) from error
     return context

@@ -12,7 +12,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from contracts.wire.answer import Answer, Outcome
+from contracts.wire.answer import RETRY_AFTER_MAX_S, Answer, Outcome
 from infra.ports.time import Time
 from infra.receivers.guard import Guard, HostUnknown, Receiver, ReceiverRefused
 
@@ -21,9 +21,6 @@ ANSWER_BYTES_MAX = 64 * 1024
 
 CONNECTS_MAX = 4
 """Addresses of one host that are tried before its first byte is sent."""
-
-RETRY_AFTER_MAX_S = 3600
-"""A receiver may postpone an alert by an hour, not by a day."""
 
 _HEADERS = {"accept-encoding": "identity", "user-agent": "tributary"}
 

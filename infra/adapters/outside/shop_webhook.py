@@ -8,12 +8,14 @@ from contracts.wire.answer import WITHHELD, Answer
 from contracts.wire.envelope import STRUCTURED
 from infra.adapters.outside.channels import trusted_by
 from infra.adapters.outside.https import Https, Post, Reply, answer_of_status
+from infra.adapters.outside.signed import signed_post
 from infra.ports.outside import Outside
 from infra.ports.store import Reader, StoreUnavailable
 from infra.ports.time import RealTime, Time
+from infra.receivers.addresses import Address
 from infra.receivers.guard import Guard, Resolve, resolve
 from infra.receivers.shop_webhooks import guard_of_shops, open_secret, open_url
-from infra.receivers.signing import BadSecret, secrets_of, signed_headers
+from infra.receivers.signing import BadSecret
 from infra.sealing import CannotUnseal
 from infra.settings import Settings
 
@@ -64,7 +66,5 @@ class _ShopWebhooks:
     def _post(self, request: WebhookDue) -> Post:
         secret = self._settings.delivery_secret
         secrets = [open_secret(sealed, request.webhook_id, secret) for sealed in request.secrets]
-        body = request.event.encode()
-        headers = signed_headers(request.delivery_id, self._time.now(), body, secrets_of(" ".join(secrets)))
-        url = open_url(request.address, request.webhook_id, secret)
-        return Post(url, {"content-type": STRUCTURED, **headers}, body)
+        address = Address(open_url(request.address, request.webhook_id, secret), " ".join(secrets))
+        return signed_post(address, request.delivery_id, self._time.now(), request.event.encode(), STRUCTURED)

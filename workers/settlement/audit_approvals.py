@@ -9,9 +9,12 @@ from contracts.settlement.view import ADJUSTMENTS, LEDGER, TERMS, Adjustment, Po
 from infra.auditing.audit import Read, Report, together
 from workers.settlement.repository import to_adjustment, to_posting, to_terms
 
+_AFTER_THEM = "adjustment0"
+"""The ids of postings of adjustments are before it: 0 is the character after the stroke."""
 
-async def audit_agreed(read: Read, report: Report) -> None:
-    """Both books of what two persons agreed on, and the postings of adjustments."""
+
+async def audit_approvals(read: Read, report: Report) -> None:
+    """The terms and adjustments that two persons agreed on, and the postings of adjustments."""
     async for document in read.stream(TERMS, report.among("settlement-terms", "_id", int)):
         version = to_terms(document)
         report.add("I14", "terms")
@@ -19,8 +22,8 @@ async def audit_agreed(read: Read, report: Report) -> None:
             report.breach("I14", f"settlement-terms/{version.terms_version}", fault)
     async for taken in together(read.stream(ADJUSTMENTS, report.among("adjustment", "_id"))):
         await _audit_adjustments(read, report, [to_adjustment(document) for document in taken])
-    where = {"kind": {"$in": ["adjustment", "write_off"]}, **report.among("adjustment", "reference")}
-    async for taken in together(read.stream(LEDGER, where, fields=("reference",))):
+    booked = report.among("adjustment", "_id", _posting_id) or {"_id": {"$gte": _posting_id(""), "$lt": _AFTER_THEM}}
+    async for taken in together(read.stream(LEDGER, booked, fields=("reference",))):
         names = {document["reference"] for document in taken}
         known = await read.find(ADJUSTMENTS, {"_id": {"$in": sorted(names)}}, fields=("_id",))
         for name in sorted(names - {document["_id"] for document in known}):
@@ -28,16 +31,16 @@ async def audit_agreed(read: Read, report: Report) -> None:
 
 
 async def _audit_adjustments(read: Read, report: Report, adjustments: Sequence[Adjustment]) -> None:
-    ids = [_posting_id(adjustment) for adjustment in adjustments]
+    ids = [_posting_id(adjustment.adjustment_id) for adjustment in adjustments]
     postings = {document["_id"]: to_posting(document) for document in await read.find(LEDGER, {"_id": {"$in": ids}})}
     for adjustment in adjustments:
         report.add("I14", "adjustments")
-        for fault in _faults_of_adjustment(adjustment, postings.get(_posting_id(adjustment))):
+        for fault in _faults_of_adjustment(adjustment, postings.get(_posting_id(adjustment.adjustment_id))):
             report.breach("I14", f"adjustment/{adjustment.adjustment_id}", fault)
 
 
-def _posting_id(adjustment: Adjustment) -> str:
-    return f"adjustment/{adjustment.adjustment_id}"
+def _posting_id(adjustment_id: str) -> str:
+    return f"adjustment/{adjustment_id}"
 
 
 def _faults_of_terms(version: TermsVersion) -> Iterator[str]:
