@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from contracts.alert_routing.v1 import (
     AcknowledgeAlert,
@@ -31,7 +31,7 @@ from infra.cli.actions.changing import change, command_of, who
 from infra.cli.actions.listing import minute, print_list, read_stored
 from infra.cli.actions.rule_file import read_file
 from infra.ports.store import Document
-from infra.receivers.addresses import Address, sealed_channel
+from infra.receivers.addresses import address_of, sealed_channel
 from infra.receivers.guard import ReceiverRefused
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, refuse, settings_for
@@ -71,12 +71,14 @@ def list_alerts(state: str, kind: str | None, last: int, stack: str, *, as_json:
 
 def routes(stack: str, *, as_json: bool) -> None:
     async def read(store: MongoStore) -> list[Document]:
-        found, retrying = await store.find(ROUTES, {"state": "active"}, sort=(("_id", 1),)), await _retrying(store)
+        found = await store.find(ROUTES, {"state": "active"}, sort=(("_id", 1),))
+        ids = [each["_id"] for each in found]
+        retrying = dict(zip(ids, await asyncio.gather(*(_is_retrying(store, route) for route in ids)), strict=True))
         return [
             {
                 **each,
                 "channel": {key: each["channel"].get(key) for key in ("kind", "to", "host")},
-                "is_retrying": each["_id"] in retrying,
+                "is_retrying": retrying[each["_id"]],
             }
             for each in found
         ]
@@ -94,10 +96,10 @@ def routes(stack: str, *, as_json: bool) -> None:
     )
 
 
-async def _retrying(store: MongoStore) -> set[str]:
-    """The routes with an attempt that failed and will be repeated: a route counts as failing after several."""
-    waiting = {"due_at": {"$gt": ALWAYS}, "state": "retrying"}
-    return {each["route_id"] for each in await store.find(NOTIFICATIONS, waiting, fields=("route_id",))}
+async def _is_retrying(store: MongoStore, route: str) -> bool:
+    """Whether an attempt by the route failed and will be repeated: a route counts as failing after several."""
+    waiting = {"due_at": {"$gt": ALWAYS}, "state": "retrying", "route_id": route}
+    return bool(await store.find(NOTIFICATIONS, waiting, limit=1, fields=("_id",)))
 
 
 def silences(stack: str, *, as_json: bool) -> None:
@@ -142,14 +144,15 @@ def define_route(route: str, file: Path, by: str | None, wait: float, stack: str
 
 async def _channel(given: _ChannelFile, route: str, settings: Settings) -> Channel:
     try:
-        if given.kind == "email":
-            return Channel(kind="email", to=given.to)
-        if given.url is None:
-            refuse("channel.url: give the address of the channel.", EXIT_USAGE)
-        secret = given.secret.get_secret_value() if given.secret else None
-        return await sealed_channel(given.kind, Address(given.url.get_secret_value(), secret), route, settings)
-    except ValidationError:
-        refuse("channel.to: name at least one reader of the e-mail.", EXIT_USAGE)
+        address = address_of(given.kind, given.to, given.url, given.secret)
+    except ReceiverRefused as error:
+        refuse(f"channel: {error}", EXIT_USAGE)
+    if given.kind == "email":
+        return Channel(kind="email", to=given.to)
+    if address is None:
+        refuse("channel.url: give the address of the channel.", EXIT_USAGE)
+    try:
+        return await sealed_channel(given.kind, address, route, settings)
     except ReceiverRefused as error:
         refuse(f"channel: {error}", EXIT_BREACH)
 
