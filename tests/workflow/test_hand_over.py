@@ -114,8 +114,8 @@ async def test_a_reward_lost_before_the_hand_over_is_booked_once(system: System)
 async def test_a_reward_that_was_taken_back_and_granted_again_is_booked_again(system: System) -> None:
     """Of three postings the last is lost, twice: each time its reward is due again."""
     await with_reward(system)
-    for _ in range(2):
-        await system.publish(a_release_of_a_reward("30.00", amount="0.00", was="5.00", market=MARKET))
+    for sales in ("30.00", "20.00"):
+        await system.publish(a_release_of_a_reward(sales, amount="0.00", was="5.00", market=MARKET))
         await system.run_until_idle()
         assert sum(rewards_of(system)) == 0
         await hand_over(system)

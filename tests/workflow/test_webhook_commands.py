@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer
 
+from api.webhooks.webhooks_view import DELIVERY_FIELDS, delivery_view
 from contracts.webhooks.v1 import DisableWebhook
 from contracts.wire.answer import Answer
 from infra.cli.actions import commanding, listing, webhooks
@@ -112,3 +113,11 @@ async def test_the_webhooks_of_a_disabled_shop_get_nothing_more(
     states = [webhook["state"] for webhook in system.documents("shop_webhooks.webhooks")]
     assert states == ["disabled"] * 3
     assert len(system.events("alert.raised.v1")) == 3
+
+
+async def test_a_page_of_deliveries_reads_neither_the_event_nor_what_is_sealed(gone: System) -> None:
+    [delivery] = gone.documents("shop_webhooks.deliveries")
+    read = {name: delivery[name] for name in ("_id", *DELIVERY_FIELDS) if name in delivery}
+
+    assert delivery_view(read) == delivery_view(delivery)
+    assert {"event", "address", "secret"}.isdisjoint(read)

@@ -31,9 +31,8 @@ from infra.cli.actions.changing import change, command_of, who
 from infra.cli.actions.listing import minute, print_list, read_stored
 from infra.cli.actions.rule_file import read_file
 from infra.ports.store import Document
-from infra.receivers.addresses import address_of, sealed_channel
+from infra.receivers.addresses import Address, address_of, sealed_channel
 from infra.receivers.guard import ReceiverRefused
-from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, refuse, settings_for
 
 
@@ -135,24 +134,29 @@ def notifications(alert: str | None, route: str | None, last: int, stack: str, *
 def define_route(route: str, file: Path, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
     given = read_file(file, _RouteFile)
     terms = given.model_dump(exclude={"channel"})
-    with one_sentence_on_failure():
-        settings = settings_for(stack)
-    channel = asyncio.run(_channel(given.channel, route, settings))
+    address = _address(given.channel)
+    channel = (
+        _sealed(given.channel.kind, address, route, stack) if address else Channel(kind="email", to=given.channel.to)
+    )
     command = command_of(DefineRoute, route_id=route, channel=channel.model_dump(), by=who(by), **terms)
     change(stack, command, wait, as_json, shows_fields=False)
 
 
-async def _channel(given: _ChannelFile, route: str, settings: Settings) -> Channel:
+def _address(given: _ChannelFile) -> Address | None:
+    """None for an e-mail."""
     try:
         address = address_of(given.kind, given.to, given.url, given.secret)
     except ReceiverRefused as error:
         refuse(f"channel: {error}", EXIT_USAGE)
-    if given.kind == "email":
-        return Channel(kind="email", to=given.to)
-    if address is None:
+    if address is None and given.kind != "email":
         refuse("channel.url: give the address of the channel.", EXIT_USAGE)
+    return address
+
+
+def _sealed(kind: Kind, address: Address, route: str, stack: str) -> Channel:
     try:
-        return await sealed_channel(given.kind, address, route, settings)
+        with one_sentence_on_failure():
+            return asyncio.run(sealed_channel(kind, address, route, settings_for(stack)))
     except ReceiverRefused as error:
         refuse(f"channel: {error}", EXIT_BREACH)
 
