@@ -129,12 +129,12 @@ def of_rewards(
     currency, known = progress.currency, rules.get(progress.rule_version)
     targets = known.terms.targets if known else ()
     bonuses = {target.reward: target.bonus_minor for target in targets if target.currency == currency}
-    due = {name: bonuses.get(name, 0) for name in progress.granted} | dict(progress.amounts_minor)
-    available = {name: minor for name, minor in due.items() if name not in progress.held}
+    worth = {name: progress.amounts_minor.get(name, bonuses.get(name, 0)) for name in progress.granted}
     for name, key in rewards_of(progress, rules).items():
         before = booked[key]
         was_minor = max(before.minor, 0)
-        amount_minor = available.get(name, 0) - before.minor + was_minor
+        due_minor = 0 if name in progress.held else worth.get(name, 0)
+        amount_minor = due_minor - before.minor + was_minor
         if amount_minor <= was_minor:
             continue
         released = RewardReleased(
