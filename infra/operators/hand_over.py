@@ -45,7 +45,7 @@ class Booked:
 
 
 async def handed_over(read: Read) -> AsyncIterator[Message[Any]]:
-    """The events of every released commission, and of every reward of which less is booked than is due."""
+    """The events of every released commission, and of every reward whose booked sum is below what is due."""
     async for document in read.stream(COMMISSIONS, {"status": "released"}):
         for message in of_commission(_commissions.to_entity(document)):
             yield message

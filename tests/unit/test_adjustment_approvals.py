@@ -16,7 +16,7 @@ from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
 from api.identity.repository import USERS
 from api.settlements.adjustments import AdjustmentApproval, approve_adjustment
 from contracts.settlement.view import ADJUSTMENTS, Adjustment
-from infra.ports.store import Collection
+from infra.ports.store import Collection, Transaction
 from infra.runtime.repository import Codec
 from tests.workflow.in_memory import InMemoryStore, ManualTime
 
@@ -36,10 +36,14 @@ async def approve(who: str, *users: User, before: tuple[str, ...]) -> list[Any]:
     """The commands that are sent when `who` approves after those before."""
     store = InMemoryStore((*IDENTITY_COLLECTIONS, Collection(ADJUSTMENTS, "adjustments")))
     store.table(ADJUSTMENTS).put(_adjustments.to_document(an_adjustment(*before)))
-    for user in users:
-        await store.transact(lambda tx, one=user: USERS.insert(tx, one))
+
+    async def insert(tx: Transaction) -> None:
+        for user in users:
+            await USERS.insert(tx, user)
+
+    await store.transact(insert)
     time = ManualTime(NOW)
-    people = Users(store, *[None] * 3, time)  # type: ignore[arg-type]
+    people = Users(store, None, None, None, time)  # type: ignore[arg-type]
     sent: list[Any] = []
 
     async def write(command: Any, *_: Any, **__: Any) -> None:
