@@ -28,7 +28,9 @@ REASONS = {
     ),
     "invalid_message": Reason(422, "The command breaks its contract.", "命令不符合约定的格式。"),
     "unknown_period": Reason(
-        404, "Nothing was booked in this period; list the periods.", "该账期没有任何记账，请查看账期列表。"
+        404,
+        "Nothing was booked in this period; preview what is open, or list the statements.",
+        "该账期没有任何记账，请预览尚未关账的账期，或查看结算单列表。",
     ),
     "period_not_over": Reason(
         409,

@@ -17,7 +17,7 @@ from api.http.problems import Problem, Reason, documented
 from contracts.alert_routing.v1 import DefineRoute, RemoveRoute, RouteTerms, TestRoute
 from contracts.notifications.channel import Channel, EmailAddress, Kind, NewChannel
 from contracts.notifications.view import ROUTES, Route
-from infra.receivers.addresses import Address, open_address, sealed_channel
+from infra.receivers.addresses import Address, address_of, open_address, sealed_channel
 from infra.receivers.guard import ReceiverRefused
 from infra.sealing import CannotUnseal
 
@@ -127,27 +127,16 @@ async def _channel(ports: Ports, route_id: str, given: GivenChannel) -> Channel:
     """The channel with its address sealed. An address that the route has already keeps its sealed text, so that a
     repeated request is the same command. Raises Problem receiver_refused.
     """
-    if given.kind == "email":
-        if given.url is not None or given.secret is not None:
-            raise Problem(
-                "receiver_refused", detail="channel: an e-mail has readers in to, and neither url nor secret."
-            )
-        if not given.to:
-            raise Problem("receiver_refused", detail="channel.to: name at least one reader.")
-        return Channel(kind="email", to=given.to)
-    route = await _route(ports, route_id)
-    known = route.channel if route is not None and route.channel.kind == given.kind else None
-    if given.to:
-        raise Problem("receiver_refused", detail=f"channel.to: a {given.kind} channel has a url, and no readers.")
-    if given.url is None:
-        if known is None:
-            raise Problem("receiver_refused", detail="channel.url: give the address of the channel.")
-        return known
-    secret = given.secret.get_secret_value() if given.secret else None
-    address = Address(given.url.get_secret_value(), secret)
-    if known is not None and _opened(known, route_id, ports) == address:
-        return known
     try:
+        address = address_of(given.kind, given.to, given.url, given.secret)
+        if given.kind == "email":
+            return Channel(kind="email", to=given.to)
+        route = await _route(ports, route_id)
+        known = route.channel if route is not None and route.channel.kind == given.kind else None
+        if known is not None and address in (None, _opened(known, route_id, ports)):
+            return known
+        if address is None:
+            raise Problem("receiver_refused", detail="channel.url: give the address of the channel.")
         return await sealed_channel(given.kind, address, route_id, ports.settings)
     except ReceiverRefused as error:
         raise Problem("receiver_refused", detail=f"channel: {error}") from error

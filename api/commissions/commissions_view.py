@@ -12,7 +12,8 @@ from api.commissions.explanations_view import ExplanationView, explained
 from api.http.ids import ShownId
 from api.http.problems import Language
 from api.http.turns import built
-from api.settlements.view import ComingView
+from api.identity.principal import Principal
+from api.settlements.view import ComingView, coming_views, sees
 from api.storage.protocols import Documents
 from contracts.commissions.view import BALANCES, AccountKey, Commission, Entry, balance_of_stripe
 from contracts.money import to_amount, to_rate
@@ -22,7 +23,7 @@ from contracts.rules.view import RULES, RuleSet, SalesTarget
 from contracts.settlement.view import Account
 from infra.ports.store import Document
 from infra.runtime.repository import Codec
-from infra.statements.reading import balances_by_currency
+from infra.statements.reading import accounts_of, balances_by_currency, coming_of
 
 _commissions = Codec(Commission, key="key")
 _rules = Codec(RuleSet, key="rule_version")
@@ -40,7 +41,10 @@ class BalanceView(BaseModel):
     currency: str = Field(examples=["CNY"])
     held: str = Field(description="Commissions that are not released yet.", examples=["2.74"])
     available: str = Field(description="Released, and not payable by a statement.", examples=["120.00"])
-    payable: str = Field(description="Payable by statements.", examples=["4200.00"])
+    payable: str | None = Field(
+        description="Payable by statements; null for those who may not see this distributor's statements.",
+        examples=["4200.00"],
+    )
     in_payout: str = Field(description="Being paid out.", examples=["0.00"])
     paid: str = Field(examples=["1310.55"])
 
@@ -114,7 +118,7 @@ class TargetView(BaseModel):
 class RewardView(BaseModel):
     model_config = ConfigDict(title="RewardMonth")
 
-    month: str = Field(description="A calendar month in UTC.", examples=["2026-11"])
+    month: str = Field(description="A calendar month in the zone of the rules.", examples=["2026-11"])
     currency: str = Field(examples=["CNY"])
     market: str = Field(description="The market whose rules and targets apply.", examples=["default"])
     sales: str = Field(description="Own paid sales of the month, net of refunds.", examples=["8200.00"])
@@ -122,7 +126,20 @@ class RewardView(BaseModel):
     targets: list[TargetView]
 
 
-async def balances_of(store: Documents, distributor_id: int, accounts: Sequence[Account]) -> list[BalanceView]:
+async def pay_of(
+    store: Documents, principal: Principal, distributor_id: int, now: datetime, language: Language
+) -> tuple[list[BalanceView], list[ComingView]]:
+    """The balances, and what is coming. What statements pay is only for those who may see the distributor's."""
+    accounts = await accounts_of(store, distributor_id)
+    sees_pay = sees(principal, distributor_id) and "settlements:read" in principal.permissions
+    balances = await _balances_of(store, distributor_id, accounts, with_payable=sees_pay)
+    coming = await coming_of(store, accounts, now) if sees_pay else ()
+    return balances, coming_views(coming, language)
+
+
+async def _balances_of(
+    store: Documents, distributor_id: int, accounts: Sequence[Account], *, with_payable: bool
+) -> list[BalanceView]:
     """By currency: held by the commission ledger, available and payable by that of settlement."""
     sums: Counter[AccountKey] = Counter()
     for document in await store.find(BALANCES, {"distributor_id": distributor_id}):
@@ -134,7 +151,7 @@ async def balances_of(store: Documents, distributor_id: int, accounts: Sequence[
             currency=currency,
             held=_money(sums[distributor_id, currency, "held"], currency),
             available=_money(owed[currency].available_minor if currency in owed else 0, currency),
-            payable=_money(owed[currency].payable_minor if currency in owed else 0, currency),
+            payable=_money(owed[currency].payable_minor if currency in owed else 0, currency) if with_payable else None,
             in_payout=_money(sums[distributor_id, currency, "in_payout"], currency),
             paid=_money(sums[distributor_id, currency, "paid"], currency),
         )

@@ -14,9 +14,9 @@ from api.access.scope import require_reach
 from api.commissions.commissions_view import (
     CommissionPage,
     RewardView,
-    balances_of,
     earnings_of,
     parts_of,
+    pay_of,
     rewards_of,
 )
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
@@ -25,10 +25,8 @@ from api.http.parameters import AS_IN_JSON
 from api.http.problems import documented, language_of
 from api.http.turns import built
 from api.identity.principal import Principal
-from api.settlements.view import coming_views
 from contracts.commissions.view import COMMISSIONS
 from contracts.rewards.view import PROGRESS
-from infra.statements.reading import accounts_of, coming_of
 
 router = APIRouter(prefix="/api", tags=["commissions"])
 
@@ -59,22 +57,21 @@ async def show_commission(
 ) -> Response:
     """Balances by currency, when what is available will be payable, and what each order pays, newest first.
 
-    Your own, or those of your downline.
+    Your own, or those of your downline. Of these `payable` is null and `coming` is empty, as they are without
+    `settlements:read`.
     """
     await require_reach(ports.store, principal, distributor_id)
     where = {"entries.distributor_id": distributor_id}
-    accounts, now = await accounts_of(ports.store, distributor_id), ports.time.now()
-    balances, coming, (found, after) = await asyncio.gather(
-        balances_of(ports.store, distributor_id, accounts),
-        coming_of(ports.store, accounts, now),
+    language = language_of(request)
+    (balances, coming), (found, after) = await asyncio.gather(
+        pay_of(ports.store, principal, distributor_id, ports.time.now(), language),
         page_of(ports.store, COMMISSIONS, _NEWEST, listed=[where], cursor=cursor, limit=limit),
     )
-    language = language_of(request)
     items = await earnings_of(ports.store, found, distributor_id, language if explain else None)
     page = CommissionPage(
         distributor_id=distributor_id,
         balances=balances,
-        coming=coming_views(coming, language),
+        coming=coming,
         items=items,
         next=next_link(request, after),
     )

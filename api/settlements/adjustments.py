@@ -25,6 +25,7 @@ from contracts.fields import Code, Currency, DistributorId, MarketName, Referenc
 from contracts.rules.v1 import Digest
 from contracts.settlement.v1 import ApproveAdjustment, ProposeAdjustment
 from contracts.settlement.view import ADJUSTMENTS, Adjustment
+from infra.statements.known import unknown_in
 from infra.statements.reading import adjustment_with, to_adjustment
 
 router = APIRouter(prefix="/api/adjustments", tags=["settlements"], route_class=BodyRoute)
@@ -103,7 +104,9 @@ async def list_adjustments(
     response_model=AdjustmentView,
     status_code=201,
     responses=written(
-        *("not_found", "conflict", "amount_precision", "nothing_to_adjust"), shown=AdjustmentView, created=True
+        *("not_found", "market_unknown", "conflict", "amount_precision", "nothing_to_adjust"),
+        shown=AdjustmentView,
+        created=True,
     ),
 )
 async def propose_adjustment(
@@ -111,6 +114,8 @@ async def propose_adjustment(
 ) -> Response:
     """Changes what a distributor can have, once as many others approved it as the market's terms ask for."""
     await require_reach(ports.store, principal, body.distributor_id)
+    if unknown := await unknown_in(ports.store, body.market, body.distributor_id):
+        raise Problem(unknown.reason, detail=unknown.detail)
     command = ProposeAdjustment(**body.model_dump(), proposed_by=principal.name[:64])
     return await writing.write(command, lambda: _shown(ports, body.adjustment_id), location="/api/adjustments")
 
@@ -128,15 +133,16 @@ async def propose_adjustment(
 async def approve_adjustment(
     adjustment_id: AdjustmentPart, body: AdjustmentApproval, ports: Here, principal: Approves, writing: Writing
 ) -> Response:
-    """Neither the proposer nor the distributor who gets it can approve it, nor an account that they made, changed or
-    reset within seven days.
+    """Neither the proposer nor the distributor who gets it can approve it, nor an account that they, or who approved it
+    before, made, changed or reset within seven days.
     """
     before = await adjustment_with(ports.store, adjustment_id)
     if before is None:
         raise Problem("not_found")
     if await acts_for(ports.store, principal, [before.distributor_id], ports.time.now()):
         raise Problem("payee_approves_own")
-    await require_other_person(ports, before.proposed_by, before.proposed_at, principal)
+    for person in (before.proposed_by, *before.approved_by):
+        await require_other_person(ports, person, before.proposed_at, principal)
     command = ApproveAdjustment(
         adjustment_id=adjustment_id,
         digest=body.digest,

@@ -77,7 +77,9 @@ class ClosingView(BaseModel):
     distributor_id: ShownId | None = Field(examples=[None])
     ends_at: datetime
     statements: str = Field(
-        description="Where its statements are.", examples=["/api/settlements?market=default&period=2026-10"]
+        description="Where its statements are; all of the distributor's in this market, if one was named: earlier "
+        "periods, and parts of this one, are closed too.",
+        examples=["/api/settlements?market=default&period=2026-10"],
     )
 
 
@@ -102,9 +104,11 @@ async def list_statements(
     """Your own; administrators see all. Those of one distributor come newest first, those of a period of one market by
     their id, all others by their number, the highest first.
     """
-    if distributor_id is not None and not sees(principal, distributor_id):
+    whose = distributor_id
+    if whose is None and principal.kind == "distributor":
+        whose = principal.distributor_id
+    if not sees(principal, whose):
         raise Problem("not_found")
-    whose = distributor_id if principal.kind == "admin" else principal.distributor_id
     filters = {"market": market, "period": period, "currency": currency, "outcome": outcome}
     given: list[dict[str, Any]] = [{name: value} for name, value in filters.items() if value is not None]
     sorting, listed = _HIGHEST_NUMBER, list[dict[str, Any]]()
@@ -218,14 +222,14 @@ async def close_period(body: PeriodToClose, principal: Writes, writing: Writing)
         found = await writing.ports.store.find(PERIODS, {"_id": whole}, limit=1)
         if not found:
             raise Problem("unknown_period")
-        query = {"market": body.market, "period": body.period, "distributor_id": body.distributor_id}
-        given = "&".join(f"{name}={value}" for name, value in query.items() if value is not None)
+        of_all = body.distributor_id is None
+        given = f"period={body.period}" if of_all else f"distributor_id={body.distributor_id}"
         return ClosingView(
             market=body.market,
             period=body.period,
             distributor_id=body.distributor_id,
             ends_at=found[0]["ends_at"],
-            statements=f"/api/settlements?{given}",
+            statements=f"/api/settlements?market={body.market}&{given}",
         )
 
     return await writing.write(command, show)

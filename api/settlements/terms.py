@@ -149,11 +149,13 @@ async def approve_terms(
     return await writing.write(command, lambda: _shown(ports, terms_version, principal), before=was)
 
 
-async def require_other_person(ports: Any, proposed_by: str, proposed_at: datetime, principal: Principal) -> None:
-    """Raises Problem not_independent. That the proposer is the approver is left to the worker, which names it."""
-    if proposed_by != principal.name[:64]:
-        proposer = proposed_by.rpartition("/")[2]
-        await ports.identity.users.check_independent(proposer, principal.subject, proposed_at)
+async def require_other_person(ports: Any, person: str, proposed_at: datetime, principal: Principal) -> None:
+    """Raises Problem not_independent of a proposer, or of an approver before. That it is the same person is left to the
+    worker, which names it.
+    """
+    if person != principal.name[:64]:
+        first = person.rpartition("/")[2]
+        await ports.identity.users.check_independent(first, principal.subject, proposed_at)
 
 
 def terms_view(version: TermsVersion, principal: Principal) -> TermsView:

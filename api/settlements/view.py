@@ -13,13 +13,13 @@ from api.http.problems import Language, Problem
 from api.identity.principal import Principal
 from api.storage.protocols import Documents
 from contracts.explanation.statement_sentences import (
-    FIGURES,
+    PRINTED,
     StatementWords,
     amount_text,
     dates_sentence,
     lines_minor,
 )
-from contracts.settlement.view import Outcome, Posting, Statement, statement_id
+from contracts.settlement.view import Outcome, Posting, Statement
 from infra.statements.reading import Coming, statement_with
 
 AT = "/api/settlements/"
@@ -128,25 +128,24 @@ class ComingView(BaseModel):
 
 
 async def find_statement(store: Documents, principal: Principal, key: str) -> Statement:
-    """The statement, if it is the principal's own, or the principal is no distributor. Raises Problem not_found."""
+    """The statement, if it is the principal's own, or the principal an administrator. Raises Problem not_found."""
     statement = await statement_with(store, key)
     if statement is None or not sees(principal, statement.distributor_id):
         raise Problem("not_found")
     return statement
 
 
-def sees(principal: Principal, distributor_id: int) -> bool:
-    """Whether the principal may see what this distributor is paid: only their own, not their downline's."""
-    return principal.kind == "admin" or (principal.kind == "distributor" and principal.distributor_id == distributor_id)
+def sees(principal: Principal, distributor_id: int | None) -> bool:
+    """Whether the principal may see what this distributor is paid: only their own, not their downline's. None is
+    everybody.
+    """
+    if principal.kind == "admin":
+        return True
+    return principal.kind == "distributor" and distributor_id is not None and principal.distributor_id == distributor_id
 
 
 def knows_people(principal: Principal) -> bool:
     return bool(_KNOW_PEOPLE & principal.permissions)
-
-
-def url_of(statement: Statement) -> str:
-    key = statement_id(statement.market, statement.period, statement.distributor_id, statement.currency)
-    return AT + key
 
 
 def summary_of(statement: Statement) -> StatementSummary:
@@ -219,13 +218,13 @@ def _summary(statement: Statement) -> dict[str, Any]:
     times = ("starts_at", "ends_at", "closed_at")
     return {
         **{name: getattr(statement, name) for name in (*plain, *times)},
-        "url": url_of(statement),
+        "url": AT + statement.statement_id,
         **_amounts(statement),
     }
 
 
 def _amounts(statement: Statement) -> dict[str, Any]:
     """The amounts of a summary, with the sum of the lines."""
-    names = set(FIGURES) & StatementSummary.model_fields.keys()
+    names = set(PRINTED) & StatementSummary.model_fields.keys()
     amounts = {name: amount_text(getattr(statement, f"{name}_minor"), statement.currency) for name in sorted(names)}
     return {**amounts, "lines": amount_text(lines_minor(statement), statement.currency)}

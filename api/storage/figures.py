@@ -98,8 +98,8 @@ class Figures:
         return {int(key): _units(_item_of(zone, lots), now) for key, (zone, lots) in found.items()}
 
     async def month(self, distributor_id: int, month: date) -> dict[str, dict[str, int]]:
-        """By currency: paid orders sold that were placed in this month (UTC), their net after refunds, and the
-        commissions booked in it, net of those clawed back in it; in minor units.
+        """By currency: paid orders sold that were placed in this month of their rules' zone, their net after refunds,
+        and the commissions booked in it (UTC), net of those clawed back in it; in minor units.
         """
         found: dict[str, dict[str, int]] = await self._months.get(f"{distributor_id}/{month:%Y-%m}") or {}
         return found
@@ -116,8 +116,10 @@ class Figures:
             else:
                 products |= {data.get("product_id"), *(pick["product_id"] for pick in data.get("picks", ()))}
         now = self._time.now()
-        # A late payment belongs to the month in which the order was placed.
-        months = {f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"}
+        # A late payment belongs to the month in which the order was placed, and in the zone of the rules the next month
+        # may have begun.
+        days = (now, now.replace(day=1) - timedelta(days=1), now + timedelta(days=1))
+        months = {f"{day:%Y-%m}" for day in days}
         await self._stock.invalidate([str(product_id) for product_id in products if product_id is not None])
         await self._months.invalidate(
             [f"{distributor_id}/{month}" for distributor_id in distributors for month in months]

@@ -20,6 +20,7 @@ from api.http.problems import Problem, Reason, documented
 from api.identity.principal import Principal
 from api.webhooks.webhooks_view import (
     BY_ID,
+    DELIVERY_FIELDS,
     NEWEST_FIRST,
     NOT_REMOVED,
     DeliveryView,
@@ -167,7 +168,13 @@ async def list_attempts(
     """The events, newest first, each with its attempts. They are kept for 30 days after they ended."""
     await find_webhook(ports.store, principal, webhook_id)
     found, after = await page_of(
-        ports.store, DELIVERIES, NEWEST_FIRST, listed=[{"webhook_id": webhook_id}], cursor=cursor, limit=limit
+        ports.store,
+        DELIVERIES,
+        NEWEST_FIRST,
+        listed=[{"webhook_id": webhook_id}],
+        cursor=cursor,
+        limit=limit,
+        fields=DELIVERY_FIELDS,
     )
     return Page(items=[delivery_view(document) for document in found], next=next_link(request, after))
 

@@ -78,6 +78,10 @@ class DeliveryView(BaseModel):
     attempts: list[AttemptView]
 
 
+DELIVERY_FIELDS = ("event_id", "event_type", "state", "created_at", "due_at", "notes")
+"""What `delivery_view` reads: neither the event nor what was sealed for its sending."""
+
+
 def webhooks_filter(principal: Principal) -> dict[str, Any]:
     """The condition for webhooks: all for an administrator, its own for a shop, none for others."""
     if principal.kind == "admin":

@@ -15,7 +15,7 @@ from contracts.explanation.statement_phrases import PHRASES
 from contracts.money import to_amount
 from contracts.settlement.view import OpenPeriod, Period, Posting, Statement
 
-FIGURES = (
+PRINTED = (
     "opening",
     "released",
     "reversed",
@@ -124,13 +124,13 @@ class StatementWords:
 
     def figures(self) -> Iterator[tuple[str, str]]:
         """Each figure with its name, and the outcome in a word."""
-        for name in FIGURES:
+        for name in PRINTED:
             yield self.word(name), self.amount(getattr(self.statement, f"{name}_minor"))
         yield self.word("outcome"), self.word(f"status_{self.statement.outcome}")
 
     def sums(self) -> tuple[str, str]:
         """Both sums that hold on every statement."""
-        amounts = {name: self.amount(getattr(self.statement, f"{name}_minor")) for name in FIGURES}
+        amounts = {name: self.amount(getattr(self.statement, f"{name}_minor")) for name in PRINTED}
         lines = self.amount(lines_minor(self.statement))
         return self.word("sum_of_lines", lines=lines, **amounts), self.word("sum_of_gross", **amounts)
 

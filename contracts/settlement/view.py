@@ -142,8 +142,8 @@ class OpenPeriod:
 
 @dataclass(frozen=True, slots=True)
 class TaxMonth:
-    """What a distributor's statements of one calendar month (`2026-11`, of their closes, in the zone of the terms) add
-    up to, for withholding.
+    """What an account's statements of one calendar month (`2026-11`, of their closes, in the zone of the terms) add up
+    to, for withholding.
     """
 
     month: str
@@ -359,14 +359,14 @@ def sums_of(postings: Iterable[Posting]) -> dict[str, Counter[str]]:
     return sums
 
 
-FIGURES = (*Figures.__dataclass_fields__,)
+SLICE_SUMS = (*Figures.__dataclass_fields__,)
 
 
 def figures_of(stripes: Iterable[Mapping[str, object]]) -> Figures:
     """The figures of a slice from its documents of `BALANCES`."""
     sums: Counter[str] = Counter()
     for stripe in stripes:
-        for name in FIGURES:
+        for name in SLICE_SUMS:
             amount = stripe.get(name)
             if isinstance(amount, int):
                 sums[name] += amount

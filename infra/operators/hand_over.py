@@ -1,45 +1,61 @@
 """What was released and granted before settlement ran, as the events that settlement books.
 
-Each has the natural key of its posting, so what is booked already is not booked again, however often this is repeated.
+An event of a commission has the natural key of its posting. An event of a reward books what is due less what is booked,
+and its id counts the postings that it follows. So nothing is booked twice, however often this is repeated, as long as
+no event of a reward is under way: an event of `reward_checks` that is booked later would count twice.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed, ReversedEntry, Share
 from contracts.commissions.view import COMMISSIONS, Commission, Reversal
+from contracts.fields import AMOUNT_MINOR_MAX
 from contracts.money import to_amount
 from contracts.rewards.ids import reward_id
-from contracts.rewards.v2 import RewardGranted
+from contracts.rewards.v1 import RewardReleased
 from contracts.rewards.view import PROGRESS, Progress
 from contracts.rules.view import DEFAULT_MARKET, RULES, RuleSet
 from contracts.settlement.view import LEDGER
 from contracts.wire.envelope import Event, Message, derived_id, message_of
-from infra.auditing.audit import Read
+from infra.auditing.audit import Read, together
 from infra.runtime.repository import Codec
 
 SOURCE = "hand-over"
+
+_MONTHS_AT_ONCE = 200
 
 _commissions = Codec(Commission, key="key")
 _progress = Codec(Progress, key="key")
 _rules = Codec(RuleSet, key="rule_version")
 
 
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """What settlement booked of a reward, and by how many postings."""
+
+    minor: int = 0
+    postings: int = 0
+
+
 async def handed_over(read: Read) -> AsyncIterator[Message[Any]]:
-    """The events of every released commission, and of every available reward that no posting names."""
+    """The events of every released commission, and of every reward whose booked sum is below what is due."""
     async for document in read.stream(COMMISSIONS, {"status": "released"}):
         for message in of_commission(_commissions.to_entity(document)):
             yield message
-    rewards = read.stream(LEDGER, {"kind": "reward"}, fields=("reference",))
-    booked = {document["reference"] async for document in rewards}
     rules = _rules.by_key(await read.find(RULES, {}))
-    async for document in read.stream(PROGRESS, {}):
-        for message in of_rewards(_progress.to_entity(document), rules):
-            if message.data.reward_id not in booked:
+    async for documents in together(read.stream(PROGRESS, {}), _MONTHS_AT_ONCE):
+        months = [_progress.to_entity(document) for document in documents]
+        names = [name for progress in months for name in rewards_of(progress, rules).values()]
+        booked = dict(zip(names, await asyncio.gather(*(_booked(read, name) for name in names)), strict=True))
+        for progress in months:
+            for message in of_rewards(progress, rules, booked):
                 yield message
 
 
@@ -48,7 +64,7 @@ def of_commission(commission: Commission) -> Iterator[Message[Any]]:
     assert commission.released_at is not None, "a released commission has its time"
     shop_id, order_id = commission.shop_and_order
     currency = commission.currency
-    market = None if commission.market == DEFAULT_MARKET else commission.market
+    market = _market(commission.market)
     shares = _shares(commission, (one for one in commission.reversals if one.account == "held"))
     total = sum(shares.values())
     released = CommissionReleased(
@@ -91,30 +107,61 @@ def of_commission(commission: Commission) -> Iterator[Message[Any]]:
         yield _message(reversed_, reversal.at, f"{commission.key}/{reversal.reference}")
 
 
-def of_rewards(progress: Progress, rules: Mapping[int, RuleSet]) -> Iterator[Message[RewardGranted]]:
-    """The available rewards of a month; those granted by earlier releases are worth the bonus of their rules."""
-    known = rules.get(progress.rule_version)
-    targets = {one.reward: one for one in known.terms.targets if one.currency == progress.currency} if known else {}
-    market = None if progress.market == DEFAULT_MARKET else progress.market
-    for reward in progress.granted:
-        if reward not in targets or reward in progress.held or progress.placed_at is None:
+def rewards_of(progress: Progress, rules: Mapping[int, RuleSet]) -> dict[str, str]:
+    """The ids of every reward that the month has or may have had, by its name in the rules."""
+    targets = (target for known in rules.values() for target in known.terms.targets)
+    names = {target.reward for target in targets if target.currency == progress.currency} | {*progress.granted}
+    market = _market(progress.market)
+    return {
+        name: reward_id(name, progress.distributor_id, progress.month, progress.currency, market)
+        for name in sorted(names)
+    }
+
+
+def of_rewards(
+    progress: Progress, rules: Mapping[int, RuleSet], booked: Mapping[str, Booked]
+) -> Iterator[Message[RewardReleased]]:
+    """What of a month's rewards is available and not booked; those granted by earlier releases are worth the bonus of
+    their rules. Where a grant is missing and its end is booked, the booked sum is negative, and nothing is due.
+    """
+    if progress.placed_at is None:
+        return
+    currency, known = progress.currency, rules.get(progress.rule_version)
+    targets = known.terms.targets if known else ()
+    bonuses = {target.reward: target.bonus_minor for target in targets if target.currency == currency}
+    worth = {name: progress.amounts_minor.get(name, bonuses.get(name, 0)) for name in progress.granted}
+    for name, key in rewards_of(progress, rules).items():
+        before = booked[key]
+        was_minor = max(before.minor, 0)
+        due_minor = 0 if name in progress.held else worth.get(name, 0)
+        amount_minor = due_minor - before.minor + was_minor
+        if amount_minor <= was_minor:
             continue
-        target, currency = targets[reward], progress.currency
-        name = reward_id(reward, progress.distributor_id, progress.month, currency, market)
-        granted = RewardGranted(
-            reward_id=name,
+        released = RewardReleased(
+            reward_id=key,
             distributor_id=progress.distributor_id,
             month=progress.month,
             currency=currency,
-            market=market,
-            kind="sales_target",
-            reward=reward,
-            amount=to_amount(progress.amounts_minor.get(reward, target.bonus_minor), currency),
-            target=to_amount(target.target_minor, currency),
-            sales=to_amount(progress.sales_minor, currency),
+            market=_market(progress.market),
+            reward=name,
+            amount=to_amount(amount_minor, currency),
+            was=to_amount(was_minor, currency),
+            sales=to_amount(min(progress.sales_minor - progress.held_minor, AMOUNT_MINOR_MAX[currency]), currency),
             rule_version=progress.rule_version,
         )
-        yield _message(granted, progress.placed_at, name)
+        yield _message(released, progress.placed_at, f"{key}/{before.postings}")
+
+
+async def _booked(read: Read, reward: str) -> Booked:
+    """The ids of a reward's postings begin with its own; "0" is the character after "/"."""
+    where = {"_id": {"$gt": f"{reward}/", "$lt": f"{reward}0"}, "reference": reward}
+    postings = await read.find(LEDGER, where, fields=("legs",))
+    return Booked(sum(posting["legs"]["available"] for posting in postings), len(postings))
+
+
+def _market(name: str) -> str | None:
+    """As events name it."""
+    return None if name == DEFAULT_MARKET else name
 
 
 def _shares(commission: Commission, reversals: Iterable[Reversal]) -> dict[int, int]:

@@ -11,8 +11,10 @@ from infra.operators.invariants import invariants
 
 
 def report_of(report: Report, *, os_user: str) -> ReportVerification:
-    """Every invariant with its breaches; also those without any, since their alerts are over."""
-    counts: Counter[str] = Counter()
+    """Every invariant with its breaches, also those whose subjects were too many to keep. Those without any are
+    reported too, since their alerts are over.
+    """
+    counts = Counter(report.unseen)
     for (invariant, _), count in report.counts.items():
         counts[invariant] += count
     first: dict[str, str] = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 
 from pydantic import SecretStr
@@ -22,6 +23,21 @@ class Address:
 
     url: str = field(repr=False)
     secret: str | None = field(default=None, repr=False)
+
+
+def address_of(kind: Kind, to: Sequence[str], url: SecretStr | None, secret: SecretStr | None) -> Address | None:
+    """The address that was given for a channel of this kind; None without one. An e-mail has readers, all else has an
+    address. Raises ReceiverRefused.
+    """
+    if kind == "email":
+        if url is not None or secret is not None:
+            raise ReceiverRefused("channel_mixed", "an e-mail has readers in to, and neither url nor secret.")
+        if not to:
+            raise ReceiverRefused("channel_incomplete", "to: name at least one reader.")
+        return None
+    if to:
+        raise ReceiverRefused("channel_mixed", f"to: a {kind} channel has a url, and no readers.")
+    return Address(url.get_secret_value(), secret.get_secret_value() if secret else None) if url else None
 
 
 async def sealed_channel(kind: Kind, address: Address, route_id: str, settings: Settings) -> Channel:

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from contracts.notifications.channel import Kind
-from infra.receivers.addresses import Address, open_address, seal_address, sealed_channel
+from infra.receivers.addresses import Address, address_of, open_address, seal_address, sealed_channel
 from infra.receivers.guard import Guard, HostUnknown, ReceiverRefused, is_public, parse
 from infra.receivers.signing import BadSecret, secrets_of, signed_headers
 from infra.sealing import CannotUnseal
@@ -304,3 +304,33 @@ def test_the_signature_of_the_standard() -> None:
 def test_parsing_keeps_path_and_query() -> None:
     assert parse("https://hooks.example/a/b?key=a%2Fb#part") == httpx.URL("https://hooks.example/a/b?key=a%2Fb")
     assert parse("https://HOOKS.example/").host == "hooks.example"
+
+
+MIXED = "an e-mail has readers in to, and neither url nor secret."
+
+
+@pytest.mark.parametrize(
+    ("kind", "to", "url", "secret", "sentence"),
+    [
+        ("email", ["a@b.example"], "https://x.example", None, MIXED),
+        ("email", ["a@b.example"], None, "s", MIXED),
+        ("email", [], None, None, "to: name at least one reader."),
+        ("feishu", ["a@b.example"], "https://x.example", None, "to: a feishu channel has a url, and no readers."),
+        ("webhook", ["a@b.example"], None, None, "to: a webhook channel has a url, and no readers."),
+    ],
+)
+def test_a_channel_has_readers_or_an_address(
+    kind: Kind, to: list[str], url: str | None, secret: str | None, sentence: str
+) -> None:
+    """The same for the API and the command line."""
+    with pytest.raises(ReceiverRefused) as refused:
+        address_of(kind, to, SecretStr(url) if url else None, SecretStr(secret) if secret else None)
+    assert str(refused.value) == sentence
+
+
+def test_the_address_of_a_channel_has_its_secret() -> None:
+    url, secret = SecretStr("https://x.example/hook"), SecretStr("s")
+    assert address_of("feishu", [], url, secret) == Address("https://x.example/hook", "s")
+    assert address_of("feishu", [], url, None) == Address("https://x.example/hook")
+    assert address_of("feishu", [], None, secret) is None
+    assert address_of("email", ["a@b.example"], None, None) is None

@@ -1,4 +1,4 @@
-"""`tributary alerts routes` shows that a route fails from its first failure on."""
+"""`tributary alerts routes` shows that a route fails from its first failure on; `define-route` checks the channel."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 
 from infra.cli.actions import alerts, listing
 from infra.rehearsal import stored_rules
@@ -60,3 +62,25 @@ async def test_the_first_failure_is_shown_until_a_message_arrives(
     await notifying.publish(delivered(notification_id))
     await notifying.run_until_idle()
     assert "tried again" not in await shown(capsys)
+
+
+@pytest.mark.parametrize(
+    ("channel", "sentence"),
+    [
+        ("{kind: email, to: [a@b.example], url: 'https://x.example'}", "neither url nor secret"),
+        ("{kind: email}", "name at least one reader"),
+        ("{kind: feishu, to: [a@b.example], url: 'https://x.example'}", "a feishu channel has a url, and no readers"),
+        ("{kind: feishu}", "give the address of the channel"),
+    ],
+)
+def test_a_channel_of_two_kinds_is_refused_as_by_the_api(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], channel: str, sentence: str
+) -> None:
+    file = tmp_path / "route.yaml"
+    file.write_text(f"channel: {channel}\n")
+
+    with pytest.raises(typer.Exit) as ended:
+        alerts.define_route("warehouse", file, None, 1, "default", as_json=False)
+
+    assert ended.value.exit_code == 2
+    assert sentence in capsys.readouterr().err

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import typer
 
+from api.webhooks.webhooks_view import DELIVERY_FIELDS, delivery_view
 from contracts.webhooks.v1 import DisableWebhook
 from contracts.wire.answer import Answer
 from infra.cli.actions import commanding, listing, webhooks
@@ -43,12 +44,21 @@ async def gone(system: System, monkeypatch: pytest.MonkeyPatch) -> System:
 
 
 async def test_a_disabled_webhook_is_listed_with_the_reason(gone: System, capsys: pytest.CaptureFixture[str]) -> None:
-    await asyncio.to_thread(webhooks.list_webhooks, SHOP, "default", as_json=False)
+    await asyncio.to_thread(webhooks.list_webhooks, SHOP, 200, "default", as_json=False)
 
     shown = capsys.readouterr().out
     assert f"{HOOK}  {SHOP}: order.accepted.v1 to hooks.test, disabled: gone: {GONE.detail}" in shown
-    await asyncio.to_thread(webhooks.list_webhooks, "another", "default", as_json=False)
+    await asyncio.to_thread(webhooks.list_webhooks, "another", 200, "default", as_json=False)
     assert capsys.readouterr().out.startswith("There is no such webhook.")
+
+
+async def test_no_more_webhooks_are_listed_than_asked_for(gone: System, capsys: pytest.CaptureFixture[str]) -> None:
+    await gone.publish(define("hook-2"))
+    await gone.run_until_idle()
+
+    await asyncio.to_thread(webhooks.list_webhooks, None, 1, "default", as_json=True)
+
+    assert [one["_id"] for one in json.loads(capsys.readouterr().out)] == [HOOK]
 
 
 async def test_deliveries_are_listed_with_their_last_answer(gone: System, capsys: pytest.CaptureFixture[str]) -> None:
@@ -60,7 +70,7 @@ async def test_deliveries_are_listed_with_their_last_answer(gone: System, capsys
 
 
 async def test_nothing_sealed_and_no_event_is_shown(gone: System, capsys: pytest.CaptureFixture[str]) -> None:
-    await asyncio.to_thread(webhooks.list_webhooks, None, "default", as_json=True)
+    await asyncio.to_thread(webhooks.list_webhooks, None, 200, "default", as_json=True)
     await asyncio.to_thread(webhooks.attempts, HOOK, None, 50, "default", as_json=True)
 
     shown = capsys.readouterr().out
@@ -84,18 +94,30 @@ async def test_the_webhooks_of_a_disabled_shop_get_nothing_more(
     async def send(_: Settings, __: Any, command: DisableWebhook, *, wait_s: float) -> Outcome:
         await system.publish(command)
         await system.run_until_idle()
+        if command.webhook_id == "hook-3":
+            refusal = {"type": "webhook.refused.v1", "data": {"reason": "webhook_unknown", "detail": "It is removed."}}
+            return Outcome("handled", "refused", (refusal,))
         return Outcome("unheard" if command.webhook_id == "hook-2" else "handled")
 
     monkeypatch.setattr(commanding, "send", send)
-    await system.publish(*(define(name, types=("order.accepted.v1",)) for name in (HOOK, "hook-2")))
+    await system.publish(*(define(name, types=("order.accepted.v1",)) for name in (HOOK, "hook-2", "hook-3")))
     await system.run_until_idle()
 
     store: Any = system.store
+    # The last was removed when its command came, so it is neither disabled nor waits.
     assert await webhooks.disable_those_of(system.settings, store, SHOP) == ([HOOK], ["hook-2"])
 
     await system.publish(place("1001"))
     await system.run_until_idle()
     assert system.documents("shop_webhooks.deliveries") == []
     states = [webhook["state"] for webhook in system.documents("shop_webhooks.webhooks")]
-    assert states == ["disabled", "disabled"]
-    assert len(system.events("alert.raised.v1")) == 2
+    assert states == ["disabled"] * 3
+    assert len(system.events("alert.raised.v1")) == 3
+
+
+async def test_a_page_of_deliveries_reads_neither_the_event_nor_what_is_sealed(gone: System) -> None:
+    [delivery] = gone.documents("shop_webhooks.deliveries")
+    read = {name: delivery[name] for name in ("_id", *DELIVERY_FIELDS) if name in delivery}
+
+    assert delivery_view(read) == delivery_view(delivery)
+    assert {"event", "address", "secret"}.isdisjoint(read)

@@ -16,9 +16,9 @@ from contracts.settlement.view import (
     ACCOUNTS,
     BALANCES,
     DEFAULT_TERMS,
-    FIGURES,
     LEDGER,
     PERIODS,
+    SLICE_SUMS,
     STATEMENTS,
     STRIPES,
     TERMS,
@@ -163,10 +163,10 @@ def _audit_slice(report: Report, key: str, found: list[Slice | None]) -> None:
 def _faults(statement: Statement, posted: dict[str, int]) -> list[str]:
     """What a statement states otherwise than its postings, or than its own figures add up to."""
     figures = figures_of([posted])
-    stated = {name: getattr(statement, name if name != "postings" else "posting_count") for name in FIGURES}
-    due = {name: getattr(figures, name) for name in FIGURES}
+    stated = {name: getattr(statement, name if name != "postings" else "posting_count") for name in SLICE_SUMS}
+    due = {name: getattr(figures, name) for name in SLICE_SUMS}
     found = [
-        f"{name} is {stated[name]}, its postings give {due[name]}" for name in FIGURES if stated[name] != due[name]
+        f"{name} is {stated[name]}, its postings give {due[name]}" for name in SLICE_SUMS if stated[name] != due[name]
     ]
     gross = statement.opening_minor + figures.total_minor
     if statement.gross_minor != gross:

@@ -62,7 +62,7 @@ def close_by_hand(state: State, message: Message[ClosePeriod]) -> Result:
     data, now = message.data, message.received_at
     period = state.periods.get(period_key(data.market, data.period.partition(".")[0]))
     if period is None:
-        detail = f"period: market {data.market} has nothing in a period {data.period}; list its periods."
+        detail = f"period: market {data.market} has nothing in a period {data.period}; preview what is open."
         return _refuse(state, data.market, "unknown_period", detail)
     if data.distributor_id is not None:
         return _close_distributor(state, message, data.distributor_id, period)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
 
 from contracts.alert_routing.v1 import (
     AcknowledgeAlert,
@@ -31,9 +31,8 @@ from infra.cli.actions.changing import change, command_of, who
 from infra.cli.actions.listing import minute, print_list, read_stored
 from infra.cli.actions.rule_file import read_file
 from infra.ports.store import Document
-from infra.receivers.addresses import Address, sealed_channel
+from infra.receivers.addresses import Address, address_of, sealed_channel
 from infra.receivers.guard import ReceiverRefused
-from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_failure, refuse, settings_for
 
 
@@ -71,12 +70,14 @@ def list_alerts(state: str, kind: str | None, last: int, stack: str, *, as_json:
 
 def routes(stack: str, *, as_json: bool) -> None:
     async def read(store: MongoStore) -> list[Document]:
-        found, retrying = await store.find(ROUTES, {"state": "active"}, sort=(("_id", 1),)), await _retrying(store)
+        found = await store.find(ROUTES, {"state": "active"}, sort=(("_id", 1),))
+        ids = [each["_id"] for each in found]
+        retrying = dict(zip(ids, await asyncio.gather(*(_is_retrying(store, route) for route in ids)), strict=True))
         return [
             {
                 **each,
                 "channel": {key: each["channel"].get(key) for key in ("kind", "to", "host")},
-                "is_retrying": each["_id"] in retrying,
+                "is_retrying": retrying[each["_id"]],
             }
             for each in found
         ]
@@ -94,10 +95,10 @@ def routes(stack: str, *, as_json: bool) -> None:
     )
 
 
-async def _retrying(store: MongoStore) -> set[str]:
-    """The routes with an attempt that failed and will be repeated: a route counts as failing after several."""
-    waiting = {"due_at": {"$gt": ALWAYS}, "state": "retrying"}
-    return {each["route_id"] for each in await store.find(NOTIFICATIONS, waiting, fields=("route_id",))}
+async def _is_retrying(store: MongoStore, route: str) -> bool:
+    """Whether an attempt by the route failed and will be repeated: a route counts as failing after several."""
+    waiting = {"due_at": {"$gt": ALWAYS}, "state": "retrying", "route_id": route}
+    return bool(await store.find(NOTIFICATIONS, waiting, limit=1, fields=("_id",)))
 
 
 def silences(stack: str, *, as_json: bool) -> None:
@@ -133,23 +134,29 @@ def notifications(alert: str | None, route: str | None, last: int, stack: str, *
 def define_route(route: str, file: Path, by: str | None, wait: float, stack: str, *, as_json: bool) -> None:
     given = read_file(file, _RouteFile)
     terms = given.model_dump(exclude={"channel"})
-    with one_sentence_on_failure():
-        settings = settings_for(stack)
-    channel = asyncio.run(_channel(given.channel, route, settings))
+    address = _address(given.channel)
+    channel = (
+        _sealed(given.channel.kind, address, route, stack) if address else Channel(kind="email", to=given.channel.to)
+    )
     command = command_of(DefineRoute, route_id=route, channel=channel.model_dump(), by=who(by), **terms)
     change(stack, command, wait, as_json, shows_fields=False)
 
 
-async def _channel(given: _ChannelFile, route: str, settings: Settings) -> Channel:
+def _address(given: _ChannelFile) -> Address | None:
+    """None for an e-mail."""
     try:
-        if given.kind == "email":
-            return Channel(kind="email", to=given.to)
-        if given.url is None:
-            refuse("channel.url: give the address of the channel.", EXIT_USAGE)
-        secret = given.secret.get_secret_value() if given.secret else None
-        return await sealed_channel(given.kind, Address(given.url.get_secret_value(), secret), route, settings)
-    except ValidationError:
-        refuse("channel.to: name at least one reader of the e-mail.", EXIT_USAGE)
+        address = address_of(given.kind, given.to, given.url, given.secret)
+    except ReceiverRefused as error:
+        refuse(f"channel: {error}", EXIT_USAGE)
+    if address is None and given.kind != "email":
+        refuse("channel.url: give the address of the channel.", EXIT_USAGE)
+    return address
+
+
+def _sealed(kind: Kind, address: Address, route: str, stack: str) -> Channel:
+    try:
+        with one_sentence_on_failure():
+            return asyncio.run(sealed_channel(kind, address, route, settings_for(stack)))
     except ReceiverRefused as error:
         refuse(f"channel: {error}", EXIT_BREACH)
 

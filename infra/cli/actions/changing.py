@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import typer
 from pydantic import ValidationError
@@ -16,6 +17,7 @@ from pydantic import ValidationError
 from contracts.javascript import all_exact
 from contracts.rules.document import errors_of, place_of
 from contracts.wire.envelope import Payload
+from infra.adapters.mongo import MongoStore
 from infra.adapters.os_user import os_user
 from infra.cli.actions.commanding import Outcome, reader_of, send
 from infra.rehearsal import stored_rules as rules_store
@@ -23,6 +25,11 @@ from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE, one_sentence_on_
 from infra.terminal.printing import print_line, print_text
 
 DIGEST_CHARS_MIN = 8
+
+
+class _WithDigest(Protocol):
+    @property
+    def digest(self) -> str: ...
 
 
 def command_of(payload: type[Payload], **fields: Any) -> Payload:
@@ -73,12 +80,37 @@ def _sentence(payload: Payload, outcome: Outcome, *, shows_fields: bool) -> str:
             return f"{about}: sent, and no worker has taken it yet; is `tributary work {worker}` running? {check}."
 
 
-def digest_given(digest: str) -> str:
+def _digest_given(digest: str) -> str:
     """The digest, or its beginning, as a person typed it; a shorter one could be guessed."""
     plain = digest.strip().lower()
     if len(plain) < DIGEST_CHARS_MIN:
         refuse(f"--digest: give at least {DIGEST_CHARS_MIN} characters of the digest that you have read.", EXIT_USAGE)
     return plain
+
+
+def whole_digest(
+    name: str, digest: str, stack: str, find: Callable[[MongoStore], Awaitable[_WithDigest | None]]
+) -> str:
+    """The full digest of what is stored, which must begin with `digest`; a full one is returned unchecked."""
+    begin = _digest_given(digest)
+    if len(begin) == 64:
+        return begin
+
+    async def read() -> _WithDigest | None:
+        async with rules_store.opened(settings_for(stack)) as store:
+            return await find(store)
+
+    with one_sentence_on_failure():
+        found = asyncio.run(read())
+    if found is None:
+        refuse(f"There is no {name}; propose it first.", EXIT_BREACH)
+    if not found.digest.startswith(begin):
+        refuse(
+            f"refused: digest_mismatch: {name} has the digest {found.digest}, not the one that you have read; read it "
+            "again.",
+            EXIT_BREACH,
+        )
+    return found.digest
 
 
 def who(by: str | None) -> str:

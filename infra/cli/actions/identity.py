@@ -81,8 +81,10 @@ def disable_shop(shop_id: str, stack: str, *, yes: bool, as_json: bool) -> None:
             at_broker = "not looked at" if logins is None else "disabled"
         async with stored_rules.opened(settings) as store:
             done, waiting = await disable_those_of(settings, store, shop_id)
-        for webhook_id in (*done, *waiting):
-            await operations.note("webhook.disabled", webhook_id, {"shop_id": shop_id})
+        noted = {"webhook.disabled": done, "webhook.disable-sent": waiting}
+        for action, webhook_ids in noted.items():
+            for webhook_id in webhook_ids:
+                await operations.note(action, webhook_id, {"shop_id": shop_id})
         ended = {"shop_id": shop_id, "http": "disabled", "broker": at_broker}
         return {**ended, "webhooks_disabled": done, "webhooks_waiting": waiting}
 

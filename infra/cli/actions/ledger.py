@@ -23,21 +23,18 @@ from contracts.commissions.view import (
 from contracts.javascript import all_exact
 from contracts.money import to_amount
 from contracts.settlement.view import LEDGER as SETTLEMENT_LEDGER
-from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
+from infra.cli.actions.ledger_quiet import require_stopped
 from infra.cli.actions.ledger_sums import Compared, Difference, compare
 from infra.cli.actions.operating import note_change
 from infra.local.progress_notes import progress_notes
 from infra.ports.store import SnapshotTooOld
-from infra.runtime import roster
 from infra.runtime.repository import Codec
 from infra.settings import Settings
 from infra.terminal.environment import (
     EXIT_BREACH,
-    EXIT_ENVIRONMENT,
     agree,
     one_sentence_on_failure,
-    refuse,
     settings_for,
 )
 from infra.terminal.printing import print_line, print_text
@@ -82,7 +79,7 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
     async def run(settings: Settings) -> Compared:
         async with _store(settings) as store:
             if not check:
-                await _require_quiet(settings, _WOULD_CHANGE)
+                await require_stopped(settings, _OWNERS, _WOULD_CHANGE)
                 # Before and after: a rebuild that was killed in between has its entry too.
                 await note_change(settings, "ledger.rebuild-begun", "ledger", {})
                 found = await compare(store, snapshot=False, repair=True)
@@ -92,7 +89,7 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
             try:
                 return await compare(store, snapshot=True, repair=False)
             except SnapshotTooOld:
-                await _require_quiet(settings, _TOO_OLD)
+                await require_stopped(settings, _OWNERS, _TOO_OLD)
                 return await compare(store, snapshot=False, repair=False)
 
     if not check:
@@ -120,17 +117,6 @@ async def _store(settings: Settings) -> AsyncIterator[MongoStore]:
         yield store
     finally:
         store.close()
-
-
-async def _require_quiet(settings: Settings, otherwise: str) -> None:
-    """End with a sentence if any process consumes the queues of a ledger's owner."""
-    owners = [roster.load(name) for name in _OWNERS]
-    depths = await broker.depths(settings.rabbitmq_url, [queue for owner in owners for queue in owner.queues])
-    for owner in owners:
-        known = (depths.get(queue) for queue in owner.queues)
-        consumers = max((depth.consumers for depth in known if depth is not None), default=0)
-        if consumers:
-            refuse(f"{consumers} process(es) of {owner.name} are running, {otherwise}", EXIT_ENVIRONMENT)
 
 
 def _sum(parts: Iterable[Counter[AccountKey]]) -> Counter[AccountKey]:

@@ -9,6 +9,7 @@ from contracts.wire.envelope import EVENTS_EXCHANGE, STRUCTURED, Message
 from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq import RabbitPublisher
 from infra.auditing.audit import together
+from infra.cli.actions.ledger_quiet import require_rewards_booked
 from infra.cli.actions.operating import note_change
 from infra.operators.hand_over import handed_over
 from infra.ports.messaging import Outgoing, Publisher
@@ -31,6 +32,7 @@ async def _run(settings: Settings) -> int:
     publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s)
     try:
         await store.ping()
+        await require_rewards_booked(settings, store)
         await publisher.start()
         await note_change(settings, "ledger.hand-over", "ledger", {})
         return await _publish(store, publisher)

@@ -26,11 +26,11 @@ _ANSWERED_WITHIN_S = 15
 _SENT = ("event_id", "event_type", "state", "created_at", "due_at", "attempts", "notes", "ended_at")
 
 
-def list_webhooks(shop: str | None, stack: str, *, as_json: bool) -> None:
+def list_webhooks(shop: str | None, last: int, stack: str, *, as_json: bool) -> None:
     where = {"state": {"$in": ["enabled", "disabled"]}, **({"shop_id": shop} if shop is not None else {})}
 
     async def read(store: MongoStore) -> list[Document]:
-        return await store.find(WEBHOOKS, where, sort=(("shop_id", 1), ("_id", 1)), fields=_SHOWN)
+        return await store.find(WEBHOOKS, where, sort=(("shop_id", 1), ("_id", 1)), limit=last, fields=_SHOWN)
 
     def line(webhook: Document) -> str:
         why = f": {webhook['code']}: {webhook['detail']}" if webhook.get("code") else ""
@@ -104,15 +104,15 @@ async def those_of(store: Reader, shop_id: str, *states: str) -> list[Document]:
 
 async def disable_those_of(settings: Settings, store: MongoStore, shop_id: str) -> tuple[list[str], list[str]]:
     """Disable the webhooks of a shop by messages. The ids of those that are disabled, and of those whose worker has not
-    answered: it disables them as soon as it runs. Raises BrokerUnavailable.
+    answered: it disables them as soon as it runs. One that is refused was removed meanwhile. Raises BrokerUnavailable.
     """
 
-    async def is_disabled(webhook_id: str) -> bool:
+    async def disable_one(webhook_id: str) -> commanding.Outcome:
         user = os_user()
         command = DisableWebhook(webhook_id=webhook_id, shop_id=shop_id, by=user, os_user=user)
-        outcome = await commanding.send(settings, store, command, wait_s=_ANSWERED_WITHIN_S)
-        return outcome.state == "handled"
+        return await commanding.send(settings, store, command, wait_s=_ANSWERED_WITHIN_S)
 
     ids = [webhook["_id"] for webhook in await those_of(store, shop_id, "enabled")]
-    done = dict(zip(ids, await asyncio.gather(*map(is_disabled, ids)), strict=True))
-    return [one for one in ids if done[one]], [one for one in ids if not done[one]]
+    outcomes = list(zip(ids, await asyncio.gather(*map(disable_one, ids)), strict=True))
+    waiting = [one for one, outcome in outcomes if outcome.state != "handled"]
+    return [one for one, outcome in outcomes if one not in waiting and outcome.refusal is None], waiting

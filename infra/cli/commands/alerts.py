@@ -7,17 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
+from infra.cli.commands.options import By, Last, Wait
 from infra.terminal.environment import AsJson, Stack
-from infra.terminal.numbers import seconds, whole
 
 RouteName = Annotated[str, typer.Argument(metavar="ROUTE", help="The route, by its id.")]
-By = Annotated[
-    str | None, typer.Option("--by", help="Who does it; beside your user name.", show_default="your user name")
-]
-Wait = Annotated[
-    float, typer.Option("--wait", metavar="SECONDS", parser=seconds, help="How long to wait for the answer.")
-]
-Last = Annotated[int, typer.Option("--last", parser=whole(1, 10_000), help="At most this number of them.")]
 
 
 def list_alerts(

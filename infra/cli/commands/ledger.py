@@ -32,8 +32,9 @@ def show(
 def hand_over(stack: Stack = "default") -> None:
     """Hand over to settlement what was released and granted before it ran.
 
-    Needed once, after an upgrade from a release without settlement; `verify` reports it as I12 until then. Repeating it
-    books nothing twice.
+    Needed once, after an upgrade from a release without settlement; `verify` reports it as I12 until then. It needs
+    `reward_checks` and `settlement` to be stopped, and every reward that was announced to be booked. Repeating it books
+    nothing twice.
     """
     from infra.cli.actions.ledger_hand_over import hand_over as run
 

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from infra.cli.commands.rules import By, Lang, Wait
+from infra.cli.commands.options import By, Wait
+from infra.cli.commands.rules import Lang
 from infra.terminal.environment import DISTRIBUTOR_MAX, AsJson, Stack, Yes
 from infra.terminal.numbers import whole
 

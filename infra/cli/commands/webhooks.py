@@ -6,27 +6,22 @@ from typing import Annotated, Literal
 
 import typer
 
+from infra.cli.commands.options import By, Last, Wait
 from infra.terminal.environment import AsJson, Stack
-from infra.terminal.numbers import seconds, whole
 
 WebhookName = Annotated[str, typer.Argument(metavar="WEBHOOK", help="The webhook, by its id.")]
-By = Annotated[
-    str | None, typer.Option("--by", help="Who does it; beside your user name.", show_default="your user name")
-]
-Wait = Annotated[
-    float, typer.Option("--wait", metavar="SECONDS", parser=seconds, help="How long to wait for the answer.")
-]
 
 
 def list_webhooks(
     shop: Annotated[str | None, typer.Option("--shop", metavar="SHOP", help="Only of this shop.")] = None,
+    last: Last = 200,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """List the webhooks of shops, and why one is disabled."""
+    """List the webhooks of shops, by shop, and why one is disabled."""
     from infra.cli.actions.webhooks import list_webhooks as run
 
-    run(shop, stack, as_json=as_json)
+    run(shop, last, stack, as_json=as_json)
 
 
 def attempts(
@@ -35,7 +30,7 @@ def attempts(
         Literal["waiting", "sending", "delivered", "failed"] | None,
         typer.Option("--state", help="Only deliveries in this state.", show_default="any"),
     ] = None,
-    last: Annotated[int, typer.Option("--last", parser=whole(1, 10_000), help="At most this number of them.")] = 50,
+    last: Last = 50,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
