@@ -75,9 +75,23 @@ class Performer(BatchLoop):
         self._calls = ports.calls
         self._attempts = Attempts(worker.name, settings.journal_retention_days)
         self._shared = shared
+        self._lane, self._life = self._life, shared.life
+        self._is_alone = False
         self._tries = count()
 
+    async def _handle_alone(self, delivery: Delivery) -> None:
+        async with self._shared.alone():
+            self._is_alone = True
+            try:
+                await super()._handle_alone(delivery)
+            finally:
+                self._is_alone = False
+
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
+        async with nullcontext() if self._is_alone else self._shared.beside_others():
+            await self._handle(deliveries, works)
+
+    async def _handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         """Make the call of one message, if its owner has a lane left. Messages that came together go on as deliveries
         of their own: each may be for another owner.
         """
@@ -128,7 +142,7 @@ class Performer(BatchLoop):
         asked = {work.item.key: work.item for work in works if isinstance(work.item, Message) and _asks(work)}
         if not asked:
             return works
-        by = f"{self._life}/{next(self._tries)}"
+        by = f"{self._lane}/{next(self._tries)}"
         began = self._time.monotonic()
         doubted: set[str] = set()
         steps = await self._noted(lambda tx: self._note(tx, asked, by, doubted))
@@ -228,7 +242,7 @@ class Performer(BatchLoop):
     async def _commit(self, tx: Transaction, works: list[Work]) -> Committed:
         """An answer is recorded with what became of its message, even if its rule raised."""
         noted = await self._attempts.of(tx, (work.item.key for work in works if work.answer is not None))
-        taken = {each.message for each in noted if each.is_taken_from(self._life)}
+        taken = {each.message for each in noted if each.is_taken_from(self._lane)}
         works = [_doubted(work) if work.item.key in taken else work for work in works]
         committed = await super()._commit(tx, works)
         folded = committed.folded

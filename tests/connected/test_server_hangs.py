@@ -86,8 +86,12 @@ async def test_a_silent_server_is_shown_and_restarted(whole_stack: LocalStack, s
 
 
 def test_rabbitmq_that_accepts_connections_but_no_messages_is_shown_and_restarted(whole_stack: LocalStack) -> None:
-    control(whole_stack, "eval", KILL_THE_LOG)
-    hung = states(whole_stack)["rabbitmq"]
+    for _ in range(5):
+        # On a busy machine the log may come back between two kills.
+        control(whole_stack, "eval", KILL_THE_LOG)
+        hung = states(whole_stack)["rabbitmq"]
+        if not hung.running:
+            break
     assert hung.pid is not None
     assert not hung.running
     assert hung.complaint is not None
