@@ -151,8 +151,8 @@ class SimulatedStore:
 
     def found(self, table: Table, collection: str, where: Where, sort: Sort, limit: int) -> list[Document]:
         """In order of creation, whatever the order of ids in the query, which may follow their hashes."""
-        if where.keys() == {"_id"}:
-            condition = where["_id"]
+        condition = where.get("_id")
+        if where.keys() == {"_id"} and not (isinstance(condition, Mapping) and "$in" not in condition):
             if isinstance(condition, Mapping):
                 wanted = set(condition["$in"])
                 keys = [key for key in table if key in wanted] if len(wanted) > 1 else [k for k in wanted if k in table]
