@@ -19,6 +19,8 @@ from api.access.ports import Ports, open_ports
 from api.accounts import authorize, logout, users
 from api.accounts import logins as auth
 from api.accounts import tokens as oauth
+from api.alerts import notification_routes
+from api.alerts import routes as alerts
 from api.catalog import labels, products
 from api.commissions import routes as commissions
 from api.http import docs, paging, problem_routes
@@ -35,8 +37,14 @@ from api.operations import routes as operations
 from api.orders import checks
 from api.orders import routes as orders
 from api.rules import routes as rules
+from api.settlements import adjustments as settlement_adjustments
+from api.settlements import forms as statement_forms
+from api.settlements import routes as settlements
+from api.settlements import terms as settlement_terms
 from api.stock import adjustments, hot
 from api.stock import routes as inventory
+from api.webhooks import routes as webhooks
+from infra.collector import collect_seldom
 from infra.ports.messaging import BrokerUnavailable
 from infra.ports.store import StoreConflict, StoreUnavailable
 from infra.settings import Settings
@@ -54,20 +62,38 @@ ROUTERS = (
     *labels.ROUTERS,
     inventory.router,
     shops.router,
+    webhooks.router,
     distributors.router,
     performance.router,
     teams.router,
     orders.router,
     commissions.router,
     rules.router,
+    settlements.router,
+    settlement_terms.router,
+    settlement_adjustments.router,
     operations.router,
+    alerts.router,
+    notification_routes.router,
 )
 """The routers of every deployment. A new noun adds its router here."""
 
 OWN_IDENTITY = (auth.login_router, authorize.router, logout.router, oauth.router, users.router)
 """The routers that an OpenID provider replaces."""
 
-_NOUNS = (paging, identity, refusals, rehearsals, adjustments, checks, distributors, operations)
+_NOUNS = (
+    paging,
+    identity,
+    refusals,
+    rehearsals,
+    adjustments,
+    checks,
+    distributors,
+    operations,
+    notification_routes,
+    statement_forms,
+    webhooks,
+)
 """The modules with reasons of their own."""
 
 _BY_STATUS = {
@@ -83,7 +109,10 @@ def create(*, rehearsals: str) -> FastAPI:
     """The application of the server, configured by the environment. `rehearsals` names the module of the subprocess."""
     settings = Settings()
     logs.configure(settings.log_level)
-    return create_app(settings, lambda: open_ports(settings, rehearsals=rehearsals))
+    app = create_app(settings, lambda: open_ports(settings, rehearsals=rehearsals))
+    # A search among all objects would hold up every request while a large view is built.
+    collect_seldom()
+    return app
 
 
 def create_app(settings: Settings, opening: Callable[[], AbstractAsyncContextManager[Ports]]) -> FastAPI:

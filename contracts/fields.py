@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
@@ -20,6 +20,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from contracts.calendar import checked_zone
 from contracts.money import MINOR_DIGITS, MINOR_DIGITS_EVER
 
 BY_VALUE: Mapping[str, bool] = MappingProxyType({"by_value": True})
@@ -95,6 +96,12 @@ Reference = Annotated[
 Id64 = Annotated[int, Field(strict=True, ge=1, le=2**63 - 1, examples=[40021])]
 """A JSON integer in messages. JavaScript programs read ids beyond 2**53 from the raw text, or over HTTP."""
 
+Zone = Annotated[
+    str,
+    Field(max_length=64, description="A time zone of IANA.", examples=["Asia/Shanghai"]),
+    AfterValidator(checked_zone),
+]
+
 DistributorId = Annotated[Id64, Field(description="The distributor, by its number in the network.", examples=[40021])]
 ProductId = Annotated[Id64, Field(description="The product, by its number in the catalogue.", examples=[1082185])]
 CategoryId = Annotated[
@@ -144,6 +151,23 @@ SignedAmount = Annotated[
     ),
     WithJsonSchema({"type": "string", "pattern": f"^-?{_WHOLE_AND_DECIMALS}"}, mode="serialization"),
 ]
+
+_SUM = rf"^-?[0-9]{{1,30}}(\.[0-9]{{1,{_DECIMALS_MAX}}})?$"
+
+Sum = Annotated[
+    Decimal,
+    Field(
+        max_digits=34,
+        decimal_places=_DECIMALS_MAX,
+        description="A sum of many amounts in major units as a decimal string; it may be larger than an amount.",
+        examples=["5000.00"],
+    ),
+    _written_as(_SUM),
+    PlainSerializer(_plain, return_type=str, when_used="json"),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": _SUM}, {"type": "number"}]}, mode="validation"),
+    WithJsonSchema({"type": "string", "pattern": _SUM}, mode="serialization"),
+]
+"""A sum of any number of amounts, as events state it: 34 digits."""
 
 AMOUNT_MINOR_MAX = {code: 10 ** (_WHOLE_DIGITS_MAX + digits) - 1 for code, digits in MINOR_DIGITS_EVER.items()}
 """The most that an `Amount` carries, in minor units by currency."""
@@ -246,6 +270,7 @@ NAME_PATTERN = f"^[^{_UNSEEN}]*[^{_UNSEEN}{_BLANK}][^{_UNSEEN}]*$"
 
 _is_visible = re.compile(NAME_PATTERN).fullmatch
 _has_unseen_beyond = re.compile(f"[{_UNSEEN_BEYOND}]").search
+_unseen = re.compile(f"[{_UNSEEN}{_UNSEEN_BEYOND}]")
 _has_unseen_or_blank = re.compile(f"[{_UNSEEN}{_UNSEEN_BEYOND}{_BLANK}]").search
 
 
@@ -262,6 +287,11 @@ def visible_name(text: str) -> str:
             "not only spaces"
         )
     return text
+
+
+def visible_text(text: str) -> str:
+    """The text in one line for people: each run of spaces or of characters that are not visible is one space."""
+    return " ".join(_unseen.sub(" ", text).split())
 
 
 def is_visible_address(text: str) -> bool:
@@ -323,3 +353,16 @@ Level = Annotated[
     Field(description="Distance in the sponsor chain: 1 is the seller, 2 the seller's sponsor.", examples=[1]),
 ]
 LineNumber = Annotated[StrictInt, Field(description="The line's place in the order, from 1.", examples=[1])]
+
+Severity = Annotated[
+    Literal["info", "warning", "critical"], Field(description="How urgent it is.", examples=["warning"])
+]
+
+
+Facts = Annotated[
+    dict[str, str],
+    Field(
+        description="The values that the alert's sentence is made of, by name, to write it in any language.",
+        examples=[{"product_id": "1082185", "available": "3", "low_at": "5"}],
+    ),
+]

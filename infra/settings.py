@@ -7,13 +7,18 @@ TRIBUTARY_BATCH_EVENTS_MAX=200.
 from __future__ import annotations
 
 import logging
-from typing import Annotated
+from ipaddress import ip_network
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationInfo, field_validator
+from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from contracts.numbers import decimal_of, whole_of
 from contracts.wire.envelope import BATCH_EVENTS_MAX
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+_MAIL_ADDRESS = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
 
 
 def _known_level(level: str) -> str:
@@ -21,6 +26,21 @@ def _known_level(level: str) -> str:
     if level.upper() not in known:
         raise ValueError(f"it is one of {', '.join(name.lower() for name in known)}")
     return level
+
+
+def _receiver(text: str) -> str:
+    """A network in its usual form, or host:port in lower case."""
+    try:
+        return str(ip_network(text))
+    except ValueError:
+        parts = urlsplit(f"//{text.lower()}")
+    try:
+        is_receiver = parts.hostname is not None and parts.port is not None and parts.netloc == text.lower()
+    except ValueError:
+        is_receiver = False
+    if not is_receiver or "@" in text:
+        raise ValueError("write host:port such as alerts.internal:8443, or a network such as 10.20.0.0/16")
+    return text.lower()
 
 
 class Settings(BaseSettings):
@@ -83,6 +103,24 @@ class Settings(BaseSettings):
     suspect_tries_max: int = 3
     """A message that ended its process this often, alone, is dead-lettered."""
 
+    calls_in_flight_max: int = 8
+    """Calls to the outside that one process makes at a time for one queue; each takes a connection. More replicas make
+    more calls."""
+
+    calls_of_owner_max: int = 2
+    """Of these, calls of one shop, or one route of notifications: slow receivers of one owner leave room for others."""
+
+    call_deadline_s: float = 20.0
+    """How long a call to the outside may take; then its outcome is unknown. Below `shutdown_wait_s`, so that a process
+    that is to stop finishes its calls."""
+
+    calls_failed_max: int = 5
+    """Calls in a row that a destination leaves without an answer; then it is paused. A single failure is chance."""
+
+    destination_pause_s: float = 30.0
+    """How long a paused destination gets no call, then one. Its messages are answered at once, so that those for other
+    destinations do not wait behind them."""
+
     journal_retention_days: int = 30
     """How long a repeat is recognised by its id; afterwards only by natural keys (order id, receipt id)."""
 
@@ -103,9 +141,6 @@ class Settings(BaseSettings):
     restarts: int = 0
     """How often the parent process has restarted this process. Set by the parent, for the metrics."""
 
-    parent_pid: int = 0
-    """This process ends when the parent process ends. Set by the parent; 0 means none."""
-
     log_level: Annotated[str, AfterValidator(_known_level)] = "info"
 
     public_url: str = "http://127.0.0.1:8080"
@@ -117,6 +152,40 @@ class Settings(BaseSettings):
     identity_secret: SecretStr | None = None
     """Encrypts and proves the signing keys in the database: 32 random characters or more. Without it they are readable
     there, and the API starts on loopback addresses only."""
+
+    delivery_secret: SecretStr | None = Field(None, min_length=32)
+    """Seals addresses and secrets of channels, whose messages journals and backups keep: 32 random characters or more,
+    the same for the API, the command line and the process that sends. Without it only e-mail can be sent."""
+
+    outside_allowed: tuple[Annotated[str, AfterValidator(_receiver)], ...] = ()
+    """Receivers of our own that webhooks may reach although their addresses are private, also over http: each a
+    host:port such as alerts.internal:8443, or a network such as 10.20.0.0/16."""
+
+    shops_outside_allowed: tuple[Annotated[str, AfterValidator(_receiver)], ...] = ()
+    """The same for webhooks of shops, which may reach no receiver of ours otherwise: for shops that are our own."""
+
+    outside_ca_file: str | None = None
+    """Certificates (PEM) of our own receivers and mail server, trusted besides those of the system."""
+
+    outside_deadline_s: float = Field(20.0, gt=0)
+    """How long one call may take, from the look-up of its host to the last byte of the answer. A slower receiver may
+    have the message, and gets it again."""
+
+    shops_deadline_s: float = Field(5.0, gt=0)
+    """The same for a webhook of a shop: the calls of a few slow shops leave others waiting for this long at most."""
+
+    smtp_host: str | None = None
+    """The mail server that takes our e-mails; without it they are refused."""
+
+    smtp_port: int = Field(587, ge=1, le=65535)
+    smtp_sender: str | None = Field(None, pattern=_MAIL_ADDRESS, max_length=320)
+    """The address that e-mails come from; the mail server must accept it."""
+
+    smtp_user: str | None = None
+    smtp_password: SecretStr | None = None
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    """`starttls` and `tls` (from the first byte, port 465) check the server's certificate; `none` is only for a mail
+    server on this machine."""
 
     access_token_life_s: int = Field(600, ge=60, le=3600)
     """How long a stolen access token works, unless its holder's logins end. A token with a longer life is refused."""
@@ -191,6 +260,14 @@ class Settings(BaseSettings):
         if any(isinstance(number, int | float) and not number >= least for number in numbers):
             raise ValueError(f"it must be at least {least}")
         return value
+
+    @model_validator(mode="after")
+    def _mail_is_encrypted(self) -> Self:
+        if self.smtp_tls == "none" and self.smtp_host not in (None, *LOOPBACK):
+            raise ValueError("smtp_tls may be none only for a mail server on this machine; use starttls or tls")
+        if (self.smtp_user is None) != (self.smtp_password is None):
+            raise ValueError("smtp_user and smtp_password belong together; set both or neither")
+        return self
 
     def bytes_max_of(self, *, commands: bool) -> int:
         """The largest body of a queue of commands, or of events."""

@@ -10,10 +10,13 @@ import pytest
 from xdist.workermanage import NodeManager
 
 from infra.cli.actions.hangup import end_like_ctrl_c
+from infra.collector import collect_seldom, start_quickly
 from infra.local.leftovers import MARK
 from infra.terminal.environment import leave_exported_addresses
 from tests import watchdog
 from tests.servers import LocalStack
+
+start_quickly()
 
 ENDING_MAX_S = 60
 """Time for the processes of xdist to stop their servers before they are killed."""
@@ -25,6 +28,11 @@ def pytest_configure() -> None:
     # A run that is ended by `timeout` or a closed terminal stops its servers like an interrupted one.
     end_like_ctrl_c()
     NodeManager.EXIT_TIMEOUT = ENDING_MAX_S
+
+
+def pytest_collection_finish() -> None:
+    """The collected tests and all modules stay to the end, so they are no garbage."""
+    collect_seldom()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from contracts.stock.v1 import AdjustStock, Pick, ReceiveStock, SetStock, Shortage, StockReserved, StockShort
 from contracts.stock.view import NEVER, Lot, StockItem
-from tests.builders import ORDER, SHOP, TEA
+from tests.builders import NOW, ORDER, SHOP, TEA
 from workers.stock_reservation import model as stock
 
 
@@ -35,10 +35,21 @@ def an_item(product_id: int = TEA, *lots: Lot, **fields: Any) -> StockItem:
     item = StockItem(product_id)
     for lot in held:
         item = item.with_lot(lot)
-    # A lot that is good until the 5th counts until the 2nd, and is checked on the 3rd.
-    ends = (date.fromisoformat(lot.expires_on) - timedelta(days=2) for lot in held if lot.expires_on)
-    next_check_on = min((end.isoformat() for end in ends), default=NEVER)
-    return replace(item, **{"received": item.on_hand, "next_check_on": next_check_on, **fields})
+    # A lot that is good until the 5th counts until the 2nd, and is checked on the 3rd; it is announced a week before.
+    today = NOW.date()
+    ends = [date.fromisoformat(lot.expires_on) for lot in held if lot.expires_on]
+    days = [day for end in ends for day in (end - timedelta(days=7), end - timedelta(days=2)) if day > today]
+    announced = [date.fromisoformat(lot.expires_on) for lot in held if lot.expires_on and lot.on_hand > 0]
+    return replace(
+        item,
+        **{
+            "received": item.on_hand,
+            "next_check_on": min((day.isoformat() for day in days), default=NEVER),
+            "expiring": any(today <= end <= today + timedelta(days=7) for end in announced),
+            "expired": any(end < today for end in announced),
+            **fields,
+        },
+    )
 
 
 def stock_state(

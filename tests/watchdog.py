@@ -62,7 +62,11 @@ def _marked(folder: bytes, names: tuple[bytes, ...]) -> Iterator[tuple[int, str]
         try:
             environment = Path(f"/proc/{pid}/environ").read_bytes()
             program = Path(f"/proc/{pid}/comm").read_text().strip()
+            helps = b"from multiprocessing." in Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
+            continue
+        if helps:
+            # Python's own, which ends with those that use it.
             continue
         values = [variable.partition(b"=")[2] for variable in environment.split(b"\0") if variable.startswith(names)]
         if any(value == folder or value.startswith(folder + b"/") for value in values):

@@ -12,6 +12,7 @@ from fastapi.security.base import SecurityBase
 from api.access.ports import Ports
 from api.http.limits import PRINCIPAL
 from api.http.problems import Problem
+from api.http.turns import READING
 from api.identity.accounts.logins import CHALLENGE
 from api.identity.accounts.two_persons import Author
 from api.identity.permissions import PERMISSIONS
@@ -41,7 +42,8 @@ OAUTH: SecurityBase = OAuth2(
 
 
 async def authenticate(request: Request) -> Principal:
-    """The principal of the bearer token, with what the login may still do; verified and counted once for a request.
+    """The principal of the bearer token, with what the login may still do; verified and counted once for a request. A
+    request that reads then waits for its turn, which `FewLargeAnswers` ends.
 
     Raises Problem unauthenticated, invalid_token, too_many_requests.
     """
@@ -64,6 +66,8 @@ async def authenticate(request: Request) -> Principal:
     request.scope[PRINCIPAL] = principal
     structlog.contextvars.bind_contextvars(principal=principal.name)
     await ports.limits.count_principal(request, principal.counted_as)
+    if request.method in READING:
+        await ports.limits.reads.begin(request.scope, principal.counted_as)
     return principal
 
 

@@ -27,6 +27,45 @@ REASONS = {
         "命令多次导致处理进程退出，已转交运维处理。",
     ),
     "invalid_message": Reason(422, "The command breaks its contract.", "命令不符合约定的格式。"),
+    "unknown_period": Reason(
+        404,
+        "Nothing was booked in this period; preview what is open, or list the statements.",
+        "该账期没有任何记账，请预览尚未关账的账期，或查看结算单列表。",
+    ),
+    "period_not_over": Reason(
+        409,
+        "The period is not over; close it after its end, or close one distributor.",
+        "账期尚未结束；请在结束后关账，或只为单个分销商关账。",
+    ),
+    "final_of_all": Reason(
+        422,
+        "Only one distributor's close is final; name them with distributor_id, or leave final out.",
+        "只有单个分销商的关账可以标为 final；请填写 distributor_id，或去掉 final。",
+    ),
+    "nothing_to_close": Reason(
+        409, "The distributor has nothing to close; see the last statement.", "该分销商没有可关账的内容。"
+    ),
+    "nothing_to_adjust": Reason(
+        422,
+        "The amount changes nothing; give another amount, a positive one for a write-off.",
+        "金额未作任何调整；请填写其他金额，核销须为正数。",
+    ),
+    "payee_approves_own": Reason(
+        403, "The distributor who gets it cannot approve it; ask another person.", "受益人不得批准，请由他人批准。"
+    ),
+    "write_off_not_allowed": Reason(
+        409,
+        "The market's terms allow no write-off; set write_off_after_days in them.",
+        "该市场的结算条款不允许核销；请在条款中设置 write_off_after_days。",
+    ),
+    "write_off_too_early": Reason(
+        409,
+        "The balance has not been negative for long enough to write it off.",
+        "余额为负的时间不足，暂时不能核销。",
+    ),
+    "more_than_owed": Reason(
+        409, "The amount is more than the debt; write off no more than that.", "金额超过欠款，核销不得超过欠款额。"
+    ),
     "amount_precision": Reason(
         422, "An amount has more decimals than its currency.", "金额的小数位数超出该货币的精度。"
     ),
@@ -146,6 +185,34 @@ REASONS = {
     "in_use": Reason(409, "Products still use it.", "仍有商品在使用。"),
     "below_zero": Reason(409, "The lot has fewer units than the correction removes.", "批次现有数量小于要扣减的数量。"),
     "expiry_mismatch": Reason(409, "The lot has a different expiry date.", "该批次的有效期不同。"),
+    "already_defined": Reason(409, "The webhook exists already.", "该 webhook 已存在。"),
+    "not_shop_event": Reason(
+        422,
+        "Shops get the events of their own orders alone; name such types.",
+        "店铺只能接收自己订单的事件，请填写此类事件类型。",
+    ),
+    "too_many_webhooks": Reason(
+        409, "The shop has its limit of webhooks; remove one.", "店铺的 webhook 数量已达上限，请先删除一个。"
+    ),
+    "webhook_unknown": Reason(404, "Webhook not found.", "webhook 不存在。"),
+    "delivery_unknown": Reason(404, "Delivery not found.", "投递记录不存在。"),
+    "not_ended": Reason(
+        409, "Only a delivery that has ended is sent again by hand.", "只有已结束的投递才能手动重新发送。"
+    ),
+    "unknown_route": Reason(404, "Route not found.", "通知路由不存在。"),
+    "too_many_routes": Reason(409, "There are too many routes; remove one.", "通知路由数量已达上限，请先删除。"),
+    "unknown_escalation": Reason(
+        422, "The route that it escalates to is not defined.", "升级目标路由不存在，请先定义。"
+    ),
+    "route_in_use": Reason(409, "Other routes escalate to it.", "仍有其他路由将告警升级到该路由。"),
+    "unknown_silence": Reason(404, "Silence not found.", "静默规则不存在。"),
+    "silence_too_broad": Reason(
+        422, "Name kinds, shops, markets or an alert to silence.", "请指明要静默的告警类型、店铺、市场或具体告警。"
+    ),
+    "silence_time": Reason(422, "A silence ends within 30 days from now.", "静默须在 30 天内结束。"),
+    "too_many_silences": Reason(409, "There are too many silences; end one.", "静默规则数量已达上限，请先结束一条。"),
+    "unknown_alert": Reason(404, "Alert not found.", "告警不存在。"),
+    "alert_not_open": Reason(409, "The alert is already resolved.", "告警已经解除。"),
     "unknown_letter": Reason(404, "Dead letter not found.", "死信不存在。"),
     "already_replayed": Reason(409, "The dead letter has already been sent again.", "死信已重新投递。"),
 }

@@ -160,7 +160,7 @@ class Writer:
             data=command,
         )
         earlier = await self._record(message.key, command, correlation, location)
-        after = {**command.model_dump(mode="json", exclude_none=True), "message": message.key}
+        after = {**content_of(command), "message": message.key}
         entry = Entry(self.principal.as_author, command.message_type, command.about(), correlation, before, after)
         try:
             answer = await self.ports.commands.send(message, wait_s=self.preferences.wait_s)
@@ -211,6 +211,19 @@ class Writer:
         """Write one entry per change, however often its request is repeated with the same Idempotency-Key."""
         after = {**(entry.after or {}), "outcome": outcome}
         await self.ports.audit.append_done(replace(entry, after=after), repeated=repeated)
+
+
+def content_of(command: BaseModel) -> dict[str, Any]:
+    """What the audit log keeps of a command: everything but sealed values, which are long, and closed to readers."""
+    return command.model_dump(mode="json", exclude_none=True, exclude=_sealed_in(command))
+
+
+def _sealed_in(model: BaseModel) -> dict[str, Any]:
+    """The fields that are never printed; they hold what only the process that sends can open."""
+    values = {name: getattr(model, name) for name in model.__class__.model_fields}
+    nested = {name: _sealed_in(value) for name, value in values.items() if isinstance(value, BaseModel)}
+    hidden = {name: True for name, field in model.__class__.model_fields.items() if not field.repr}
+    return {name: fields for name, fields in nested.items() if fields} | hidden
 
 
 def refuse(sent: Sent) -> None:

@@ -191,7 +191,7 @@ async def me(principal: Authenticated) -> Me:
     "/invites",
     summary="Invite a distributor",
     status_code=201,
-    responses=documented("not_a_distributor"),
+    responses=documented("not_a_distributor", "too_many_invites"),
 )
 async def invite(
     body: NewInvite,

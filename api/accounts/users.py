@@ -32,7 +32,7 @@ Writes = Annotated[Principal, needs("users:write")]
 UserId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$", examples=["4f1c0d3a9b7e4c2f8a6d5e4c3b2a1f00"])]
 Permission = Annotated[str, Field(pattern=r"^[a-z-]{1,40}:[a-z-]{1,20}$", examples=["rules:approve"])]
 Permissions = Annotated[list[Permission], Field(max_length=len(PERMISSIONS))]
-Roles = Annotated[list[Role], Field(min_length=1, max_length=3, examples=[["ROLE_DISTRIBUTOR"]])]
+Roles = Annotated[list[Role], Field(min_length=1, max_length=4, examples=[["ROLE_DISTRIBUTOR"]])]
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", max_length=100, description="The ETag of the version that you edit.")
 ]

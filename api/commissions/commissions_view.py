@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,31 +11,40 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.commissions.explanations_view import ExplanationView, explained
 from api.http.ids import ShownId
 from api.http.problems import Language
+from api.http.turns import built
+from api.identity.principal import Principal
+from api.settlements.view import ComingView, coming_views, sees
 from api.storage.protocols import Documents
-from contracts.commissions.view import ACCOUNTS, BALANCES, AccountKey, Commission, Entry, balance_of_stripe
+from contracts.commissions.view import BALANCES, AccountKey, Commission, Entry, balance_of_stripe
 from contracts.money import to_amount, to_rate
 from contracts.orders.view import ORDERS
 from contracts.rewards.view import Progress
 from contracts.rules.view import RULES, RuleSet, SalesTarget
+from contracts.settlement.view import Account
 from infra.ports.store import Document
 from infra.runtime.repository import Codec
+from infra.statements.reading import accounts_of, balances_by_currency, coming_of
 
 _commissions = Codec(Commission, key="key")
 _rules = Codec(RuleSet, key="rule_version")
 _progress = Codec(Progress, key="key")
 
-_AT_ONCE_MAX = 60
-"""Entries that are explained at once; more take so long that other requests would wait."""
-
 
 class BalanceView(BaseModel):
-    """The balances of one distributor's accounts in one currency. Negative: taken back after its release."""
+    """The balances of one distributor's accounts in one currency. Negative: taken back after its release.
+
+    `coming` states when and why what is available will be payable.
+    """
 
     model_config = ConfigDict(title="Balance")
 
     currency: str = Field(examples=["CNY"])
-    held: str = Field(description="Not released yet.", examples=["2.74"])
-    available: str = Field(description="Released, not yet paid out.", examples=["120.00"])
+    held: str = Field(description="Commissions that are not released yet.", examples=["2.74"])
+    available: str = Field(description="Released, and not payable by a statement.", examples=["120.00"])
+    payable: str | None = Field(
+        description="Payable by statements; null for those who may not see this distributor's statements.",
+        examples=["4200.00"],
+    )
     in_payout: str = Field(description="Being paid out.", examples=["0.00"])
     paid: str = Field(examples=["1310.55"])
 
@@ -88,6 +96,7 @@ class CommissionPage(BaseModel):
 
     distributor_id: ShownId = Field(examples=[40021])
     balances: list[BalanceView]
+    coming: list[ComingView] = Field(description="What is not on a statement yet, by market, currency and period.")
     items: list[EarningView]
     next: str | None = Field(description="The address of the next page; null on the last.", examples=[None])
 
@@ -99,13 +108,17 @@ class TargetView(BaseModel):
     target: str = Field(examples=["10000.00"])
     bonus: str = Field(examples=["200.00"])
     granted: bool = Field(examples=[False])
+    held: bool = Field(
+        description="Granted, and not available before the commissions of enough of its sales are released.",
+        examples=[False],
+    )
     missing: str = Field(description="Sales still missing to the target.", examples=["1800.00"])
 
 
 class RewardView(BaseModel):
     model_config = ConfigDict(title="RewardMonth")
 
-    month: str = Field(description="A calendar month in UTC.", examples=["2026-11"])
+    month: str = Field(description="A calendar month in the zone of the rules.", examples=["2026-11"])
     currency: str = Field(examples=["CNY"])
     market: str = Field(description="The market whose rules and targets apply.", examples=["default"])
     sales: str = Field(description="Own paid sales of the month, net of refunds.", examples=["8200.00"])
@@ -113,17 +126,34 @@ class RewardView(BaseModel):
     targets: list[TargetView]
 
 
-async def balances_of(store: Documents, distributor_id: int) -> list[BalanceView]:
-    """By currency, summed over the stripes."""
+async def pay_of(
+    store: Documents, principal: Principal, distributor_id: int, now: datetime, language: Language
+) -> tuple[list[BalanceView], list[ComingView]]:
+    """The balances, and what is coming. What statements pay is only for those who may see the distributor's."""
+    accounts = await accounts_of(store, distributor_id)
+    sees_pay = sees(principal, distributor_id) and "settlements:read" in principal.permissions
+    balances = await _balances_of(store, distributor_id, accounts, with_payable=sees_pay)
+    coming = await coming_of(store, accounts, now) if sees_pay else ()
+    return balances, coming_views(coming, language)
+
+
+async def _balances_of(
+    store: Documents, distributor_id: int, accounts: Sequence[Account], *, with_payable: bool
+) -> list[BalanceView]:
+    """By currency: held by the commission ledger, available and payable by that of settlement."""
     sums: Counter[AccountKey] = Counter()
     for document in await store.find(BALANCES, {"distributor_id": distributor_id}):
         sums.update(balance_of_stripe(document))
-    currencies = sorted({currency for _, currency, _ in sums})
-    shown = [name for name in ACCOUNTS if name in BalanceView.model_fields]
+    owed = {balance.currency: balance for balance in await balances_by_currency(store, accounts)}
+    currencies = sorted({currency for _, currency, _ in sums} | owed.keys())
     return [
         BalanceView(
             currency=currency,
-            **{name: _money(sums[distributor_id, currency, name], currency) for name in shown},
+            held=_money(sums[distributor_id, currency, "held"], currency),
+            available=_money(owed[currency].available_minor if currency in owed else 0, currency),
+            payable=_money(owed[currency].payable_minor if currency in owed else 0, currency) if with_payable else None,
+            in_payout=_money(sums[distributor_id, currency, "in_payout"], currency),
+            paid=_money(sums[distributor_id, currency, "paid"], currency),
         )
         for currency in currencies
     ]
@@ -133,24 +163,26 @@ async def earnings_of(
     store: Documents, documents: Sequence[Document], distributor_id: int, language: Language | None
 ) -> list[EarningView]:
     """What each order pays this distributor; explained where a language is given. Other shares are not shown."""
-    commissions = [_commissions.to_entity(document) for document in documents]
     orders: dict[str, Document] = {}
     rules: dict[int, RuleSet] = {}
-    if language is not None and commissions:
-        keys = [commission.key for commission in commissions]
+    if language is not None and documents:
+        keys = [document["_id"] for document in documents]
         orders = {order["_id"]: order for order in await store.find(ORDERS, {"_id": {"$in": keys}})}
-        versions = sorted({commission.rule_version for commission in commissions})
+        versions = sorted({document["rule_version"] for document in documents})
         rules = _rules.by_key(await store.find(RULES, {"_id": {"$in": versions}}))
 
     def earnings() -> list[EarningView]:
         return [
             _earning(commission, distributor_id, explained(commission, distributor_id, orders, rules, language))
-            for commission in commissions
+            for commission in map(_commissions.to_entity, documents)
         ]
 
-    entries = sum(len(commission.entries) for commission in commissions)
-    explaining = language is not None and entries > _AT_ONCE_MAX
-    return await asyncio.to_thread(earnings) if explaining else earnings()
+    return await built(parts_of(documents), earnings)
+
+
+def parts_of(documents: Iterable[Document]) -> int:
+    """How many entries and lines these commissions have: what their views cost."""
+    return sum(len(document["entries"]) + len(document["lines"]) for document in documents)
 
 
 def _earning(commission: Commission, distributor_id: int, explanation: list[ExplanationView] | None) -> EarningView:
@@ -222,6 +254,7 @@ def _target(month: Progress, target: SalesTarget) -> TargetView:
         target=_money(target.target_minor, month.currency),
         bonus=_money(target.bonus_minor, month.currency),
         granted=target.reward in month.granted,
+        held=target.reward in month.held,
         missing=_money(max(target.target_minor - month.sales_minor, 0), month.currency),
     )
 

@@ -14,14 +14,16 @@ from api.access.scope import require_reach
 from api.commissions.commissions_view import (
     CommissionPage,
     RewardView,
-    balances_of,
     earnings_of,
+    parts_of,
+    pay_of,
     rewards_of,
 )
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import documented, language_of
+from api.http.turns import built
 from api.identity.principal import Principal
 from contracts.commissions.view import COMMISSIONS
 from contracts.rewards.view import PROGRESS
@@ -53,19 +55,29 @@ async def show_commission(
     cursor: Cursor = None,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Balances by currency, and what each order pays, newest first. Your own, or those of your downline."""
+    """Balances by currency, when what is available will be payable, and what each order pays, newest first.
+
+    Your own, or those of your downline. Of these `payable` is null and `coming` is empty, as they are without
+    `settlements:read`.
+    """
     await require_reach(ports.store, principal, distributor_id)
     where = {"entries.distributor_id": distributor_id}
-    balances, (found, after) = await asyncio.gather(
-        balances_of(ports.store, distributor_id),
+    language = language_of(request)
+    (balances, coming), (found, after) = await asyncio.gather(
+        pay_of(ports.store, principal, distributor_id, ports.time.now(), language),
         page_of(ports.store, COMMISSIONS, _NEWEST, listed=[where], cursor=cursor, limit=limit),
     )
-    language = language_of(request) if explain else None
-    items = await earnings_of(ports.store, found, distributor_id, language)
-    page = CommissionPage(distributor_id=distributor_id, balances=balances, items=items, next=next_link(request, after))
-    response = read_response(request, page, vary="Authorization, Accept-Language")
-    if language is not None:
-        response.headers["Content-Language"] = language
+    items = await earnings_of(ports.store, found, distributor_id, language if explain else None)
+    page = CommissionPage(
+        distributor_id=distributor_id,
+        balances=balances,
+        coming=coming,
+        items=items,
+        next=next_link(request, after),
+    )
+    vary = "Authorization, Accept-Language"
+    response = await built(parts_of(found), lambda: read_response(request, page, vary=vary))
+    response.headers["Content-Language"] = language
     return response
 
 

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.limits import PRINCIPAL
 from api.http.problems import Problem, problem_response
 from api.http.requests import address_of, network_of
+from api.http.turns import READING, Reads
 
 LARGE_BYTES = 256 * 1024
 """A page of 100 usual orders is smaller."""
@@ -22,7 +23,7 @@ AT_ONCE_MAX = 8
 
 
 class FewLargeAnswers:
-    """Refuses a further large answer as `too_many_requests`, before any of it is sent."""
+    """Refuses a further large answer as `too_many_requests`, before any of it is sent; ends the turn of a read."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -30,7 +31,7 @@ class FewLargeAnswers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What was written is never answered as refused; and only what is read may be large.
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        if scope["type"] != "http" or scope["method"] not in READING:
             await self._app(scope, receive, send)
             return
         start: Message | None = None
@@ -40,6 +41,9 @@ class FewLargeAnswers:
             if message["type"] == "http.response.start":
                 start = message
                 return
+            # A streamed answer is made while it is sent, so it keeps its turn.
+            if not message.get("more_body", False):
+                Reads.end(scope)
             first, start = start, None
             if first is None or len(message.get("body", b"")) < LARGE_BYTES:
                 if first is not None:
@@ -61,7 +65,10 @@ class FewLargeAnswers:
                 self._under_way[who] -= 1
                 self._under_way += Counter()
 
-        await self._app(scope, receive, send_on)
+        try:
+            await self._app(scope, receive, send_on)
+        finally:
+            Reads.end(scope)
 
 
 _DETAIL = f"Read the answers to your other requests first: at most {AT_ONCE_MAX} large ones are sent at a time."

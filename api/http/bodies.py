@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Self
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ModelWrapValidatorHandler, ValidationError, model_validator
 from pydantic_core import PydanticCustomError, from_json
 from starlette.exceptions import HTTPException
 
@@ -27,6 +27,9 @@ PARTS_MAX = 50_000
 """Commas, colons and brackets of a JSON text: an order of 500 lines has 5,000, rules with 10,000 rates have 40,000."""
 
 FIELDS_MAX = 100
+
+ERRORS_MAX = 200
+"""Of one body. Of more only their number is given: each would become a dictionary, three times."""
 
 VISIBLE = Field(pattern=NAME_PATTERN)
 """For a name that people see. The commands refuse others too, but released schemas of messages have no pattern."""
@@ -97,10 +100,15 @@ class Body(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    @model_validator(mode="before")
+    @model_validator(mode="wrap")
     @classmethod
-    def _check_count(cls, value: Any) -> Any:
+    def _with_few_errors(cls, value: Any, validate: ModelWrapValidatorHandler[Self]) -> Self:
         # Each unknown field would be an error of its own.
         if isinstance(value, dict) and len(value) > FIELDS_MAX:
             raise PydanticCustomError("too_many_fields", f"Send {FIELDS_MAX} fields or fewer.")
-        return value
+        try:
+            return validate(value)
+        except ValidationError as error:
+            if (count := error.error_count()) > ERRORS_MAX:
+                raise PydanticCustomError("too_many_errors", f"{count} fields or values are wrong.") from None
+            raise

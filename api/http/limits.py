@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import Problem, problem_response
 from api.http.requests import address_of, network_of
+from api.http.turns import Reads
 from infra.ports.cache import Cache, CacheUnavailable, Taken
 from infra.settings import Settings
 
@@ -58,6 +59,7 @@ class Limits:
         self._prefix = f"{settings.database}:limit:"
         self._known = Limit("principal", settings.requests_per_minute)
         self._anonymous = Limit("address", settings.anonymous_requests_per_minute)
+        self.reads = Reads()
 
     async def count_principal(self, request: Request, name: str) -> None:
         """Count a request of a principal. Raises Problem too_many_requests."""

@@ -40,20 +40,20 @@ _AS_LETTERS = str.maketrans("4@831!0$5+7", "aabeiiosstt")
 def worth(plain: str) -> float:
     """The letters that must be guessed, roughly: a common word counts as two, a sign as half, a repeat as nothing.
 
-    `plain` is normalised and in lower case.
+    `plain` is normalised, in lower case and short: the time grows with the square of its length.
     """
     bare = "".join(character for character in plain if character.isalnum())
-    return min(_worth(plain), _worth(bare))
+    return min(map(_worth, {plain, bare}))
 
 
 def _worth(plain: str) -> float:
     plain = _one_period(plain)
-    letters = plain.translate(_AS_LETTERS)
+    letters, common = plain.translate(_AS_LETTERS), _common()
     least = [0.0]
     for end in range(1, len(plain) + 1):
         options = [least[-1] + _worth_of_character(plain, end - 1)]
         for start in range(max(0, end - _PIECE_MAX), end - _PIECE_MIN + 1):
-            if plain[start:end] in _common() or letters[start:end] in _common():
+            if plain[start:end] in common or letters[start:end] in common:
                 # A word that came before is worth nothing.
                 known = plain.find(plain[start:end]) < start
                 options.append(least[start] + (0.0 if known else _PIECE_WORTH))
@@ -77,7 +77,7 @@ def _worth_of_character(plain: str, at: int) -> float:
 def _one_period(plain: str) -> str:
     """`abc` for `abcabcabc`, and for `abcabcab`."""
     for length in range(1, len(plain) // 2 + 1):
-        if all(character == plain[at % length] for at, character in enumerate(plain)):
+        if plain.startswith(plain[length:]):
             return plain[:length]
     return plain
 

@@ -73,15 +73,19 @@ def normalized(password: str) -> str:
 
 
 def check_strength(password: str, email: str) -> None:
-    """A password must be long, and neither obvious, nor a number, nor common. Raises Problem weak_password."""
-    plain = normalized(password).casefold()
+    """A password must be long, and neither obvious, nor a number, nor common. Raises Problem weak_password.
+
+    One character may be 18 once it is normalised, so the limit holds before and after.
+    """
+    if not LENGTH_MIN <= len(password) <= LENGTH_MAX or len(plain := normalized(password).casefold()) > LENGTH_MAX:
+        raise Problem("weak_password")
     obvious = {email.casefold(), email.casefold().partition("@")[0]}
     remainder = plain
     for word in sorted(obvious, key=len, reverse=True):
         remainder = remainder.replace(word, "")
-    if not LENGTH_MIN <= len(password) <= LENGTH_MAX or len(remainder) < LENGTH_MIN / 2 or len(set(plain)) < 5:
+    if len(remainder) < LENGTH_MIN / 2 or len(set(plain)) < 5:
         raise Problem("weak_password")
-    if is_number(plain) or min(worth(plain), worth(remainder)) < WORTH_MIN:
+    if is_number(plain) or min(map(worth, {plain, remainder})) < WORTH_MIN:
         raise Problem("weak_password", detail="Many people use this password, or a part of it with a few signs added.")
 
 

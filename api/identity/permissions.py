@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from types import MappingProxyType
 from typing import Literal, get_args
 
-Role = Literal["ROLE_ADMIN", "ROLE_DISTRIBUTOR", "ROLE_SHOP"]
+Role = Literal["ROLE_ADMIN", "ROLE_FINANCE", "ROLE_DISTRIBUTOR", "ROLE_SHOP"]
 ROLES: tuple[Role, ...] = get_args(Role)
 
 PERMISSIONS = MappingProxyType(
@@ -26,10 +26,15 @@ PERMISSIONS = MappingProxyType(
         "rules:read": "See commission rules and have them explained.",
         "rules:propose": "Propose commission rules, and test them on past orders.",
         "rules:approve": "Approve, activate and reject proposed rules.",
+        "settlements:read": "See statements, and the terms behind them.",
+        "settlements:write": "Close periods, and propose terms and adjustments.",
+        "settlements:approve": "Approve terms and adjustments that others proposed.",
         "distributors:read": "See the distributors that you have access to.",
         "distributors:write": "Register, rank and move distributors.",
         "shops:read": "See the shops that you have access to.",
         "shops:write": "Register shops.",
+        "webhooks:read": "See the webhooks that you have access to, and what was sent to them.",
+        "webhooks:write": "Define webhooks, change their secrets, and have events sent again.",
         "teams:read": "See the teams that you have access to.",
         "teams:write": "Create teams and change their members.",
         "invites:write": "Invite new distributors below yourself.",
@@ -37,6 +42,8 @@ PERMISSIONS = MappingProxyType(
         "users:write": "Create users and set their permissions.",
         "operations:read": "See dead letters and traces.",
         "operations:write": "Send dead letters again, or discard them.",
+        "alerts:read": "See alerts, and where they are sent.",
+        "alerts:write": "Acknowledge and silence alerts, and decide where they are sent.",
         "audit:read": "See who changed what.",
     }
 )
@@ -45,6 +52,19 @@ PERMISSIONS = MappingProxyType(
 DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
     {
         "ROLE_ADMIN": frozenset(PERMISSIONS) - {"invites:write"},
+        "ROLE_FINANCE": frozenset(
+            {
+                "settlements:read",
+                "settlements:write",
+                "settlements:approve",
+                "commissions:read",
+                "orders:read",
+                "rules:read",
+                "distributors:read",
+                "shops:read",
+                "audit:read",
+            }
+        ),
         "ROLE_DISTRIBUTOR": frozenset(
             {
                 "products:read",
@@ -52,6 +72,7 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
                 "orders:read",
                 "orders:write",
                 "commissions:read",
+                "settlements:read",
                 "rules:read",
                 "distributors:read",
                 "teams:read",
@@ -67,13 +88,17 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
                 "orders:fulfil",
                 "orders:refund",
                 "shops:read",
+                "webhooks:read",
+                "webhooks:write",
             },
         ),
     }
 )
 
 
-OF_TWO_PERSONS = frozenset({"users:write", "rules:propose", "rules:approve"})
+OF_TWO_PERSONS = frozenset(
+    {"users:write", "rules:propose", "rules:approve", "settlements:write", "settlements:approve"}
+)
 """Permissions that one person alone cannot give to another: with a second account one would be two persons."""
 
 

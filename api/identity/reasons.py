@@ -32,6 +32,11 @@ REASONS = {
         "The invite code is unknown, used up or too old; ask your sponsor for another.",
         "邀请码不存在、已用完或已过期，请向推荐人索取新的邀请码。",
     ),
+    "too_many_invites": Reason(
+        409,
+        "You have as many open invites as one may have; end them, or use those that you have.",
+        "未使用的邀请已达上限，请先使用或终止已有邀请。",
+    ),
     "email_taken": Reason(409, "A user with this e-mail address already exists.", "该邮箱已被注册。"),
     "registration_refused": Reason(409, "The network refused the new distributor.", "该分销商注册未被接受。"),
     "unknown_permission": Reason(422, "Permission not found.", "权限不存在。"),

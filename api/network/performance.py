@@ -25,17 +25,22 @@ router = APIRouter(tags=["figures"])
 Month = Annotated[
     str | None,
     Query(
-        pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$", description="In UTC; the current month if absent.", examples=["2026-11"]
+        pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])$",
+        description="A calendar month; the current one in UTC if absent.",
+        examples=["2026-11"],
     ),
 ]
 
 
 class OfCurrency(BaseModel):
     currency: AnyCurrency
-    orders: int = Field(description="Paid orders that the distributor sold, placed in the month.", examples=[12])
+    orders: int = Field(
+        description="Paid orders that the distributor sold, placed in the month, in the zone of their rules.",
+        examples=[12],
+    )
     net_sales: str = Field(description="Their net, less what was refunded since.", examples=["1280.50"])
     commissions: str = Field(
-        description="Commissions booked in the month, less those clawed back in it.", examples=["64.03"]
+        description="Commissions booked in the month (UTC), less those clawed back in it.", examples=["64.03"]
     )
 
 

@@ -70,28 +70,50 @@ async def message_status(
 
 
 _WEIGHT: dict[State, int] = {"pending": 0, "retrying": 1, "set_aside": 2, "done": 3, "refused": 4}
+_BYTES_MAX = 2 * 1024 * 1024
+"""Of what a message emitted."""
+_SCANNED_BYTES_MAX = 8 * 1024 * 1024
+"""Of the records of one worker that the store looks through for a message that is retried."""
 _Found = tuple[State, str | None, str | None, str | None]
 """State, outcome, reason and detail."""
 
 
 async def _status_in(store: Documents, worker: str, key: str, correlation: str) -> _Found:
+    """Of the records, which hold whole batches, only the items of this message are read."""
     journal = JOURNALS + worker
-    for record in await store.find(journal, {"handled.id": key}, limit=1, fields=("handled", "emitted")):
-        return _handled(record, key)
-    for record in await store.find(journal, {"dead.id": key}, limit=1, fields=("dead",)):
-        reason = next(item["reason"] for item in record["dead"] if item["id"] == key)
-        return "set_aside", None, reason, None
-    for record in await store.find(journal, {"about": correlation}, limit=1, sort=(("_id", -1),), fields=("retried",)):
-        for item in record.get("retried", ()):
-            if item["id"] == key:
-                return "retrying", None, item["reason"], None
+    for item in await _items(store, journal, {"handled.id": key}, "handled", "id", key):
+        return _handled(item, await _items(store, journal, {"handled.id": key}, "emitted", "cause", key))
+    for item in await _items(store, journal, {"dead.id": key}, "dead", "id", key):
+        return "set_aside", None, item["reason"], None
+    found, _ = await store.scan_parts(
+        journal,
+        {"about": correlation},
+        arrays=("retried",),
+        by=("id",),
+        values=(key,),
+        newest_first=True,
+        fields=("_id",),
+        items_max=1,
+        bytes_max=_SCANNED_BYTES_MAX,
+    )
+    for record in found:
+        for item in record.get("retried") or ():
+            return "retrying", None, item["reason"], None
     return "pending", None, None, None
 
 
-def _handled(record: Document, key: str) -> _Found:
-    outcome = next(item["outcome"] for item in record["handled"] if item["id"] == key)
-    for emitted in record.get("emitted", ()):
-        if emitted["cause"] == key and is_refusal(emitted["type"]):
-            refusal = json.loads(emitted["body"])["data"]
-            return "refused", outcome, refusal["reason"], refusal.get("detail")
-    return "done", outcome, None, None
+async def _items(
+    store: Documents, journal: str, where: Mapping[str, str], array: str, field: str, key: str
+) -> list[Document]:
+    found, _ = await store.find_parts(
+        journal, where, array=array, field=field, values=(key,), limit=1, bytes_max=_BYTES_MAX
+    )
+    return [item for record in found for item in record.get(array) or ()]
+
+
+def _handled(item: Document, emitted: list[Document]) -> _Found:
+    for event in emitted:
+        if is_refusal(event["type"]):
+            refusal = json.loads(event["body"])["data"]
+            return "refused", item["outcome"], refusal["reason"], refusal.get("detail")
+    return "done", item["outcome"], None, None

@@ -19,7 +19,7 @@ class NewRefund(Body):
     refund_id: Annotated[Reference | None, Field(description="Your own id of this refund; generated if absent.")] = None
     lines: Annotated[
         list[RefundLine],
-        Field(min_length=1, max_length=LINES_MAX, examples=[[{"product_id": 1082185, "quantity": 1}]]),
+        Field(min_length=1, max_length=LINES_MAX, fail_fast=True, examples=[[{"product_id": 1082185, "quantity": 1}]]),
     ]
 
 

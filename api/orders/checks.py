@@ -6,9 +6,10 @@ import asyncio
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from api.access.scope import acts_for, may_earn_from, reaches
+from api.http.bodies import Body
 from api.http.problems import Problem, Reason
 from api.identity.principal import Principal
 from api.identity.repository import CLIENTS
@@ -35,9 +36,7 @@ REASONS = {
 }
 
 
-class _NewOrder(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class _NewOrder(Body):
     shop_id: Annotated[ShopId | None, Field(description="Absent: the shop of the token, or the default one.")] = None
     order_id: Annotated[
         OrderId | None,
@@ -65,7 +64,7 @@ class OrderOfLines(_NewOrder):
         Timestamp | None,
         Field(description="Absent: now, always for a distributor's.", examples=["2026-11-22T12:00:00Z"]),
     ] = None
-    lines: Annotated[list[v2.Line], Field(min_length=1, max_length=LINES_MAX)]
+    lines: Annotated[list[v2.Line], Field(min_length=1, max_length=LINES_MAX, fail_fast=True)]
     shipping: Annotated[Amount, Field(examples=["8.00"])] = v2.PlaceOrder.model_fields["shipping"].default
     tax: Annotated[Amount, Field(examples=["0.00"])] = v2.PlaceOrder.model_fields["tax"].default
     total: Annotated[Amount | None, Field(description="If given, it must be the sum of lines, shipping and tax.")] = (

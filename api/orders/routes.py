@@ -18,12 +18,14 @@ from api.http.conditions import (
     IfNoneMatch,
     check_match,
     etag_of,
+    json_of,
     read_response,
     written_response,
 )
 from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import documented
+from api.http.turns import built
 from api.identity.principal import Principal
 from api.orders.bodies import ORDERS_BY_EXAMPLE, AfterSale, NewRefund, StatusUpdate
 from api.orders.checks import (
@@ -47,6 +49,7 @@ from api.orders.view import (
     order_of,
     order_view,
     order_with_timeline,
+    parts_of,
     plain,
 )
 from contracts.fields import OrderId, ShopId
@@ -54,6 +57,8 @@ from contracts.orders.placing import MADE
 from contracts.orders.v1 import ChangeAfterSale, RefundOrder, UpdateStatus
 from contracts.orders.view import LISTS, ORDERS, Order, Status, seller_list, shop_list, status_list
 from contracts.wire.envelope import Command, Timestamp
+from infra.operators.timeline import timeline_of
+from infra.runtime import roster
 
 router = APIRouter(prefix="/api/orders", tags=["orders"], route_class=BodyRoute)
 
@@ -141,7 +146,7 @@ async def list_orders(
     placed_to: Annotated[Timestamp | None, Query(description="Exclusive.", examples=["2026-12-01T00:00:00Z"])] = None,
     limit: Limit = 50,
     cursor: Cursor = None,
-) -> Page[OrderView]:
+) -> Response:
     """Newest first. A distributor sees their own and their downline's; a shop its own."""
     listed: list[dict[str, Any]] = []
     within: list[dict[str, Any]] = []
@@ -165,8 +170,13 @@ async def list_orders(
         cursor=cursor,
         limit=limit,
     )
-    items = [order_view(order_of(document), principal) for document in found]
-    return Page(items=items, next=next_link(request, after))
+
+    def page() -> Response:
+        items = [order_view(order_of(document), principal) for document in found]
+        body = json_of(Page[OrderView](items=items, next=next_link(request, after)))
+        return Response(body, media_type="application/json")
+
+    return await built(sum(map(parts_of, found)), page)
 
 
 _SHOWN: dict[str, Any] = {
@@ -288,8 +298,13 @@ async def put_shop_after_sale(
 
 
 async def _shown(request: Request, ports: Any, principal: Principal, order: Order, timeline: bool) -> Response:
-    shown = await order_with_timeline(ports.store, order, principal, timeline=timeline)
-    return read_response(request, shown, order.version, content_too=True)
+    found = await timeline_of(ports.store, roster.names(), order.key) if timeline else None
+
+    def response() -> Response:
+        return read_response(request, order_with_timeline(order, principal, found), order.version, content_too=True)
+
+    parts = len(order.lines) + sum(len(refund.lines) for refund in order.refunds)
+    return await built(parts, response)
 
 
 async def _changed(writing: Writer, order: Order, body: StatusUpdate, if_match: str | None) -> Response:

@@ -17,9 +17,8 @@ from api.storage.protocols import Documents
 from contracts.money import to_amount
 from contracts.orders.view import LISTS, ORDERS, Line, Order, Refund, Status, number_list
 from contracts.subjects import order_key
-from infra.operators.timeline import Step, timeline_of
+from infra.operators.timeline import Step, Timeline
 from infra.ports.store import Document
-from infra.runtime import roster
 from infra.runtime.repository import Codec
 
 NEWEST = Sorting("placed_at", datetime, -1)
@@ -147,14 +146,16 @@ def order_view(order: Order, principal: Principal) -> OrderView:
     return OrderView(**_fields(order, principal))
 
 
-async def order_with_timeline(
-    store: Documents, order: Order, principal: Principal, *, timeline: bool
-) -> OrderWithTimeline:
-    if not timeline:
+def parts_of(document: Document) -> int:
+    """How many lines an order has, those of its refunds included: what its view costs."""
+    return len(document["lines"]) + sum(len(refund["lines"]) for refund in document.get("refunds", ()))
+
+
+def order_with_timeline(order: Order, principal: Principal, timeline: Timeline | None) -> OrderWithTimeline:
+    if timeline is None:
         return OrderWithTimeline(**_fields(order, principal), timeline=None)
-    found = await timeline_of(store, roster.names(), order.key)
-    steps = _step_views(found.steps)
-    return OrderWithTimeline(**_fields(order, principal), timeline=steps, timeline_complete=found.complete)
+    steps = _step_views(timeline.steps)
+    return OrderWithTimeline(**_fields(order, principal), timeline=steps, timeline_complete=timeline.complete)
 
 
 def _step_views(steps: Iterable[Step]) -> list[StepView]:

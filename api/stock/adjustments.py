@@ -14,7 +14,7 @@ import structlog
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from api.access.writing import MESSAGES_AT, Sent, Writer, is_unchanged, refuse
-from api.http.bodies import read_json
+from api.http.bodies import Body, read_json
 from api.http.ids import ShownId, numbers_of
 from api.http.problems import FieldError, Problem, Reason, field_errors
 from api.http.tables import InvalidTable, day_of, fields_named, rows_of, text_of
@@ -48,10 +48,10 @@ REASONS = {
 }
 
 
-class Adjustment(BaseModel):
+class Adjustment(Body):
     """One line: either `delta`, units above or below the booked stock, or `stock`, the counted units of the lot."""
 
-    model_config = ConfigDict(extra="forbid", title="StockAdjustment")
+    model_config = ConfigDict(title="StockAdjustment")
 
     product_id: ProductId
     batch_id: BatchId = "default"

@@ -29,7 +29,7 @@ class HotProduct(BaseModel):
     units: int = Field(description="Units in those orders.", examples=[540])
     on_hand: int = Field(description="Units on hand, including reserved ones.", examples=[120])
     available: int = Field(
-        description="Units that may be sold today: not reserved, and in lots whose last day of sale is not over (UTC).",
+        description="Units that may be sold today: not reserved, and in lots whose last day of sale is not over.",
         examples=[100],
     )
 

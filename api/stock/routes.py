@@ -21,7 +21,7 @@ from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from api.stock.adjustments import LINES_MAX, Adjustment, Results, adjust_all, lines_of_csv, lines_of_json
 from api.stock.view import StockView, find_stock, item_of, require_product, stock_view
-from contracts.fields import IsoDate
+from contracts.fields import IsoDate, Zone
 from contracts.stock.v1 import BatchId, OnHand, SetStock
 from contracts.stock.view import IS_SHORT, ITEMS
 
@@ -77,6 +77,9 @@ class NewStock(Body):
     stock: OnHand
     batch_id: BatchId = "default"
     expiry_date: Annotated[IsoDate | None, Field(description="The lot's last day of sale; unchanged if absent.")] = None
+    zone: Annotated[
+        Zone | None, Field(description="The time zone in which the last days of the product's lots end.")
+    ] = None
 
 
 @router.put(
@@ -99,6 +102,7 @@ async def set_stock(
         batch_id=body.batch_id,
         on_hand=body.stock,
         expiry_date=body.expiry_date,
+        zone=body.zone,
     )
 
     async def show() -> StockView:

@@ -31,16 +31,16 @@ class LotView(_Figures):
 
     batch_id: str = Field(examples=["lot-2026-11"])
     expiry_date: str | None = Field(description="The last day of sale.", examples=["2027-03-31"])
-    sellable: bool = Field(description="False once its last day of sale is over (UTC).", examples=[True])
+    sellable: bool = Field(description="False once its last day of sale is over, in `zone`.", examples=[True])
 
 
 class StockView(_Figures):
     model_config = ConfigDict(title="Stock")
 
     product_id: ShownId = Field(examples=[1082185])
-    sellable: int = Field(description="Available in lots that may be sold today (UTC).", examples=[100])
+    sellable: int = Field(description="Available in lots that may be sold today.", examples=[100])
     short: int = Field(
-        description="Units reserved beyond those in lots that may be sold today (UTC). The newest unpaid orders are "
+        description="Units reserved beyond those in lots that may be sold today. The newest unpaid orders are "
         "cancelled for them; the rest is reserved for paid ones.",
         examples=[0],
     )
@@ -49,22 +49,23 @@ class StockView(_Figures):
     )
     low_at: int = Field(description="It runs low at this many units; 0 without an alert.", examples=[20])
     recovered_at: int = Field(description="It has recovered at this many units.", examples=[40])
+    zone: str = Field(description="The time zone of its days.", examples=["UTC"])
     lots: list[LotView] = Field(description="By expiry date, the earliest first.")
 
 
 def stock_view(item: StockItem, now: datetime) -> StockView:
-    day = now.date().isoformat()
     return StockView(
         product_id=item.product_id,
         on_hand=item.on_hand,
         reserved=item.reserved,
         available=item.available,
-        sellable=item.sellable(day),
-        short=item.shortage(day),
+        sellable=item.sellable(now),
+        short=item.shortage(now),
         low=item.low,
         low_at=item.low_at,
         recovered_at=item.recovered_at,
-        lots=[_lot_view(lot, day) for lot in item.lots],
+        zone=item.zone,
+        lots=[_lot_view(lot, item.day_of(now)) for lot in item.lots],
     )
 
 

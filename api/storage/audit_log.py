@@ -117,9 +117,14 @@ class AuditLog:
             self._late.pop(0)
 
     async def transact(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        """Run a transaction that appends with `append_in`, and state the new head when it is committed."""
-        known = self._known
-        result = await transact(self._store, self._time, work)
+        """Run a transaction that appends with `append_in`, and state the new head when it is committed.
+
+        All appends of a process queue here, first come first served: each needs the number after the last, so that
+        at the same time they would conflict until the longest wait gives up. `work` must not append otherwise.
+        """
+        async with self._writing:
+            known = self._known
+            result = await transact(self._store, self._time, work)
         await self.state_head(known)
         return result
 

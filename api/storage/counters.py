@@ -14,8 +14,11 @@ from infra.ports.store import Increment, Transaction
 OWN = range(1_000_000_000_001, 2**53)
 """Above the numbers of shops, and below those that JavaScript rounds."""
 
-OWN_BY_NOUN = {"rules": range(100_000_001, 1_000_000_000)}
-"""Rule versions are 32-bit; ours begin above dates such as 20261129, and end below dates with two more digits."""
+_VERSIONS = range(100_000_001, 1_000_000_000)
+OWN_BY_NOUN = {"rules": _VERSIONS, "settlement-terms": _VERSIONS}
+"""Versions of rules and terms are 32-bit; ours begin above dates such as 20261129, and end below dates with two more
+digits.
+"""
 
 _SCANNED_MAX = 1_000
 """Taken numbers that one query reads; a longer sequence takes more queries."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Annotated, Any
@@ -16,6 +16,7 @@ from api.storage.protocols import Documents
 from contracts.catalog.view import PRODUCTS
 from contracts.commissions.earnings import EARNINGS, FIGURES, currency_of, in_month
 from contracts.commissions.v1 import CommissionAccrued, CommissionReversed
+from contracts.fields import Zone
 from contracts.money import to_minor
 from contracts.orders.v1 import OrderAccepted
 from contracts.orders.view import ORDERS
@@ -57,7 +58,8 @@ class _Sums(TypedDict):
 
 
 _HotList = Annotated[list[_Hot], Field(max_length=HOT_MAX)]
-_Lots = list[tuple[str, str | None, int, int]]
+_Stock = tuple[Zone, list[tuple[str, str | None, int, int]]]
+"""The zone of the product's days, and its lots."""
 _Month = dict[Annotated[str, AfterValidator(_known)], _Sums]
 
 TYPES = tuple(
@@ -81,7 +83,7 @@ class Figures:
         self._time = time
         prefix = f"{settings.database}:cache:"
         self._hot = Cached(cache, f"{prefix}hot:", self._read_hot, shape=_HotList)
-        self._lots = Cached(cache, f"{prefix}lots:", self._read_lots, shape=_Lots)
+        self._stock = Cached(cache, f"{prefix}stock:", self._read_stock, shape=_Stock)
         self._months = Cached(cache, f"{prefix}month:", self._read_months, shape=_Month)
 
     async def hot(self) -> list[dict[str, Any]]:
@@ -91,13 +93,13 @@ class Figures:
 
     async def stock(self, product_ids: Sequence[int]) -> dict[int, dict[str, int]]:
         """Units on hand, and those that may be sold today, of the products that ever had stock."""
-        found = await self._lots.get_many([str(product_id) for product_id in product_ids])
-        day = self._time.now().date().isoformat()
-        return {int(key): _stock_of([Lot(*lot) for lot in lots], day) for key, lots in found.items()}
+        found = await self._stock.get_many([str(product_id) for product_id in product_ids])
+        now = self._time.now()
+        return {int(key): _units(_item_of(zone, lots), now) for key, (zone, lots) in found.items()}
 
     async def month(self, distributor_id: int, month: date) -> dict[str, dict[str, int]]:
-        """By currency: paid orders sold that were placed in this month (UTC), their net after refunds, and the
-        commissions booked in it, net of those clawed back in it; in minor units.
+        """By currency: paid orders sold that were placed in this month of their rules' zone, their net after refunds,
+        and the commissions booked in it (UTC), net of those clawed back in it; in minor units.
         """
         found: dict[str, dict[str, int]] = await self._months.get(f"{distributor_id}/{month:%Y-%m}") or {}
         return found
@@ -114,9 +116,11 @@ class Figures:
             else:
                 products |= {data.get("product_id"), *(pick["product_id"] for pick in data.get("picks", ()))}
         now = self._time.now()
-        # A late payment belongs to the month in which the order was placed.
-        months = {f"{now:%Y-%m}", f"{now.replace(day=1) - timedelta(days=1):%Y-%m}"}
-        await self._lots.invalidate([str(product_id) for product_id in products if product_id is not None])
+        # A late payment belongs to the month in which the order was placed, and in the zone of the rules the next month
+        # may have begun.
+        days = (now, now.replace(day=1) - timedelta(days=1), now + timedelta(days=1))
+        months = {f"{day:%Y-%m}" for day in days}
+        await self._stock.invalidate([str(product_id) for product_id in products if product_id is not None])
         await self._months.invalidate(
             [f"{distributor_id}/{month}" for distributor_id in distributors for month in months]
         )
@@ -162,12 +166,15 @@ class Figures:
         ]
         return dict.fromkeys(keys, hot)
 
-    async def _read_lots(self, keys: Sequence[str]) -> Mapping[str, Any]:
+    async def _read_stock(self, keys: Sequence[str]) -> Mapping[str, Any]:
         """The lots, not their sums: what may be sold changes with the day, without an event."""
         wanted = [int(key) for key in keys]
-        found = await self._store.find(ITEMS, {"_id": {"$in": wanted}}, fields=("lots",))
+        found = await self._store.find(ITEMS, {"_id": {"$in": wanted}}, fields=("lots", "zone"))
         names = ("batch_id", "expires_on", "on_hand", "reserved")
-        return {str(item["_id"]): [[lot.get(name) for name in names] for lot in item.get("lots", ())] for item in found}
+        return {
+            str(item["_id"]): (item.get("zone", "UTC"), [[lot.get(name) for name in names] for lot in item["lots"]])
+            for item in found
+        }
 
     async def _read_months(self, keys: Sequence[str]) -> Mapping[str, Any]:
         parts = {key: key.split("/") for key in keys}
@@ -194,11 +201,12 @@ def next_month(first_day: datetime) -> datetime:
     return (first_day.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
-def _stock_of(lots: Sequence[Lot], day: str) -> dict[str, int]:
-    return {
-        "on_hand": sum(lot.on_hand for lot in lots),
-        "available": StockItem(0, tuple(lots)).sellable(day),
-    }
+def _item_of(zone: str, lots: Iterable[Sequence[Any]]) -> StockItem:
+    return StockItem(0, tuple(Lot(*lot) for lot in lots), zone=zone)
+
+
+def _units(item: StockItem, now: datetime) -> dict[str, int]:
+    return {"on_hand": item.on_hand, "available": item.sellable(now)}
 
 
 def _distributors_in(data: Mapping[str, Any]) -> set[int]:

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 from contracts.wire.envelope import Message
 from infra.gateway.command_client import Answer
 from infra.ports.messaging import Outgoing
-from infra.ports.store import Bounded, Document, Parts, Reader, Store, Summaries
+from infra.ports.store import Bounded, Document, Parts, Reader, Scans, Store, Summaries
 
 
-class Documents(Store, Reader, Parts, Bounded, Summaries, Protocol):
+class Documents(Store, Reader, Parts, Scans, Bounded, Summaries, Protocol):
     """The store, which most routes read outside a transaction."""
 
     async def ping(self) -> None: ...

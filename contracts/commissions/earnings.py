@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date
 from functools import lru_cache
 from typing import Any, NamedTuple, Self
 
@@ -84,7 +84,8 @@ def tallies_of(before: Commission | None, after: Commission) -> Sequence[Tally]:
     """What a new commission, or the change of a known one, adds to the months of its seller and its earners."""
     if before is not None and before.lines is after.lines:
         return ()
-    suffix = _key_suffix(after.placed_at.year, after.placed_at.month, after.currency, after.market)
+    placed_on = after.day
+    suffix = _key_suffix(placed_on.year, placed_on.month, after.currency, after.market)
     refunded_minor = sum([line.refunded_minor for line in after.lines])
     if before is not None:
         refunded_minor -= sum([line.refunded_minor for line in before.lines])
@@ -98,7 +99,7 @@ def tallies_of(before: Commission | None, after: Commission) -> Sequence[Tally]:
             paid[earner] = {plan: entry.amount_minor}
         else:
             by_plan[plan] = by_plan.get(plan, 0) + entry.amount_minor
-    day, seller_id = day_of(after.placed_at), after.seller_id
+    day, seller_id = day_of(placed_on), after.seller_id
     net_minor = sum([line.net_minor for line in after.lines])
     accrued_at, sellers = after.accrued_at, paid.pop(seller_id, {})
     booked_suffix = _key_suffix(accrued_at.year, accrued_at.month, after.currency, after.market)
@@ -154,9 +155,11 @@ def months_of(documents: Iterable[Mapping[str, object]]) -> dict[str, Earnings]:
     return {key: _month_of(some) for key, some in stripes.items()}
 
 
-def earnings_key(distributor_id: int, placed_at: datetime, currency: str, market: str) -> str:
-    """`distributor/month/currency`, with `/market` unless it is the default market."""
-    return f"{distributor_id}{_key_suffix(placed_at.year, placed_at.month, currency, market)}"
+def earnings_key(distributor_id: int, day: date, currency: str, market: str) -> str:
+    """`distributor/month/currency`, with `/market` unless it is the default market. The day is that of the order in the
+    zone of its rules.
+    """
+    return f"{distributor_id}{_key_suffix(day.year, day.month, currency, market)}"
 
 
 def earnings_id(key: str, stripe: int) -> str:
@@ -226,14 +229,14 @@ def key_of(document: Mapping[str, object]) -> str:
     return str(document["_id"]).partition("#")[0]
 
 
-def day_of(placed_at: datetime) -> str:
-    """The day of the month in UTC, as two digits."""
-    return f"{placed_at.day:02}"
+def day_of(day: date) -> str:
+    """The day of the month, as two digits."""
+    return f"{day.day:02}"
 
 
-def month_of(placed_at: datetime) -> str:
-    """Year and month in UTC."""
-    return _month(placed_at.year, placed_at.month)
+def month_of(day: date) -> str:
+    """Year and month."""
+    return _month(day.year, day.month)
 
 
 def _month(year: int, month: int) -> str:
@@ -243,7 +246,7 @@ def _month(year: int, month: int) -> str:
 
 @lru_cache(maxsize=SUFFIXES_KEPT_MAX)
 def _key_suffix(year: int, month: int, currency: str, market: str) -> str:
-    """The common part of the keys of an order's months; the month is that of `placed_at` in UTC."""
+    """The common part of the keys of an order's months."""
     suffix = f"/{_month(year, month)}/{currency}"
     return suffix if market == DEFAULT_MARKET else f"{suffix}/{market}"
 

@@ -15,6 +15,7 @@ from contracts.fields import (
     Code,
     DistributorId,
     LineNumber,
+    MarketName,
     OrderId,
     OrderVersion,
     ProductId,
@@ -34,6 +35,9 @@ EarnerLevel = Annotated[
         description="1 is the seller, 2 the seller's sponsor, and so on; 0 is the leader of the seller's team.",
         examples=[1],
     ),
+]
+MarketOfRules = Annotated[
+    MarketName | None, Field(description="The market of the order's rules. Absent for the default market.")
 ]
 PlanName = Annotated[str, Field(description="The plan's name in the rules.", examples=["levels"])]
 
@@ -172,6 +176,7 @@ class CommissionReleased(OfOrder, Event, type="commission.released.v1"):
     total: SignedAmount
     shares: tuple[Share, ...]
     released_at: Annotated[Timestamp, Field(description="When the hold period ended.")]
+    market: MarketOfRules = None
 
 
 class ReversedEntry(BaseModel):
@@ -197,3 +202,4 @@ class CommissionReversed(OfOrder, Event, type="commission.reversed.v1"):
     total: Annotated[SignedAmount, Field(description="The sum of the entries, negative.", examples=["-1.37"])]
     entries: Annotated[tuple[ReversedEntry, ...], Field(description="The entries that change.")]
     reason: Annotated[Code, Field(examples=["order_refunded"])]
+    market: MarketOfRules = None

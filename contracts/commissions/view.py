@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal, get_args
 
 from pydantic import PlainSerializer
@@ -78,7 +78,7 @@ class Earned:
     `own_sales_minor`: by distributor, the month's net sales before this order, less what was refunded by then,
     which is `own_refunded_minor` (None if nothing was). `day_minor` and `month_minor`: by plan, then distributor, what
     the plan had accrued on the day and in the month of the order; later reversals do not reduce it. Days and months
-    are those of `placed_at` in UTC, all in the order's currency and market.
+    are those of the order (`Commission.day`), all in the order's currency and market.
     """
 
     own_sales_minor: ByDistributor = field(default_factory=dict)
@@ -126,6 +126,8 @@ class Commission:
     open; `released_at` is the `release_at` it was released by. `pool_minor` is the sum of `pools_minor`, the pools of
     the lines. `market` is that of the rules. `arithmetic` is what the entries were calculated with, a number that
     `contracts.plans.calculation.ARITHMETIC` explains; commissions of earlier releases have none, and 1 is theirs.
+    `placed_on` is the day (ISO date) of `placed_at` in the zone of the rules, or None if that is UTC; an update of the
+    zone's rules does not change it.
     """
 
     key: str
@@ -150,6 +152,12 @@ class Commission:
     pools_minor: tuple[int, ...] = ()
     market: str = DEFAULT_MARKET
     arithmetic: int = 1
+    placed_on: str | None = None
+
+    @property
+    def day(self) -> date:
+        """The day whose caps, and whose month, the order counts in."""
+        return self.placed_at.date() if self.placed_on is None else date.fromisoformat(self.placed_on)
 
     @property
     def shop_and_order(self) -> tuple[str, str]:

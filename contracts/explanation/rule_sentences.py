@@ -25,10 +25,11 @@ class _Renderer:
             yield self._sentence("order")
         yield self._sentence("hold" if terms.hold_days else "hold_none", days=terms.hold_days)
         for number, plan in enumerate(terms.plans, start=1):
-            yield from self._plan(number, plan)
+            yield from self._plan(number, plan, terms.zone)
         for target in terms.targets:
             yield self._sentence(
                 "target",
+                zone=terms.zone,
                 reward=target.reward,
                 target=_amount(target.target_minor, target.currency),
                 bonus=_amount(target.bonus_minor, target.currency),
@@ -37,8 +38,8 @@ class _Renderer:
     def _sentence(self, phrase: str, **values: object) -> str:
         return self._phrases[phrase].format(**values)
 
-    def _plan(self, number: int, plan: Plan) -> Iterator[str]:
-        of = {"number": number, "name": plan.name}
+    def _plan(self, number: int, plan: Plan, zone: str) -> Iterator[str]:
+        of = {"number": number, "name": plan.name, "zone": zone}
         match plan:
             case Unilevel():
                 yield self._sentence("unilevel", **of, levels=self._levels(map(_percent_or_none, plan.rates_ppm)))

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, StrictInt
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictInt
 
-from contracts.fields import Code, Detail, OsUser, visible_name
+from contracts.fields import (
+    Code,
+    Detail,
+    Facts,
+    MarketName,
+    OsUser,
+    ProductId,
+    Severity,
+    ShopId,
+    visible_name,
+)
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 LetterId = Annotated[
@@ -150,13 +160,33 @@ class DeadLetterRefused(OfDeadLetter, Refusal, type="dead-letter.refused.v1"):
     detail: Detail
 
 
+Times = Annotated[
+    StrictInt | None,
+    Field(
+        ge=0,
+        description="How often the alert was raised so far. A resolve has the number of the raise that it ends: a "
+        "receiver knows by it which change is the later one, regardless of clocks.",
+        examples=[1],
+    ),
+]
+
+
 class AlertRaised(Event, type="alert.raised.v1"):
-    """Something needs a person. One per threshold crossing; `alert` is the same until resolved."""
+    """Something needs a person. One per threshold crossing; `alert` is the same until resolved.
+
+    `shop_id`, `market` and `product_id` name what it concerns, where it concerns one of them.
+    """
 
     alert: Annotated[str, Field(description="What the alert is about.", examples=["stock/1082185"])]
     kind: Annotated[Code, Field(description="The kind of alert.", examples=["stock_low"])]
     detail: Detail
     raised_at: Timestamp
+    severity: Severity | None = None
+    shop_id: ShopId | None = None
+    market: MarketName | None = None
+    product_id: ProductId | None = None
+    facts: Facts = {}  # noqa: RUF012  (pydantic copies it)
+    times: Times = None
 
     def about(self) -> str:
         return f"alert/{self.alert}"
@@ -167,6 +197,66 @@ class AlertResolved(Event, type="alert.resolved.v1"):
     kind: Annotated[Code, Field(description="The kind of alert.", examples=["stock_low"])]
     detail: Detail
     resolved_at: Timestamp
+    severity: Severity | None = None
+    shop_id: ShopId | None = None
+    market: MarketName | None = None
+    product_id: ProductId | None = None
+    facts: Facts = {}  # noqa: RUF012  (pydantic copies it)
+    times: Times = None
 
     def about(self) -> str:
         return f"alert/{self.alert}"
+
+
+class QueueMeasured(Event, type="queue.measured.v1"):
+    """The ready messages of the queues, measured by the clock about once a minute. Empty queues are absent.
+
+    Not sent while all of them are empty, except once after messages waited, and when the clock starts.
+    """
+
+    at: Annotated[Timestamp, Field(description="When the queues were measured.")]
+    parked: Annotated[StrictInt, Field(description="Bodies too large to store, which the broker keeps.", examples=[1])]
+    waiting: Annotated[
+        dict[str, StrictInt],
+        Field(
+            description="Messages that no worker has taken yet, by queue.", examples=[{"order_intake.order.place": 812}]
+        ),
+    ]
+
+    def about(self) -> str:
+        return "queues"
+
+
+class CheckedInvariant(BaseModel):
+    """How often one invariant is breached, and the first of the breaches."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    invariant: Annotated[str, Field(pattern=r"^I[1-9][0-9]{0,3}$", examples=["I1"])]
+    breaches: Annotated[int, Field(strict=True, ge=0, examples=[2])]
+    first: Annotated[
+        str | None,
+        Field(max_length=1000, description="The first breach.", examples=["product/1082185: is low, but 9 are left"]),
+    ] = None
+
+
+class ReportVerification(Command, type="verification.report.v1"):
+    """`tributary verify` has finished: each breached invariant opens an alert, each other one resolves its alert."""
+
+    invariants: Annotated[tuple[CheckedInvariant, ...], Field(min_length=1, max_length=100)]
+    by: Operator
+    os_user: OsUser = None
+
+    def about(self) -> str:
+        return "verification"
+
+
+class VerificationRefused(Refusal, type="verification.refused.v1"):
+    """A result of `tributary verify` was not read, and changed no alert."""
+
+    by: AnyOperator
+    reason: Annotated[Code, Field(examples=["invalid_message"])]
+    detail: Detail
+
+    def about(self) -> str:
+        return "verification"

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import Protocol
 
 from contracts.commissions.view import Earned, Entry, Passed, Unpaid
 from contracts.money import RATE_SCALE, largest_remainder
@@ -17,15 +18,17 @@ from contracts.plans.plans import CompiledPlan, Grant, Skipped, Walks, compiled
 from contracts.plans.sale import Earner, Sale, SaleLine
 from contracts.rules.view import Limit, Reason, Terms
 
-ARITHMETIC = 2
+ARITHMETIC = 3
 """What new commissions are calculated with; each stores its number, so that it can be recomputed later.
 
 1 cut the shares of a line to its pool in whole minor units, and rounded each line by itself.
 2 cuts them to the exact pool; of the whole minor units of the pool, those left over go to who is owed most by all lines
 so far. Small lines no longer move money from one earner to another (decision 0056).
+3 pays like 2. What refunds leave stays within the pool of what is left, and is rounded over all lines of the order
+(decision 0066).
 """
 
-__all__ = ["Earner", "Needs", "Outcome", "Sale", "SaleLine", "calculate", "needs"]
+__all__ = ["Earner", "Needs", "Outcome", "Sale", "SaleLine", "calculate", "needs", "rounded_together"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def calculate(terms: Terms, sale: Sale, earned: Earned, arithmetic: int = ARITHM
             amounts = largest_remainder([numerator for _, _, numerator, _ in shares], RATE_SCALE)
         else:
             shares = _exact_shares(line, pool, drawings)
-            amounts = _rounded_together(shares, pool_minor)
+            amounts = rounded_together(shares, pool_minor)
         entries += _entries(line, shares, amounts)
     unpaid = tuple(unpaid for drawing in drawings for unpaid in drawing.unpaid())
     return Outcome(tuple(pools), tuple(entries), unpaid)
@@ -122,7 +125,16 @@ def _exact_shares(line: SaleLine, pool: int, drawings: Iterable[_Drawing]) -> li
     return shares
 
 
-def _rounded_together(shares: Sequence[_Share], pool_minor: int) -> list[int]:
+class _Earns(Protocol):
+    @property
+    def distributor_id(self) -> int: ...
+
+
+class _Owes(Protocol):
+    owed: dict[int, int]
+
+
+def rounded_together(shares: Sequence[tuple[_Owes, _Earns, int, object]], pool_minor: int) -> list[int]:
     """Round the shares of a line down, and give the units left over to those that are owed most, the earlier of equals.
 
     A share is owed its fractions on the lines so far, less the units that it got for them. The units are what this adds

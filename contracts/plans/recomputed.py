@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from contracts.commissions.earnings import Earnings
-from contracts.commissions.view import Account, AccountKey, Commission, Entry, LineRefund
-from contracts.plans.reversal import pool_taken_back, taken_back
+from contracts.commissions.view import Account, AccountKey, Commission, LineRefund
+from contracts.plans.reversal import WITHIN_THE_POOL, pool_left
 from contracts.plans.sale import Earner, Sale, SaleLine
 from contracts.rules.view import Caps, Terms
 
@@ -58,15 +58,22 @@ def refunds_of(order: Document, sale: Sale) -> tuple[LineRefund, ...]:
     )
 
 
-def left_of(entries: Sequence[Entry], refunds: Iterable[LineRefund]) -> tuple[int, ...]:
-    """What each entry is still worth after these refunds."""
-    left = [entry.amount_minor for entry in entries]
-    for line in refunds:
-        if line.refunded_minor or line.refunded_quantity:
-            places = [place for place, entry in enumerate(entries) if entry.line == line.line]
-            for place, amount in zip(places, taken_back([entries[place] for place in places], line), strict=True):
-                left[place] -= amount
-    return tuple(left)
+def beyond_pools(commission: Commission) -> Iterator[str]:
+    """Yield a sentence for each line that still pays more than the pool of what is left of it. Before arithmetic 3 it
+    could.
+    """
+    if commission.arithmetic < WITHIN_THE_POOL:
+        return
+    left: Counter[int] = Counter()
+    for entry, amount in zip(commission.entries, commission.remaining_minor(), strict=True):
+        left[entry.line] += amount
+    for pool_minor, line in zip(commission.pools_minor, commission.lines, strict=True):
+        # Whole numbers on both sides: what is left, of the line's money or (of a gift) its units.
+        all_, gone = line.net_minor, line.refunded_minor
+        if all_ == 0:
+            all_, gone = line.quantity, line.refunded_quantity
+        if left[line.line] * all_ > pool_minor * (all_ - gone):
+            yield f"line {line.line} pays {left[line.line]} of a pool of {pool_minor}, and {gone} of {all_} came back"
 
 
 def given_back(order: Document, sale: Sale, commission: Commission) -> Iterator[tuple[int, datetime | None]]:
@@ -92,7 +99,7 @@ def booked_by(commission: Commission) -> Iterator[tuple[AccountKey, int]]:
     for entry, amount in zip(commission.entries, left, strict=True):
         yield (entry.distributor_id, commission.currency, account), amount
     pool = sum(
-        pool_minor - pool_taken_back(pool_minor, line)
+        pool_left(pool_minor, line, commission.arithmetic)
         for pool_minor, line in zip(commission.pools_minor, commission.lines, strict=True)
     )
     yield (0, commission.currency, "pool"), -pool

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from contracts.fields import Amount, Code, Currency, MarketName, Rate, visible_name
+from contracts.fields import Amount, Code, Currency, MarketName, Rate, Zone, visible_name
 from contracts.money import RATE_SCALE, to_rate, to_rate_ppm
 from contracts.rules.plans import Part, Plan, UnilevelPlan
 from contracts.rules.promise import Promise, TooManyKinds, highest_promise
@@ -39,7 +39,7 @@ EXAMPLE: Mapping[str, Any] = {
 
 
 class SalesTarget(Part):
-    """A bonus for own paid sales (net) of a calendar month, in UTC, reaching `target`."""
+    """A bonus for own paid sales (net) of a calendar month reaching `target`."""
 
     reward: Annotated[Code, Field(description="The reward's name.", examples=["monthly_sales"])]
     currency: Currency
@@ -49,6 +49,9 @@ class SalesTarget(Part):
 
 class RuleDocument(Part):
     """What a network pays: its plans draw, in their order, on the closed pool of each order line."""
+
+    part: ClassVar[int] = 1
+    """What divides the limits of the comparison with the pool; see `highest_promise`."""
 
     title: Annotated[
         str,
@@ -65,6 +68,7 @@ class RuleDocument(Part):
     ] = 7
     plans: Annotated[tuple[Plan, ...], Field(min_length=1, max_length=20, examples=[EXAMPLE["plans"]])]
     targets: Annotated[tuple[SalesTarget, ...], Field(max_length=100)] = ()
+    zone: Annotated[Zone, Field(description="The time zone of IANA in which days and months begin.")] = "UTC"
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -106,8 +110,8 @@ class RuleDocument(Part):
         pool_ppm = to_rate_ppm(self.pool_rate)
         plans = [plan.promised() for plan in self.plans]
         try:
-            alone = [(index, highest_promise([plan])) for index, plan in enumerate(plans)]
-            together = highest_promise(plans)
+            alone = [(index, highest_promise([plan], part=self.part)) for index, plan in enumerate(plans)]
+            together = highest_promise(plans, part=self.part)
         except TooManyKinds as error:
             yield ("plans",), str(error)
             return

@@ -6,7 +6,7 @@ Fixed amounts are not a share of the net; only the pool limits them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice, zip_longest
 
 from contracts.rules.view import Differential, Plan, TeamBonus, Unilevel
@@ -14,9 +14,12 @@ from contracts.rules.view import Differential, Plan, TeamBonus, Unilevel
 KINDS_OF_LINES_MAX = 20_000
 """Combinations of products and categories that are paid differently; more would take too long to compare."""
 
+RATE_LISTS_MAX = 1_000_000
+"""Kinds of lines, times the tiers that the overrides of all plans name: each kind compares the rates of each tier."""
+
 
 class TooManyKinds(ValueError):
-    """The rule set distinguishes more kinds of lines than can be compared."""
+    """The rule set distinguishes more kinds of lines, or tiers on them, than can be compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +32,22 @@ class Promise:
     by_plan_ppm: Mapping[str, int]
 
 
-def highest_promise(plans: Sequence[Plan]) -> Promise:
+def highest_promise(plans: Sequence[Plan], *, part: int = 1) -> Promise:
     """Return the kind of line on which these plans may pay most, if everyone above the seller qualifies for all.
 
-    Raises TooManyKinds if the rule set names too many products and categories that are all paid differently.
+    `part` divides the limits. Raises TooManyKinds if the rule set names too many products and categories that are all
+    paid differently, or too many tiers on them.
     """
     readers = [_Reader.of(plan) for plan in plans]
-    kinds = list(islice(_kinds(readers), KINDS_OF_LINES_MAX + 1))
-    if len(kinds) > KINDS_OF_LINES_MAX:
+    kinds_max, lists_max = KINDS_OF_LINES_MAX // part, RATE_LISTS_MAX // part
+    kinds = list(islice(_kinds(readers), kinds_max + 1))
+    if len(kinds) > kinds_max:
         raise TooManyKinds(
-            f"more than {KINDS_OF_LINES_MAX} kinds of lines are paid differently; use fewer overrides by product or "
-            "by category"
+            f"more than {kinds_max} kinds of lines are paid differently; use fewer overrides by product or by category"
+        )
+    if len(kinds) * sum(reader.tiers for reader in readers) > lists_max:
+        raise TooManyKinds(
+            f"{len(kinds)} kinds of lines are paid differently, by too many tiers; use fewer overrides by tier"
         )
     promises = (
         Promise(sum(by_plan.values()), product_id, category_id, by_plan)
@@ -62,6 +70,8 @@ class _Reader:
     covered_categories: frozenset[int]
     products: frozenset[int]
     categories: frozenset[int]
+    _known: dict[_Key, int] = field(default_factory=dict)
+    """What has been computed: most kinds of lines differ only in what other plans name."""
 
     @classmethod
     def of(cls, plan: Plan) -> _Reader:
@@ -91,7 +101,21 @@ class _Reader:
     def rates_of_category(self, category_id: int) -> object:
         return category_id in self.covered_categories, _frozen(self.overrides.get((None, category_id)))
 
+    @property
+    def tiers(self) -> int:
+        """How many the overrides name, at least 1."""
+        return len({tier for by_tier in self.overrides.values() for tier in by_tier} | {None})
+
     def at_most_ppm(self, product_id: int | None, category_id: int | None) -> int:
+        key = (
+            product_id if product_id in self.products else None,
+            category_id if category_id in self.categories else None,
+        )
+        if key not in self._known:
+            self._known[key] = self._at_most_ppm(*key)
+        return self._known[key]
+
+    def _at_most_ppm(self, product_id: int | None, category_id: int | None) -> int:
         plan = self.plan
         is_listed = product_id in self.covered_products or category_id in self.covered_categories
         if not is_listed and (self.covered_products or self.covered_categories):
@@ -139,10 +163,14 @@ def _kinds(readers: Sequence[_Reader]) -> Iterator[_Key]:
 def _alike(
     readers: Sequence[_Reader], named: Iterable[frozenset[int]], rates_of: Callable[[_Reader, int], object]
 ) -> list[int]:
-    """One number for each group that the plans treat alike."""
+    """One number for each group that the plans treat alike. Each plan is asked only about the numbers that it names."""
+    treated: dict[int, list[object]] = {}
+    for reader, numbers in zip(readers, named, strict=True):
+        for number in numbers:
+            treated.setdefault(number, []).append((reader.plan.name, rates_of(reader, number)))
     first: dict[object, int] = {}
-    for number in sorted(frozenset().union(*named)):
-        first.setdefault(tuple(rates_of(reader, number) for reader in readers), number)
+    for number in sorted(treated):
+        first.setdefault(tuple(treated[number]), number)
     return list(first.values())
 
 

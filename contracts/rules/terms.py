@@ -39,12 +39,16 @@ def terms_of(document: RuleDocument) -> Terms:
             )
             for index, target in enumerate(document.targets)
         ),
+        zone=document.zone,
     )
 
 
 def digest_of(terms: Terms) -> str:
     """The SHA-256 digest of the terms: the same promises have the same digest, however the document was written."""
     plain = _terms.dump_python(terms, mode="json")
+    if terms.zone == "UTC":
+        # Terms of earlier releases have no zone.
+        del plain["zone"]
     text = json.dumps(plain, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -60,7 +60,7 @@ class Conditions:
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The most that one distributor gets from a plan: from one line, order, calendar day or month (UTC)."""
+    """The most that one distributor gets from a plan: from one line, order, calendar day or month (of `Terms.zone`)."""
 
     entry: Money = field(default_factory=dict)
     order: Money = field(default_factory=dict)
@@ -153,7 +153,10 @@ class SalesTarget:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a rule set promises. The plans are in the order in which they draw on the pool of a line."""
+    """What a rule set promises. The plans are in the order in which they draw on the pool of a line.
+
+    `zone` is the IANA time zone of the market's days and months.
+    """
 
     title: str
     market: str
@@ -161,6 +164,7 @@ class Terms:
     plans: tuple[Plan, ...]
     hold_days: int = 7
     targets: tuple[SalesTarget, ...] = ()
+    zone: str = "UTC"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from contracts.fields import (
     Quantity,
     Reference,
     ShopId,
+    Zone,
 )
 from contracts.subjects import OfOrder, OfProduct
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
@@ -40,6 +41,11 @@ OnHand = Annotated[
         examples=[120],
     ),
 ]
+
+
+_ZONE = (
+    "The time zone of IANA in which the last days of the product's lots end; it stays as it is if absent, UTC at first."
+)
 
 
 class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
@@ -67,6 +73,7 @@ class ReceiveStock(OfProduct, Command, type="stock.receive.v1"):
         Annotated[int, Field(strict=True, ge=0, le=2 * QUANTITY_MAX)] | None,
         Field(description="The alert ends at this many available units; by default twice `low_at`.", examples=[40]),
     ] = None
+    zone: Annotated[Zone | None, Field(description=_ZONE)] = None
 
 
 class AdjustStock(OfProduct, Command, type="stock.adjust.v1"):
@@ -104,6 +111,7 @@ class SetStock(OfProduct, Command, type="stock.set.v1"):
     expiry_date: Annotated[
         IsoDate | None, Field(description="The lot's last day of sale; if absent, it stays as it is.")
     ] = None
+    zone: Annotated[Zone | None, Field(description=_ZONE)] = None
 
 
 class StockReceived(OfProduct, Event, type="stock.received.v1"):
@@ -214,6 +222,39 @@ class StockRecovered(OfProduct, Event, type="stock.recovered.v1"):
     available: Annotated[StrictInt, Field(examples=[120])]
     recovered_at: Annotated[StrictInt, Field(examples=[40])]
     crossing: Crossing
+
+
+class StockExpiring(OfProduct, Event, type="stock.expiring.v1"):
+    """Units on hand are close to their last day of sale: sent once, and once more, with 0 units, when none are left.
+
+    A lot is among them from seven days before its last day of sale until that day has passed.
+    """
+
+    product_id: ProductId
+    units: Annotated[StrictInt, Field(description="Units on hand in such lots, reserved ones included.", examples=[12])]
+    expires_on: Annotated[IsoDate | None, Field(description="The first of their last days of sale.")] = None
+    crossing: Annotated[
+        StrictInt,
+        Field(
+            description="The number of such messages, with those of `stock.expired`; the highest is the newest.",
+            examples=[1],
+        ),
+    ]
+
+
+class StockExpired(OfProduct, Event, type="stock.expired.v1"):
+    """Units on hand are past their last day of sale: sent once, and once more, with 0 units, when none are left."""
+
+    product_id: ProductId
+    units: Annotated[StrictInt, Field(description="Units on hand in such lots, reserved ones included.", examples=[12])]
+    expires_on: Annotated[IsoDate | None, Field(description="The first of their last days of sale.")] = None
+    crossing: Annotated[
+        StrictInt,
+        Field(
+            description="The number of such messages, with those of `stock.expiring`; the highest is the newest.",
+            examples=[1],
+        ),
+    ]
 
 
 Request = Annotated[

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Literal, Self
+
+from contracts.calendar import local_date
 
 ITEMS = "stock_reservation.items"
 
@@ -42,6 +45,10 @@ class StockItem:
     `low` is set while the alert is on, `crossings` counts its changes. A clock tick checks the item again on the day
     `next_check_on`, when a lot gets too close to its last day; NEVER if no lot will. None means that it was never
     computed. `checked_on` is the day of the last check.
+    `expiring` is set while units on hand are close to their last day of sale, `expired` while some are past it, as last
+    announced; `expiries` counts these announcements. `expiring` is None if it was never computed.
+    The days are those of `zone`. Where that is not UTC, `next_check_on` is the instant at which the day begins, in UTC
+    to the minute: it compares as text with days and instants.
     """
 
     product_id: int
@@ -59,6 +66,10 @@ class StockItem:
     shortages: int = 0
     requests: int = 0
     asking: Literal["once", "again"] | None = None
+    expiring: bool | None = None
+    expired: bool = False
+    expiries: int = 0
+    zone: str = "UTC"
 
     @property
     def on_hand(self) -> int:
@@ -72,21 +83,22 @@ class StockItem:
     def available(self) -> int:
         return max(self.on_hand - self.reserved, 0)
 
-    def day_of(self, today: str) -> str:
-        """The day to use for the item: today, but never before its last check."""
+    def day_of(self, now: datetime) -> str:
+        """The day to use for the item: today in its zone, but never before its last check."""
+        today = local_date(now, self.zone).isoformat()
         return max(today, self.checked_on or today)
 
-    def sellable(self, today: str) -> int:
+    def sellable(self, now: datetime) -> int:
         """Units that may be reserved for an order: without expired lots, and without what other lots lack.
 
         A lot that did not count at the last check does not count now.
         """
-        day = self.day_of(today)
+        day = self.day_of(now)
         return max(self.balance(day, day)[1], 0)
 
-    def shortage(self, today: str) -> int:
+    def shortage(self, now: datetime) -> int:
         """Reserved units that no lot can serve."""
-        day = self.day_of(today)
+        day = self.day_of(now)
         return max(-self.balance(day, day)[0], 0)
 
     def balance(self, day: str, until: str) -> tuple[int, int]:

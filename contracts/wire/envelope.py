@@ -193,7 +193,7 @@ def in_words_of(message_type: str, refusal: Refusal) -> Refusal:
     return refusal.model_copy(update={"detail": f"{names[name]}:{rest}"}) if colon and name in names else refusal
 
 
-CORRELATION_MAX = 256
+SUBJECT_MAX = CORRELATION_MAX = 256
 
 P = TypeVar("P", bound=Payload)
 P_co = TypeVar("P_co", bound=Payload, covariant=True)
@@ -212,7 +212,7 @@ class Message(BaseModel, Generic[P_co]):
     source: str = Field(min_length=1, max_length=256)
     type: str
     time: Timestamp
-    subject: str | None = Field(default=None, max_length=256)
+    subject: str | None = Field(default=None, max_length=SUBJECT_MAX)
     datacontenttype: Literal["application/json"] = "application/json"
     correlationid: str | None = Field(default=None, max_length=CORRELATION_MAX)
     causationid: str | None = Field(default=None, max_length=128)

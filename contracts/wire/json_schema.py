@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from pydantic.json_schema import JsonSchemaMode
@@ -28,8 +29,9 @@ _FORMATS = {
 _REQUIRED_BY_CLOUDEVENTS = ("id", "source", "specversion", "type")
 
 
+@cache
 def schema_of(payload: type[Payload]) -> dict[str, Any]:
-    """Return the schema of the message that carries `payload`."""
+    """Return the schema of the message that carries `payload`. All callers share it, so none may change it."""
     # The catalogue imports every message, which the schema of a rule set does not need.
     from contracts.wire.catalogue import kind_of
 

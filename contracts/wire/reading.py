@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Union
 
 from pydantic import Discriminator, Field, TypeAdapter, ValidationError
@@ -50,24 +51,25 @@ _REASONS = {
     "missing": "missing_field",
 }
 
-
 UNREADABLE_REASONS = frozenset({*_REASONS.values(), "invalid_value", UNREADABLE_PROPERTY, TOO_LARGE, TOO_MANY})
 """Why a message cannot be read: its sender has to correct it."""
+
+
+@cache
+def _adapters(payloads: tuple[type[Payload], ...]) -> tuple[TypeAdapter[Message[Any]], TypeAdapter[list[Message[Any]]]]:
+    """Of one message, and of a batch. They take milliseconds to build."""
+    envelopes = tuple(message_of(payload) for payload in payloads)
+    several: Any = Annotated[Union[envelopes], Discriminator("type")]  # noqa: UP007  (built at run time)
+    one: Any = several if len(envelopes) > 1 else envelopes[0]
+    return TypeAdapter(one), TypeAdapter(Annotated[list[one], Field(max_length=BATCH_EVENTS_MAX)])
 
 
 class Reader:
     """Reads the messages of one queue: the given payload types, older versions upcast to the newest."""
 
     def __init__(self, payloads: Sequence[type[Payload]]) -> None:
-        self._payloads = {payload.message_type: payload for payload in payloads}
-        envelopes = tuple(message_of(payload) for payload in payloads)
-        one: Any = envelopes[0]
-        if len(envelopes) > 1:
-            one = Annotated[Union[envelopes], Discriminator("type")]  # noqa: UP007  (built at run time)
-        self._one: TypeAdapter[Message[Any]] = TypeAdapter(one)
-        self._many: TypeAdapter[list[Message[Any]]] = TypeAdapter(
-            Annotated[list[one], Field(max_length=BATCH_EVENTS_MAX)]
-        )
+        self._payloads = {each.message_type: each for each in payloads}
+        self._one, self._many = _adapters(tuple(payloads))
 
     def read(
         self,
@@ -390,9 +392,7 @@ def _sentence(problems: Sequence[Any]) -> str:
         where = ".".join(str(step) for step in problem["loc"] if "." not in str(step)).removeprefix("data.")
         rule = problem["msg"].removeprefix("Value error, ")
         got = problem.get("input")
-        seen = (
-            f" (got {got!r})" if isinstance(got, (int, float, bool)) or (isinstance(got, str) and len(got) < 40) else ""
-        )
+        seen = f" (got {got!r})" if isinstance(got, int | float) or (isinstance(got, str) and len(got) < 40) else ""
         parts.append(f"{where or 'body'}: {rule}{seen}")
     more = len(problems) - _PROBLEMS_MAX
     return ("; ".join(parts) + (f"; and {more} more" if more > 0 else ""))[:DETAIL_MAX]

@@ -4,11 +4,13 @@ AMQP allows any bytes in a short string and any 64-bit number as a timestamp. pa
 that is nested too deeply, in the task that reads the connection. The connection ends, every delivery on it is requeued,
 and the same message ends the next connection. The broker meanwhile counts a delivery for the whole prefetch window, and
 dead-letters all of it at the limit. aio-pika raises for a few more values, in a callback that then never acknowledges
-its message.
+its message. And pamqp copies what is left of a table for each value in it: the 128 KB of one frame keep it busy for
+seconds.
 
 pamqp has no hook for this, so `install` wraps two of its methods. They try pamqp first and read byte by byte only if it
-raises, so an ordinary message costs one more call. Properties that could not be decoded are left out of the message.
-Their names and bytes are kept in the message's headers under a key that is no text, which no sender can forge.
+raises, so an ordinary message costs one more call. Of properties beyond PROPERTIES_BYTES_MAX the headers are not read.
+Properties that could not be decoded are left out of the message. Their names and bytes are kept in the message's
+headers under a key that is no text, which no sender can forge.
 """
 
 from __future__ import annotations
@@ -18,6 +20,11 @@ from typing import Any, Final
 
 from pamqp import decode
 from pamqp.commands import Basic
+
+PROPERTIES_BYTES_MAX: Final = 4 * 1024
+"""All properties without headers have at most 2,570 bytes, and what we and the broker add has less than 1,500. The most
+expensive headers within it take as long to decode as a body of the same size.
+"""
 
 _UNDECODED: Final = object()
 _DELIVERY_MODE_MAX: Final = 2
@@ -64,6 +71,9 @@ def undecoded(headers: Mapping[Any, Any], routing_key: str | None) -> str | None
 
 
 def _properties(properties: Basic.Properties, flags: int, data: bytes) -> None:
+    if len(data) > PROPERTIES_BYTES_MAX:
+        _read_one_by_one(properties, flags, data)
+        return
     try:
         _decode_properties(properties, flags, data)
         # aio-pika raises for these two later, and would leave the message unacknowledged.
@@ -76,6 +86,7 @@ def _properties(properties: Basic.Properties, flags: int, data: bytes) -> None:
 
 
 def _read_one_by_one(properties: Basic.Properties, flags: int, data: bytes) -> None:
+    is_large = len(data) > PROPERTIES_BYTES_MAX
     found: list[str] = []
     headers: dict[Any, Any] = {}
     for name in properties.__slots__:
@@ -85,7 +96,7 @@ def _read_one_by_one(properties: Basic.Properties, flags: int, data: bytes) -> N
         kind = properties.amqp_type(name)
         raw, data = _split(kind, data)
         if kind == "table":
-            found += _read_table(raw, headers)
+            found += [f"headers ({len(raw)} bytes, too many to read)"] if is_large else _read_table(raw, headers)
             continue
         try:
             value = decode.by_type(raw, kind)[1]

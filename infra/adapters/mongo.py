@@ -108,16 +108,33 @@ class MongoStore(MongoReads):
             self._closing = asyncio.ensure_future(closing)
 
     async def prepare(self, collections: Iterable[Collection]) -> None:
-        """Create collections and indexes that are missing; what exists as declared is left alone."""
+        """Create collections and indexes that are missing; what exists as declared is left alone.
+
+        After an error nothing runs on.
+        """
         existing = set(await self._database.list_collection_names())
-        for collection in collections:
-            if collection.name not in existing:
-                try:
-                    # The driver's own check for existence would raise an error without a code.
-                    await self._database.create_collection(collection.name, check_exists=False)
-                except PyMongoError as error:
-                    if getattr(error, "code", None) != 48:  # NamespaceExists: another process was faster.
-                        raise
+        try:
+            async with asyncio.TaskGroup() as group:
+                for collection in collections:
+                    group.create_task(self._prepare(collection, existing))
+        except ExceptionGroup as errors:
+            raise errors.exceptions[0] from None
+
+    async def _prepare(self, collection: Collection, existing: set[str]) -> None:
+        if collection.name not in existing:
+            try:
+                # The driver's own check for existence would raise an error without a code.
+                await self._database.create_collection(collection.name, check_exists=False)
+            except PyMongoError as error:
+                if getattr(error, "code", None) != 48:  # NamespaceExists: another process was faster.
+                    raise
+        if not collection.indexes:
+            return
+        try:
+            await self._database[collection.name].create_indexes([_index_model(index) for index in collection.indexes])
+        except OperationFailure as error:
+            if error.code != _INDEX_OPTIONS_CONFLICT:
+                raise
             for index in collection.indexes:
                 await self._ensure(collection.name, index)
 
@@ -188,6 +205,14 @@ class MongoStore(MongoReads):
             return await super().find_some(
                 collection, where, sort=sort, limit=limit, fields=fields, bytes_max=bytes_max
             )
+
+    async def scan_parts(self, collection: str, where: Mapping[str, Any], **scan: Any) -> tuple[list[Document], bool]:
+        async with self._some:
+            return await super().scan_parts(collection, where, **scan)
+
+    async def find_parts(self, collection: str, where: Mapping[str, Any], **parts: Any) -> tuple[list[Document], bool]:
+        async with self._some:
+            return await super().find_parts(collection, where, **parts)
 
     async def summarise_some(
         self, collection: str, stages: Sequence[Mapping[str, Any]], *, limit: int, bytes_max: int

@@ -16,6 +16,9 @@ from infra.ports.store import Ancestors, Document, Query
 _DOCUMENTS_PER_ANSWER = 10_000
 """By default the server's first answer holds 101 documents, and a batch often needs more: this saves a round trip."""
 _STREAMED_AT_ONCE = 500
+_SCANNED_AT_ONCE = 10
+"""Documents that the server looks through before we decide whether it goes on."""
+_SIZE = "_size_bytes"
 SOME_PER_ANSWER = 51
 """A page of the usual length is one answer of the server, which ends at 16 MB."""
 
@@ -57,10 +60,37 @@ class MongoReads:
         limit: int,
         bytes_max: int,
     ) -> tuple[list[Document], bool]:
-        wanted = {"$in": [f"$$this.{field}", {"$literal": list(values)}]}
-        parts = {array: {"$filter": {"input": f"${array}", "cond": wanted}}}
+        parts = {array: _items_of(array, (field,), values)}
         cursor = self._database[collection].find_raw_batches(dict(where), parts, session=self._session)
         return await some_of(cursor, self._options, limit, bytes_max)
+
+    async def scan_parts(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        arrays: Sequence[str],
+        by: Sequence[str],
+        values: Sequence[Any],
+        newest_first: bool,
+        fields: Sequence[str],
+        items_max: int,
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        shown = {**dict.fromkeys(fields, 1), _SIZE: {"$bsonSize": "$$ROOT"}}
+        shown |= {array: _items_of(array, by, values) for array in arrays}
+        cursor = self._database[collection].find_raw_batches(
+            dict(where), shown, session=self._session, batch_size=_SCANNED_AT_ONCE
+        )
+        found: list[Document] = []
+        items, scanned_bytes = 0, 0
+        async for _, document in _documents(cursor.sort("_id", -1) if newest_first else cursor, self._options):
+            if found and (items >= items_max or scanned_bytes >= bytes_max):
+                return found, True
+            scanned_bytes += document.pop(_SIZE)
+            items += sum(len(document.get(array) or ()) for array in arrays)
+            found.append(document)
+        return found, False
 
     async def find_some(
         self,
@@ -120,6 +150,13 @@ class MongoReads:
                 yield document
         except PyMongoError as error:
             raise translate(error) from error
+
+
+def _items_of(array: str, by: Sequence[str], values: Sequence[Any]) -> Document:
+    """The items of an array that have one of these values in a field. The server compares with a set of the values."""
+    wanted = {"$literal": list(values)}
+    either = [{"$setIsSubset": [[f"$$this.{field}"], wanted]} for field in by]
+    return {"$filter": {"input": f"${array}", "cond": {"$or": either}}}
 
 
 async def some_of(

@@ -42,8 +42,20 @@ _CONNECT_TIMEOUT_S = 5
 _RECONNECT_S = 1
 
 
+class _Subscribed(RabbitQueue):
+    """A queue as one subscriber sees it. Equal ones would share a channel, and an acknowledgement covers all earlier
+    deliveries of its channel.
+    """
+
+    def __eq__(self, other: object, /) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
 class RabbitConsumer:
-    """FastStream subscribers, one per queue, without injection or parsing: the loop decodes in batches."""
+    """FastStream subscribers, each with its own channel, without injection or parsing: the loop decodes in batches."""
 
     def __init__(self, url: str, link: Link | None = None) -> None:
         self._link = link
@@ -57,14 +69,14 @@ class RabbitConsumer:
             reconnect_interval=_RECONNECT_S,
             graceful_timeout=None,
         )
-        self._inboxes: dict[str, RabbitInbox] = {}
+        self._inboxes: list[RabbitInbox] = []
 
     def subscribe(
         self, queue: str, *, prefetch: int, bytes_max: int, body_bytes_max: int = BODY_BYTES_MAX
     ) -> RabbitInbox:
         inbox = RabbitInbox(queue, bytes_max=bytes_max, prefetch=prefetch, body_bytes_max=body_bytes_max)
         subscriber = self._broker.subscriber(
-            RabbitQueue(queue, declare=False),
+            _Subscribed(queue, declare=False),
             channel=Channel(prefetch_count=prefetch),
             ack_policy=AckPolicy.MANUAL,
             no_reply=True,
@@ -73,7 +85,7 @@ class RabbitConsumer:
         # FastStream's own call chain (scopes, middlewares, parsers, a reply) takes a twelfth of the time of
         # `order_intake`, and may keep bodies alive in a cycle; the loop itself decodes, a batch at a time.
         subscriber.consume = inbox.take  # type: ignore[method-assign,assignment]
-        self._inboxes[queue] = inbox
+        self._inboxes.append(inbox)
         return inbox
 
     async def start(self) -> None:
@@ -83,7 +95,7 @@ class RabbitConsumer:
         """Take nothing more; the loops finish the current batch and stop."""
         for subscriber in self._broker.subscribers:
             await subscriber.stop()
-        for inbox in self._inboxes.values():
+        for inbox in self._inboxes:
             inbox.close()
 
     async def stop(self) -> None:

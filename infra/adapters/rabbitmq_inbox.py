@@ -214,6 +214,9 @@ def _from_shop(raw: IncomingMessage, returned: int, *, is_cut: bool) -> Delivery
         body, whole_bytes, whole_id = body[:EXCERPT_BYTES_MAX], len(body), body_id(body)
         # The receipt would keep it.
         raw.body = b""
+    undecoded = amqp_properties.undecoded(raw.headers, raw.routing_key)
+    # The receipt would keep them: a thousand bytes may become ten times as many.
+    raw.headers = {}
     return Delivery(
         body=body,
         content_type=raw.content_type,
@@ -224,7 +227,7 @@ def _from_shop(raw: IncomingMessage, returned: int, *, is_cut: bool) -> Delivery
         returned=returned,
         received_at=datetime.now(UTC),
         receipt=raw,
-        undecoded=amqp_properties.undecoded(raw.headers, raw.routing_key),
+        undecoded=undecoded,
         message_id=raw.message_id or None,
         sender=Sender(login.removeprefix(SHOP_LOGIN) if login.startswith(SHOP_LOGIN) else ""),
         whole_bytes=whole_bytes,

@@ -55,6 +55,8 @@ class Report:
     only: Mapping[Subject, Any] | None = None
     subjects: dict[Subject, Any] = field(default_factory=dict)
     counts: Counter[Subject] = field(default_factory=Counter)
+    unseen: Counter[str] = field(default_factory=Counter)
+    """Breaches by invariant whose subjects were not kept."""
 
     def figure(self, invariant: str, name: str, value: int | str) -> None:
         self.figures.setdefault(invariant, {})[name] = value
@@ -75,6 +77,8 @@ class Report:
         if subject in self.subjects or len(self.subjects) < SUBJECTS_MAX:
             self.subjects[subject] = place
             self.counts[subject] += 1
+        else:
+            self.unseen[invariant] += 1
 
     def require(self, holds: bool, invariant: str, about: str, detail: str) -> None:
         if not holds:
@@ -105,13 +109,15 @@ class Report:
 
         Breaches beyond `SUBJECTS_MAX` were not checked again, and remain.
         """
-        unseen = self.breach_count - self.counts.total()
-        count = again.breach_count + unseen
-        return Report(self.now, self.figures, again.breaches, count, None, again.subjects, again.counts)
+        count = again.breach_count + self.unseen.total()
+        unseen = self.unseen + again.unseen
+        return Report(self.now, self.figures, again.breaches, count, None, again.subjects, again.counts, unseen)
 
     def merge(self, other: Report) -> None:
         """Add the breaches of another report."""
         self.breach_count += other.breach_count
+        self.counts.update(other.counts)
+        self.unseen.update(other.unseen)
         self.breaches = [*self.breaches, *other.breaches][:BREACHES_SHOWN_MAX]
 
 

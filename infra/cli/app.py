@@ -12,6 +12,7 @@ import typer
 
 from infra.cli import ending
 from infra.cli.commands import (
+    alerts,
     audit,
     checks,
     dead,
@@ -21,8 +22,10 @@ from infra.cli.commands import (
     orders,
     rules,
     schema,
+    settlement,
     stack,
     trials,
+    webhooks,
     work,
 )
 from infra.terminal.printing import print_line
@@ -71,6 +74,7 @@ _add(app, "doctor", checks.doctor, "tributary doctor --json")
 
 books = _group(app, "ledger", "The ledger: what every account holds, and why.", "tributary ledger show 42")
 _add(books, "show", ledger.show, "tributary ledger show 42 --last 50", "tributary ledger show 0")
+_add(books, "hand-over", ledger.hand_over, "tributary ledger hand-over")
 _add(books, "rebuild", ledger.rebuild, "tributary ledger rebuild --check", "tributary ledger rebuild --yes")
 
 letters = _group(app, "dead", "Messages that could not be handled.", "tributary dead list")
@@ -78,6 +82,40 @@ _add(letters, "list", dead.list_letters, "tributary dead list", "tributary dead 
 _add(letters, "show", dead.show, "tributary dead show 5f0c2a")
 _add(letters, "replay", dead.replay, "tributary dead replay 5f0c2a", "tributary dead replay --all --dry-run")
 _add(letters, "discard", dead.discard, "tributary dead discard 5f0c2a", "tributary dead discard --all --yes")
+
+warnings = _group(app, "alerts", "What needs a person, and who receives it.", "tributary alerts list")
+_add(
+    warnings, "list", alerts.list_alerts, "tributary alerts list", "tributary alerts list --state any --kind stock_low"
+)
+_add(warnings, "notifications", alerts.notifications, "tributary alerts notifications --alert stock/1082185")
+_add(warnings, "acknowledge", alerts.acknowledge, "tributary alerts acknowledge stock/1082185 --note ordered")
+_add(warnings, "routes", alerts.routes, "tributary alerts routes --json")
+_add(warnings, "define-route", alerts.define_route, "tributary alerts define-route warehouse route.yaml")
+_add(warnings, "remove-route", alerts.remove_route, "tributary alerts remove-route warehouse")
+_add(warnings, "test", alerts.send_test, "tributary alerts test warehouse")
+_add(warnings, "silences", alerts.silences, "tributary alerts silences")
+_add(
+    warnings,
+    "silence",
+    alerts.silence,
+    "tributary alerts silence stocktaking --kind stock_low --until 2026-12-01T08:00:00+08:00 --reason stocktaking",
+)
+_add(warnings, "end-silence", alerts.end_silence, "tributary alerts end-silence stocktaking")
+
+hooks = _group(
+    app, "webhooks", "Where the events of shops are sent, and what became of them.", "tributary webhooks list"
+)
+_add(hooks, "list", webhooks.list_webhooks, "tributary webhooks list --shop shop-367")
+_add(hooks, "attempts", webhooks.attempts, "tributary webhooks attempts 3c1f6a52-4d1e-4c7b --state failed")
+_add(
+    hooks,
+    "redeliver",
+    webhooks.redeliver,
+    "tributary webhooks redeliver 3c1f6a52-4d1e-4c7b 8f0e6a52-53f4-5bb1-9a0e-0c1f7f6f3f11",
+)
+_add(hooks, "enable", webhooks.enable, "tributary webhooks enable 3c1f6a52-4d1e-4c7b")
+_add(hooks, "disable", webhooks.disable, "tributary webhooks disable 3c1f6a52-4d1e-4c7b --by li.na")
+_add(hooks, "remove", webhooks.remove, "tributary webhooks remove 3c1f6a52-4d1e-4c7b --by li.na")
 
 rule_sets = _group(
     app,
@@ -100,6 +138,50 @@ _add(
     "backtest",
     rules.backtest,
     "tributary rules backtest draft.yaml --from 2026-10-01 --to 2026-10-31 --chart october.svg",
+)
+
+settlements = _group(
+    app, "settle", "Settlement: periods, their terms, and corrections.", "tributary settle preview --distributor 42"
+)
+_add(
+    settlements, "preview", settlement.preview, "tributary settle preview", "tributary settle preview --distributor 42"
+)
+_add(
+    settlements,
+    "close",
+    settlement.close,
+    "tributary settle close 2026-10 --by ann",
+    "tributary settle close 2026-11 --distributor 42 --final --by ann",
+)
+_add(settlements, "terms", settlement.terms, "tributary settle terms --json")
+_add(settlements, "propose-terms", settlement.propose_terms, "tributary settle propose-terms 1 terms.yaml --by ann")
+_add(
+    settlements,
+    "approve-terms",
+    settlement.approve_terms,
+    "tributary settle approve-terms 1 --digest 0f3a9c21 --by wei",
+)
+_add(
+    settlements,
+    "adjust",
+    settlement.adjust,
+    "tributary settle adjust a-17 --distributor 42 --currency CNY --amount 12.50 --reason goodwill --note late",
+)
+_add(
+    settlements,
+    "approve-adjustment",
+    settlement.approve_adjustment,
+    "tributary settle approve-adjustment a-17 --digest 0f3a9c21 --by wei",
+)
+
+statements = _group(app, "statements", "Statements: what is owed to whom, line by line.", "tributary statements list")
+_add(statements, "list", settlement.list_statements, "tributary statements list --distributor 42 --json")
+_add(
+    statements,
+    "show",
+    settlement.show_statement,
+    "tributary statements show default/2026-10/42/CNY --lang zh",
+    "tributary statements show default/2026-10/42/CNY --csv october.csv --pdf october.pdf",
 )
 
 tree = _group(app, "network", "The sponsor tree.", "tributary network preview-move 42 --under 7")

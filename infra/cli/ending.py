@@ -16,6 +16,7 @@ from typing import NoReturn
 import typer
 from typer.main import get_command
 
+from infra.collector import start_quickly
 from infra.terminal.environment import EXIT_ENVIRONMENT, EXIT_USAGE
 from infra.terminal.printing import print_line, print_text
 
@@ -29,6 +30,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 def run(app: typer.Typer) -> NoReturn:
     """Run the command of the command line, and end the process."""
+    start_quickly()
     _require_streams()
     try:
         code = _code_of(app)

@@ -26,6 +26,7 @@ from contracts.stock.v1 import ReceiveStock
 from contracts.wire.envelope import Payload
 from infra.demo.baskets import UNCATEGORISED, Basket, ProductRow, products
 from infra.demo.rule_set import CURRENCY, MARKET, RulesInForce, rules_in_force
+from infra.demo.settlement import terms
 
 _FOUNDED = datetime(2016, 1, 1, tzinfo=UTC)
 """When the first distributor joined; one more each hour, so that a sponsor has always joined before."""
@@ -70,10 +71,10 @@ class Population:
 
     def waves(self) -> tuple[tuple[Payload, ...], ...]:
         """Every command, in waves: a command is sent after everything that it refers to was handled."""
-        rules = self.rules
+        rules, (proposal, approval) = self.rules, terms()
         return (
-            (*self.shops, *self.distributors, *self.products, *self.receipts, rules.market, rules.proposal),
-            (*self.changes, *self.teams, *self.moves, rules.approval),
+            (*self.shops, *self.distributors, *self.products, *self.receipts, rules.market, rules.proposal, proposal),
+            (*self.changes, *self.teams, *self.moves, rules.approval, approval),
             (*self.members, rules.activation),
         )
 

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from rich.console import Console
 
 from contracts.commissions.view import BALANCES, COMMISSIONS, Commission
+from contracts.explanation.statement_sentences import StatementWords
 from contracts.money import to_amount
 from contracts.operations.view import ALERTS, DEAD_LETTERS
 from contracts.orders.v1 import OrderRefused, RefundRefused, StatusRefused
 from contracts.orders.view import ORDERS, ORDERS_JOURNAL
 from contracts.rewards.view import PROGRESS
 from infra.adapters.mongo import MongoStore
+from infra.demo import settlement
 from infra.demo.run import Outcome
+from infra.demo.settlement import Statements
 from infra.runtime.repository import Codec
 from infra.terminal.screen import Grid
 
@@ -46,6 +49,7 @@ class Findings:
     dead_letters: Counter[tuple[str, str]] = field(default_factory=Counter)
     stock: dict[str, int] = field(default_factory=dict)
     currency: str = "USD"
+    statements: Statements = field(default_factory=Statements)
 
     @property
     def entries(self) -> int:
@@ -60,6 +64,7 @@ async def gather(store: MongoStore) -> Findings:
         found.currency = order["currency"]
     await _refusals(store, found)
     await _money(store, found)
+    found.statements = await settlement.gather(store)
     async for progress in store.stream(PROGRESS, {"granted": {"$gt": []}}):
         for reward in progress["granted"]:
             found.rewards.append((progress["distributor_id"], progress["month"], reward))
@@ -122,7 +127,13 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
         "held_minor": found.held,
         "available_minor": found.available,
         "rewards": len(found.rewards),
+        "statements": dict(found.statements.outcomes),
+        "statements_payable_minor": found.statements.payable_minor,
+        "statements_carried_minor": found.statements.carried_minor,
+        "statements_differing": found.statements.differing,
+        "sample_statements": {name: one.statement_id for name, one in found.statements.samples.items()},
         "alerts": sum(found.alerts.values()),
+        "mailed": asdict(outcome.mailed),
         "statuses": dict(found.statuses),
         "refusals": dict(found.refusals),
         "stock_before": outcome.stock_before,
@@ -152,7 +163,17 @@ def show(console: Console, outcome: Outcome, found: Findings) -> None:
     tops = ((f"distributor {distributor_id}", amount(minor)) for distributor_id, minor in found.top)
     _table(console, "top distributors", tops)
     _table(console, "rewards", ((f"distributor {who}", month, reward) for who, month, reward in found.rewards))
+    statements = found.statements
+    _table(console, "statements by outcome", statements.outcomes.most_common())
+    sums = (("payable", amount(statements.payable_minor)), ("carried", amount(statements.carried_minor)))
+    _table(console, "statements in all", (*sums, ("distributors that differ from the ledger", statements.differing)))
+    for statement in statements.samples.values():
+        words = StatementWords(statement, "en")
+        _table(console, words.title(), words.figures())
+        for sentence in (*words.sums(), *words.sentences()):
+            console.print(sentence, highlight=False, markup=False)
     _table(console, "open alerts", found.alerts.items())
+    _table(console, "alerts mailed to administrators", asdict(outcome.mailed).items())
     _table(console, "dead letters", ((queue, reason, n) for (queue, reason), n in found.dead_letters.items()))
 
 

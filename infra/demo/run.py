@@ -8,7 +8,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, groupby
 from pathlib import Path
 from types import MappingProxyType
@@ -16,22 +16,24 @@ from typing import Any
 
 from contracts.orders import view as orders_view
 from contracts.stock.view import ITEMS
+from contracts.wire.envelope import Payload
 from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.auditing.audit import Report
-from infra.demo import accounts
+from infra.demo import accounts, settlement
 from infra.demo.accounts import Accounted, Published
 from infra.demo.baskets import baskets
+from infra.demo.mail import ADMINISTRATORS, MailBox, Mailed
 from infra.demo.population import Population, populate
 from infra.demo.quiet import wait_until_quiet
 from infra.demo.shop import Shop
-from infra.demo.traffic import ORDERS, Expectation, Publication, expect, traffic
+from infra.demo.traffic import ORDERS, REFUNDS, Expectation, Publication, expect, traffic
 from infra.operators.message_audit import audit_messages
 from infra.operators.shop_logins import ShopLogins, shop_address
 from infra.operators.verification import verify_live
 from infra.ports.time import RealTime
 from infra.ports.topology import Topology
-from infra.processes import process
+from infra.processes import forking, process
 from infra.processes.fleet import Fleet
 from infra.runtime import roster
 from infra.runtime.topology import topology_of
@@ -57,6 +59,7 @@ class Outcome:
     order_phase_s: float
     seconds: float
     stock_before: dict[str, int]
+    mailed: Mailed
     report: Report
     sample_order: str
 
@@ -68,16 +71,20 @@ class Demo:
     settings: Settings
     orders: int
     at_work: AbstractAsyncContextManager[None]
+    mail_box: MailBox
     progress: Progress
 
     async def run(self) -> Outcome:
         started = time.monotonic()
+        forking.load_workers()
         self.progress("reading baskets", 0, 0)
         bought = list(baskets(self.orders))
         population = populate(bought)
         publications = traffic(bought, population.distributor_of)
         workers = roster.load_all()
-        published = accounts.published(chain.from_iterable(population.waves()), publications, workers)
+        published = accounts.published(
+            (*chain.from_iterable(population.waves()), ADMINISTRATORS), publications, workers
+        )
         topology = topology_of(workers, self.settings)
         self.progress("declaring queues, collections and indexes", 0, 0)
         await process.prepare(self.settings)
@@ -85,11 +92,16 @@ class Demo:
         async with self.at_work, _connected(self.settings) as store:
             world = World(self.settings, store, topology, workers, self.progress)
             async with Shop(self.settings.rabbitmq_url) as shop:
+                await shop.command((ADMINISTRATORS,), on_progress=lambda _: None)
                 await world.load_reference_data(shop, population)
                 before = await world.stock()
                 async with self._tenants(store, publications) as tenants:
                     order_phase_s = await world.trade(shop, publications, tenants)
+                await world.close_month(shop)
+            published.update(accounts.published(world.closes, (), workers))
             accounted = await world.until_accounted(published)
+            self.progress("waiting for the e-mails to administrators", 0, 0)
+            mailed = await self.mail_box.mailed(store)
             self.progress("verifying", 0, 0)
             report = await verify_live(store, workers, RealTime())
             sample = await world.sample_order()
@@ -100,6 +112,7 @@ class Demo:
             order_phase_s=order_phase_s,
             seconds=time.monotonic() - started,
             stock_before=before,
+            mailed=mailed,
             report=report,
             sample_order=sample,
         )
@@ -131,7 +144,8 @@ async def fleet_at_work(environment: Mapping[str, str], logs: Path) -> AsyncIter
         # A group of one task has one error, of that task or of the demo.
         raise errors.exceptions[0] from None
     finally:
-        fleet.stop()
+        # A worker may be sending its last e-mail to the mail box of this process.
+        await asyncio.to_thread(fleet.stop)
 
 
 @asynccontextmanager
@@ -159,6 +173,8 @@ class World:
     topology: Topology
     workers: Sequence[Worker]
     progress: Progress
+    closes: list[Payload] = field(default_factory=list)
+    """The closes by hand so far."""
 
     async def load_reference_data(self, shop: Shop, population: Population) -> None:
         """Send the commands of the reference data, and wait after each wave."""
@@ -183,6 +199,8 @@ class World:
         """
         order_phase_s = 0.0
         for phase, group in groupby(publications, key=lambda publication: publication.phase):
+            if phase == REFUNDS:
+                await self.close_month(shop)
             messages = list(group)
             done = 0
             name = f"publishing {_PHASES[phase]}"
@@ -203,6 +221,15 @@ class World:
             # Payments that precede their order are retried after 5 s, and a shipment before its payment after a minute.
             await self._quiet("waiting for retries of early messages", with_retries=True)
         return order_phase_s
+
+    async def close_month(self, shop: Shop) -> None:
+        """Release what is due, and close by hand what every distributor has until now."""
+        await settlement.release_due(self.settings.rabbitmq_url, self.store)
+        await self._quiet("releasing commissions", with_retries=False)
+        commands = await settlement.closes(self.store)
+        self.closes += commands
+        await shop.command(commands, lambda _: None)
+        await self._quiet("closing the month", with_retries=False)
 
     async def until_accounted(self, published: Published) -> Accounted:
         """Wait for batches in progress, which no queue shows, and return what is accounted for in the end."""

@@ -22,6 +22,7 @@ from contracts.network.view import DISTRIBUTORS
 from infra import local
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
+from infra.demo.mail import MailBox
 from infra.local import ports
 from infra.local.process import ProcessMark, is_running
 from infra.processes import api_entry
@@ -61,6 +62,7 @@ class Kept:
     distributor: Login
     distributor_id: int
     shop: Login
+    mail_box: MailBox
 
     @property
     def docs(self) -> str:
@@ -69,7 +71,8 @@ class Kept:
     def variables(self) -> tuple[dict[str, str], ...]:
         """The shell variables of the tutorial's commands, grouped by login."""
         return (
-            {"API": self.api, "DEMO": self.stack},
+            {"API": self.api, "DEMO": self.stack, "MAIL": self.mail_box.page},
+            {"TRIBUTARY_DELIVERY_SECRET": self.mail_box.delivery_secret},
             {"ADMIN": self.admin.name, "ADMIN_PASSWORD": self.admin.secret},
             {
                 "DISTRIBUTOR": self.distributor.name,
@@ -88,6 +91,7 @@ class Staying:
     stack: str
     home: Path
     environment: Mapping[str, str]
+    mail_box: MailBox
     marks: dict[str, ProcessMark] = field(default_factory=dict)
 
     @asynccontextmanager
@@ -114,7 +118,7 @@ class Staying:
             await operations.create_distributor_login(distributor.name, distributor_id, distributor.secret)
             shop = Login(*await operations.create_shop(order.partition("/")[0]))
         await self._until_serving(port)
-        return Kept(self.stack, api, admin, distributor, distributor_id, shop)
+        return Kept(self.stack, api, admin, distributor, distributor_id, shop, self.mail_box)
 
     def _start(self, program: str, *words: str, **settings: str) -> None:
         argv = (sys.executable, "-m", "infra.cli.app", *words)

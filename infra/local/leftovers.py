@@ -17,6 +17,8 @@ from infra.local.process import POLL_S, ProcessMark, is_running, mark_of, parent
 
 MARK = "TRIBUTARY_STARTED_FOR"
 _COMMAND_MAX = 80
+_HELPER = " from multiprocessing."
+"""In the command of Python's own helper processes, which end with those that use them."""
 _END_BY_THEMSELVES_S = 2.0
 """Helper processes of Erlang end a moment after their node."""
 
@@ -48,7 +50,8 @@ def leftovers(folder: Path, recorded: Sequence[ProcessMark]) -> list[Leftover]:
     owners = {mark.pid for mark in recorded if is_running(mark)}
     pids = [pid for pid in all_marked().get(folder.resolve(), []) if not _ancestors(pid) & owners]
     marks = [mark for pid in pids if (mark := mark_of(pid)) is not None]
-    return [Leftover(mark, _command(mark.pid)) for mark in marks]
+    found = [Leftover(mark, _command(mark.pid)) for mark in marks]
+    return [leftover for leftover in found if _HELPER not in leftover.command]
 
 
 def end(folder: Path, recorded: Sequence[ProcessMark], *, within_s: float) -> list[str]:

@@ -20,8 +20,7 @@ from infra.ports.cache import CacheUnavailable
 from infra.ports.store import Collection, StoreUnavailable
 from infra.ports.time import RealTime
 from infra.runtime import roster
-from infra.runtime.journal import Journal
-from infra.runtime.quarantine import Quarantine
+from infra.runtime.collections import collections_of
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
@@ -67,11 +66,7 @@ async def _store(settings: Settings, workers: Sequence[Worker]) -> list[Finding]
 
 
 def _collections(settings: Settings, workers: Sequence[Worker]) -> list[Collection]:
-    found: list[Collection] = []
-    for worker in workers:
-        journal = Journal(worker.name, settings.journal_retention_days).collection
-        found += [*worker.repository.collections, journal, Quarantine(worker.name).collection]
-    return found
+    return [collection for worker in workers for collection in collections_of(worker, settings)]
 
 
 async def _disk(settings: Settings, folder: Path | None) -> list[Finding]:

@@ -18,9 +18,8 @@ from contracts.network.view import SHOPS
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.operations.view import DEAD_LETTERS
 from contracts.wire.reading import BARE_SOURCE
-from infra.auditing.audit import Read
 from infra.operators.operator import source
-from infra.ports.store import JOURNALS, Document, Parts
+from infra.ports.store import JOURNALS, Document, Parts, Reader, Scans
 
 _RECORDS_MAX = 1000
 _STEPS_MAX = 500
@@ -28,14 +27,16 @@ _BYTES_MAX = 2 * 1024 * 1024
 """Of what the messages of one worker emitted. A subject shared by everything, such as the clock, is shown in part, and
 so is one that a sender has filled: the newest steps.
 """
-_WITHOUT_BODIES = ("at", "handled", "retried", "dead")
+_SCANNED_BYTES_MAX = 32 * 1024 * 1024
+"""Of the records of one worker that the store looks through in one round; one has up to some 8 MB."""
+_KINDS = ("handled", "retried", "dead")
 _OUTCOMES = {
     "retried": "put off after try {attempt}: {reason}",
     "dead": "dead-lettered after try {attempt}: {reason}",
 }
 
 
-class Journals(Read, Parts, Protocol):
+class Journals(Reader, Parts, Scans, Protocol):
     """Reads journals, in full or only parts of their records."""
 
 
@@ -120,37 +121,41 @@ async def _look(
     names = {*subjects, *keys}
     looks = [_steps_at(read, worker, condition, names) for worker in workers for condition in conditions]
     answers = await asyncio.gather(*looks)
-    steps = sorted(chain.from_iterable(answers), key=lambda found: found[1].at)[-_STEPS_MAX:]
-    emitted = await _emitted(read, steps)
-    found = (replace(step, emitted=emitted.get((record_id, step.id), ())) for record_id, step in steps)
-    is_all = all(len(some) < _STEPS_MAX for some in answers) and sum(map(len, answers)) <= _STEPS_MAX
+    steps = sorted(chain.from_iterable(found for found, _ in answers), key=lambda found: found[1].at)
+    emitted = await _emitted(read, newest := steps[-_STEPS_MAX:])
+    found = (replace(step, emitted=emitted.get((record_id, step.id), ())) for record_id, step in newest)
+    is_all = len(newest) == len(steps) and not any(more_follow for _, more_follow in answers)
     return {(step.worker, step.id, step.outcome, step.at): step for step in found}, is_all
 
 
 async def _steps_at(
     read: Journals, worker: str, condition: Mapping[str, Any], names: set[str]
-) -> list[tuple[Any, Step]]:
-    """The newest steps of a worker's records, each with its record's id. Each record is dropped when it was looked
-    through. Only the index of subjects has the newest record first; a message has a few records at most.
+) -> tuple[list[tuple[Any, Step]], bool]:
+    """The newest steps of a worker's records, each with its record's id; and whether there are more.
+
+    A sender decides what else is in the records of an order, so the store filters them, and ends with a number of
+    bytes. Only the index of subjects has the newest record first; a message has a few records at most.
     """
-    found: list[tuple[Any, Step]] = []
-    seen = 0
-    newest = (("_id", -1),) if "about" in condition else ()
-    async for record in read.stream(JOURNALS + worker, condition, sort=newest, fields=_WITHOUT_BODIES):
-        found += [(record["_id"], step) for step in _steps(worker, record, names)]
-        seen += 1
-        if seen == _RECORDS_MAX or len(found) >= _STEPS_MAX:
-            break
-    return found[:_STEPS_MAX]
+    records, more_follow = await read.scan_parts(
+        JOURNALS + worker,
+        condition,
+        arrays=_KINDS,
+        by=("about", "correlation", "id"),
+        values=list(names),
+        newest_first="about" in condition,
+        fields=("at",),
+        items_max=_STEPS_MAX,
+        bytes_max=_SCANNED_BYTES_MAX,
+    )
+    return [(record["_id"], step) for record in records for step in _steps(worker, record)], more_follow
 
 
-def _steps(worker: str, record: Document, names: set[str]) -> Iterable[Step]:
+def _steps(worker: str, record: Document) -> Iterable[Step]:
     """The steps of a record, without what they emitted."""
-    for kind in ("handled", "retried", "dead"):
-        for item in record.get(kind, ()):
-            if names & {item["about"], item["correlation"], item["id"]}:
-                outcome = item["outcome"] if kind == "handled" else _OUTCOMES[kind].format(**item)
-                yield Step(record["at"], worker, item["id"], item["type"], outcome, item["about"], item["correlation"])
+    for kind in _KINDS:
+        for item in record.get(kind) or ():
+            outcome = item["outcome"] if kind == "handled" else _OUTCOMES[kind].format(**item)
+            yield Step(record["at"], worker, item["id"], item["type"], outcome, item["about"], item["correlation"])
 
 
 async def _emitted(
@@ -176,8 +181,13 @@ async def _emitted(
             for worker, (records, causes) in wanted.items()
         )
     )
+    # Up to some megabytes for each worker.
+    return await asyncio.to_thread(_decoded, chain.from_iterable(found for found, _ in answers))
+
+
+def _decoded(records: Iterable[Document]) -> dict[tuple[Any, str], tuple[dict[str, Any], ...]]:
     emitted: defaultdict[tuple[Any, str], list[dict[str, Any]]] = defaultdict(list)
-    for record in chain.from_iterable(found for found, _ in answers):
+    for record in records:
         for item in record.get("emitted") or ():
             emitted[record["_id"], item["cause"]].append(json.loads(item["body"]))
     return {key: tuple(messages) for key, messages in emitted.items()}

@@ -10,6 +10,9 @@ Document = dict[str, Any]
 
 JOURNALS = "journal."
 """The prefix of a journal's collection name; the worker's name follows."""
+
+ATTEMPTS = "attempts."
+"""The prefix of the collection that notes a worker's calls to the outside; the worker's name follows."""
 T = TypeVar("T")
 
 
@@ -152,6 +155,28 @@ class Parts(Protocol):
         """The `_id` of each document, and the items of its array whose field has one of these values; of the first
         `limit` documents, as far as the items take `bytes_max`, but of one at least. The second value is whether more
         documents follow.
+        """
+        ...
+
+
+class Scans(Protocol):
+    async def scan_parts(
+        self,
+        collection: str,
+        where: Mapping[str, Any],
+        *,
+        arrays: Sequence[str],
+        by: Sequence[str],
+        values: Sequence[Any],
+        newest_first: bool,
+        fields: Sequence[str],
+        items_max: int,
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        """These fields of each document, and the items of its arrays that have one of the values in a field of `by`.
+
+        It ends with `items_max` such items, or when the documents that the store has looked through take `bytes_max`;
+        but not before the first of them. The second value is whether more documents follow.
         """
         ...
 

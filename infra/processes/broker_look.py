@@ -20,6 +20,16 @@ _FRESH_S = 2.0
 """Probes and scrapes within this time share one look, because each look opens a connection."""
 
 
+async def ready_of(url: str, queues: Sequence[str], *, within_s: float = 5.0) -> dict[str, int]:
+    """The ready messages of each queue that exists. Any login may ask for them. Raises BrokerUnavailable."""
+    try:
+        async with asyncio.timeout(within_s):
+            found = await broker.depths(url, queues)
+    except TimeoutError as error:
+        raise BrokerUnavailable(f"the queues could not be measured within {within_s} s") from error
+    return {name: depth.ready for name, depth in found.items() if depth is not None}
+
+
 class BrokerLook:
     """Reads the counts on demand, but not while the broker is known to be away."""
 

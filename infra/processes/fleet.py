@@ -8,16 +8,14 @@ FastStream's own `--workers` stops its children one after another; here every ch
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import IO
 
+from infra.processes import forking
 from infra.processes.start import EXIT_START_ERROR, StartError, take_port
 from infra.telemetry import logs
 
@@ -38,12 +36,16 @@ class Member:
     names: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path | None
-    process: subprocess.Popen[bytes] | None = None
+    process: BaseProcess | None = None
     restarts: int = 0
     deaths: int = 0
     """Deaths in quick succession."""
     started_at: float = 0.0
     start_at: float = 0.0
+
+    @property
+    def pid(self) -> int | None:
+        return self.process.pid if self.process is not None else None
 
 
 @dataclass(slots=True)
@@ -94,7 +96,7 @@ class Fleet:
             if member.process is None:
                 if time.monotonic() >= member.start_at:
                     self._launch(member)
-            elif (code := member.process.poll()) is not None:
+            elif (code := member.process.exitcode) is not None:
                 if code == EXIT_START_ERROR:
                     raise StartError(self._start_error(member))
                 self._plan_restart(member, code)
@@ -105,19 +107,17 @@ class Fleet:
         self.stopping = True
         running = [member.process for member in self.members if member.process is not None]
         for process in running:
-            if process.poll() is None:
-                process.send_signal(signal.SIGTERM)
+            process.terminate()
         deadline = time.monotonic() + KILL_AFTER_S
         for process in running:
-            try:
-                process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
+            process.join(max(0.1, deadline - time.monotonic()))
+            if process.exitcode is None:
                 process.kill()
-                process.wait()
+                process.join()
 
     @property
     def pids(self) -> list[int]:
-        return [member.process.pid for member in self.members if member.process is not None]
+        return [member.pid for member in self.members if member.pid is not None]
 
     @property
     def restarts(self) -> int:
@@ -143,21 +143,16 @@ class Fleet:
 
     def _launch(self, member: Member) -> None:
         member.started_at = time.monotonic()
-        stream: IO[bytes] | None = member.log.open("ab") if member.log else None
-        member.process = subprocess.Popen(  # noqa: S603  (our own interpreter and module)
-            [sys.executable, "-m", "infra.cli.worker", *member.names, "--together"],
-            env=self.environment_of(member),
-            stdin=subprocess.DEVNULL,
-            stdout=stream,
-            stderr=stream,
-        )
-        if stream is not None:
-            stream.close()
+        member.process = self._process_of(member)
         if member.restarts:
             self._log("info", "process_restarted", member, restarts=member.restarts)
 
+    def _process_of(self, member: Member) -> BaseProcess:
+        arguments = [*member.names, "--together"]
+        return forking.start("infra.cli.worker", arguments, self.environment_of(member), member.log)
+
     def environment_of(self, member: Member) -> dict[str, str]:
-        own = {"TRIBUTARY_RESTARTS": str(member.restarts), "TRIBUTARY_PARENT_PID": str(os.getpid())}
+        own = {"TRIBUTARY_RESTARTS": str(member.restarts)}
         if member.restarts:
             # It started before, so it can only lack a server that is away, and that comes back.
             own["TRIBUTARY_STARTUP_WAIT_S"] = _FOR_EVER_S
@@ -165,9 +160,8 @@ class Fleet:
 
     def _log(self, level: str, event: str, member: Member, **fields: object) -> None:
         """One line in the log of this process, or in `fleet.log` if there is a log folder."""
-        pid = member.process.pid if member.process else None
         file = self.logs / "fleet.log" if self.logs else None
-        logs.write_line(file, level, event, workers=list(member.names), pid=pid, **fields)
+        logs.write_line(file, level, event, workers=list(member.names), pid=member.pid, **fields)
 
 
 def _cause_of_death(code: int) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import structlog
@@ -20,18 +23,19 @@ from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq import RabbitConsumer, RabbitPublisher
 from infra.collector import collect_seldom
 from infra.ports.messaging import BrokerUnavailable, Inbox
-from infra.ports.store import StoreUnavailable
+from infra.ports.outside import Outside
+from infra.ports.store import Reader, StoreUnavailable
 from infra.ports.time import RealTime
 from infra.ports.topology import DeclaredOtherwise
-from infra.processes import clock, health
-from infra.processes.broker_look import BrokerLook
+from infra.processes import clock, health, outside
+from infra.processes.broker_look import BrokerLook, ready_of
 from infra.processes.start import StartError, take_port, url_of
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.journal import Journal
-from infra.runtime.quarantine import Quarantine
-from infra.runtime.topology import topology_of
-from infra.runtime.worker import Worker
+from infra.runtime.collections import collections_of
+from infra.runtime.performer import loops_of
+from infra.runtime.topology import PARKED, topology_of
+from infra.runtime.worker import Handler, Worker
 from infra.settings import Settings
 from infra.shops.readers import READERS, Readers
 from infra.telemetry import metrics
@@ -55,11 +59,7 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
         await _reach(settings, MONGODB, store.ping, readiness)
-        for worker in workers:
-            journal = Journal(worker.name, settings.journal_retention_days)
-            runtime = (journal.collection, Quarantine(worker.name).collection)
-            await store.prepare([*worker.repository.collections, *runtime])
-        await store.prepare([READERS])
+        await store.prepare([READERS, *(made for worker in workers for made in collections_of(worker, settings))])
     finally:
         store.close()
     topology = topology_of(workers, settings)
@@ -71,10 +71,11 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Where a test can wrap the ports and inboxes of the loops, and request a stop."""
+    """Where a test can wrap the ports and inboxes of the loops, replace the outside, and request a stop."""
 
     ports: Callable[[Ports], Ports] = lambda ports: ports
     inbox: Callable[[Inbox], Inbox] = lambda inbox: inbox
+    outside: Callable[[Settings, Reader], Mapping[str, Outside[Any]]] = outside.outside_of
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -94,21 +95,33 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
     async with contextlib.AsyncExitStack() as stack:
         workers = [roster.load(name) for name in names if name != roster.CLOCK]
         readiness = Readiness()
+        store = MongoStore.connect(settings.mongodb_url, settings.database, on_primary=primary_watch(readiness))
+        stack.callback(store.close)
+        performs = any(worker.performs for worker in workers)
+        destinations = hooks.outside(settings, store) if performs else {}
+        outside.check(workers, destinations)
         readiness.lacks(_START, "the process is starting")
         metrics.of_process(is_ready=lambda: not readiness.reasons, restarts=settings.restarts)
         stack.callback(asyncio.create_task(readiness.keep_reminding()).cancel)
-        if settings.parent_pid:
-            stack.callback(asyncio.create_task(_end_with(settings.parent_pid, stopping)).cancel)
+        if fleet := multiprocessing.parent_process():
+            stack.callback(asyncio.create_task(_end_with(fleet, stopping)).cancel)
         await _serve_health(listener, workers, readiness, settings, stack)
         if not await _unless(stopping, prepare(settings, readiness)):
             return
-        store = MongoStore.connect(settings.mongodb_url, settings.database, on_primary=primary_watch(readiness))
-        stack.callback(store.close)
         publishing, consuming = Link(readiness, "publishes"), Link(readiness, "consumes")
         publisher = RabbitPublisher(settings.rabbitmq_url, timeout_s=settings.publish_timeout_s, link=publishing)
         consumer = RabbitConsumer(settings.rabbitmq_url, consuming)
         readers = Readers(store, RealTime())
-        ports = hooks.ports(Ports(store, publisher, RealTime(), readiness, readers.shops))
+        ports = Ports(
+            store,
+            publisher,
+            RealTime(),
+            readiness,
+            readers.shops,
+            outside=destinations,
+            with_webhooks=readers.with_webhooks,
+        )
+        ports = hooks.ports(ports)
         # A client that was never used does not monitor its servers.
         if not await _unless(stopping, _reach(settings, MONGODB, store.ping, readiness)):
             return
@@ -120,7 +133,14 @@ async def run(names: Sequence[str], settings: Settings, hooks: Hooks | None = No
         stack.push_async_callback(publisher.stop)
         loops = [asyncio.create_task(loop.run()) for loop in _loops(workers, consumer, ports, settings, hooks)]
         if roster.CLOCK in names:
-            ticking = clock.run(ports.publisher, ports.time, ports.readiness, interval_s=settings.clock_interval_s)
+            queues = [PARKED, *(queue for worker in roster.load_all() for queue in worker.queues)]
+            ticking = clock.run(
+                ports.publisher,
+                ports.time,
+                ports.readiness,
+                interval_s=settings.clock_interval_s,
+                measure=partial(ready_of, settings.rabbitmq_url, queues),
+            )
             stack.callback(asyncio.create_task(ticking).cancel)
         await consumer.start()
         stack.push_async_callback(consumer.stop)
@@ -145,16 +165,21 @@ def _loops(
     loops: list[BatchLoop] = []
     for worker in workers:
         for handler in worker.handlers:
-            prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
-            inbox = consumer.subscribe(
-                worker.queue_of(handler),
-                prefetch=prefetch,
-                bytes_max=settings.prefetch_bytes_max,
-                body_bytes_max=settings.bytes_max_of(commands=handler.reads_command),
-            )
-            loops.append(BatchLoop(worker, handler, hooks.inbox(inbox), ports, settings, routed=routed))
-
+            subscribe = partial(_subscribe, consumer, worker, handler, settings, hooks)
+            loops += loops_of(worker, handler, subscribe, ports, settings, routed=routed)
     return loops
+
+
+def _subscribe(consumer: RabbitConsumer, worker: Worker, handler: Handler, settings: Settings, hooks: Hooks) -> Inbox:
+    """An inbox of the handler's queue; a lane, which handles one message at a time, holds no other."""
+    prefetch = settings.prefetch_commands if handler.reads_command else settings.prefetch_events
+    inbox = consumer.subscribe(
+        worker.queue_of(handler),
+        prefetch=1 if handler.performs else prefetch,
+        bytes_max=settings.prefetch_bytes_max,
+        body_bytes_max=settings.bytes_max_of(commands=handler.reads_command),
+    )
+    return hooks.inbox(inbox)
 
 
 async def _serve_health(
@@ -191,11 +216,12 @@ async def _unless(stopping: asyncio.Event, act: Coroutine[Any, Any, None]) -> bo
     return True
 
 
-async def _end_with(parent_pid: int, stopping: asyncio.Event) -> None:
-    """Stop this process once its parent is gone: otherwise nothing would restart or stop it."""
-    while os.getppid() == parent_pid:  # noqa: ASYNC110  (no event reports it)
+async def _end_with(fleet: BaseProcess, stopping: asyncio.Event) -> None:
+    """Stop this process once its fleet, or the process that forked it, is gone: nothing would restart or stop it."""
+    forked_by = os.getppid()
+    while fleet.is_alive() and os.getppid() == forked_by:  # noqa: ASYNC110  (no event reports it)
         await asyncio.sleep(_PARENT_EVERY_S)
-    log.warning("parent_gone", parent_pid=parent_pid, consequence="this process ends too")
+    log.warning("parent_gone", parent_pid=fleet.pid, consequence="this process ends too")
     stopping.set()
 
 

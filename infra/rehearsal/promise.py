@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date
 
-from contracts.commissions.view import Earned, Entry
-from contracts.plans.calculation import calculate
-from contracts.plans.reversal import taken_back
+from contracts.calendar import days_near, local_date
+from contracts.commissions.view import Earned, LineRefund
+from contracts.plans.calculation import ARITHMETIC, Outcome, calculate
+from contracts.plans.reversal import left_of
 from contracts.plans.sale import Sale
 from contracts.rules.view import Terms
 from infra.rehearsal.orders import Paid, PastOrder
@@ -20,41 +21,38 @@ class Promise:
     """One version of the past: the rules that apply to each order, and what everyone had earned before it.
 
     Orders must come in the order in which they were placed. Own sales and caps count by month and day of `placed_at` in
-    UTC, per market and currency; only the current month is kept. Refunded amounts never count as own sales, because
-    past orders do not contain the time of a refund.
+    the zone of the rules, per market and currency; only the current month is kept, and for a day the one before.
+    Refunded amounts never count as own sales, because past orders do not contain the time of a refund.
     """
 
     def __init__(self, terms_of: TermsOf) -> None:
         self._terms_of = terms_of
-        self._month = (0, 0)
-        self._day = 0
-        self._of_month: dict[tuple[str, str], _Period] = {}
-        self._of_day: dict[tuple[str, str], _Period] = {}
+        self._yesterday = date.min
+        self._of_month: dict[tuple[date, str, str], _Period] = {}
+        self._of_day: dict[tuple[date, str, str], _Period] = {}
 
     def book(self, order: PastOrder, sale: Sale | None = None) -> tuple[Paid, ...]:
         """Return the entries of the order; with `sale`, the entries of that sale instead."""
         sale = sale or order.sale
         terms = self._terms_of(order)
-        self._turn_to(order.placed_at)
-        where = terms.market, sale.currency
-        month = self._of_month.setdefault(where, _Period())
-        day = self._of_day.setdefault(where, _Period())
-        entries = calculate(terms, sale, Earned(month.own_sales, day.by_plan, month.by_plan)).entries
+        self._forget_before(days_near(order.placed_at)[0])
+        placed_on, where = local_date(order.placed_at, terms.zone), (terms.market, sale.currency)
+        month = self._of_month.setdefault((placed_on.replace(day=1), *where), _Period())
+        day = self._of_day.setdefault((placed_on, *where), _Period())
+        outcome = calculate(terms, sale, Earned(month.own_sales, day.by_plan, month.by_plan))
         month.own_sales[sale.upline[0].distributor_id] += order.kept_minor
-        for entry in entries:
+        for entry in outcome.entries:
             month.by_plan[entry.plan][entry.distributor_id] += entry.amount_minor
             day.by_plan[entry.plan][entry.distributor_id] += entry.amount_minor
-        return _after_refunds(order, entries)
+        return _after_refunds(order, sale, outcome)
 
-    def _turn_to(self, placed_at: datetime) -> None:
-        month = (placed_at.year, placed_at.month)
-        if month != self._month:
-            self._month = month
-            self._of_month = {}
-            self._day = 0
-        if placed_at.day != self._day:
-            self._day = placed_at.day
-            self._of_day = {}
+    def _forget_before(self, yesterday: date) -> None:
+        """Orders in zones in the west may still count on the day before that of UTC."""
+        if yesterday != self._yesterday:
+            self._yesterday = yesterday
+            month = yesterday.replace(day=1)
+            self._of_month = {key: period for key, period in self._of_month.items() if key[0] >= month}
+            self._of_day = {key: period for key, period in self._of_day.items() if key[0] >= yesterday}
 
 
 class _Period:
@@ -65,19 +63,15 @@ class _Period:
         self.by_plan: defaultdict[str, defaultdict[int, int]] = defaultdict(lambda: defaultdict(int))
 
 
-def _after_refunds(order: PastOrder, entries: tuple[Entry, ...]) -> tuple[Paid, ...]:
+def _after_refunds(order: PastOrder, sale: Sale, outcome: Outcome) -> tuple[Paid, ...]:
     """The entries with their amounts left after the order's refunds."""
-    if not order.refunds:
-        return tuple(
-            Paid(entry.line, entry.plan, entry.distributor_id, entry.amount_minor, entry.amount_minor)
-            for entry in entries
-        )
-    taken: dict[int, list[int]] = {}
-    for number, refund in order.refunds.items():
-        taken[number] = list(taken_back([entry for entry in entries if entry.line == number], refund))
-    paid = []
-    for entry in entries:
-        taken_minor = taken[entry.line].pop(0) if entry.line in taken else 0
-        left_minor = entry.amount_minor - taken_minor
-        paid.append(Paid(entry.line, entry.plan, entry.distributor_id, entry.amount_minor, left_minor))
-    return tuple(paid)
+    left = [entry.amount_minor for entry in outcome.entries]
+    if order.refunds:
+        lines = [
+            order.refunds.get(line.line) or LineRefund(line.line, line.net_minor, line.quantity) for line in sale.lines
+        ]
+        left = list(left_of(outcome.entries, outcome.pools_minor, lines, ARITHMETIC))
+    return tuple(
+        Paid(entry.line, entry.plan, entry.distributor_id, entry.amount_minor, left_minor)
+        for entry, left_minor in zip(outcome.entries, left, strict=True)
+    )

@@ -8,17 +8,19 @@ batch commits, the next collects at the broker and in the inbox: the batch size 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from contracts.wire.envelope import Command, Message
+from infra.ports.calls import Calls, SideBySide
 from infra.ports.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
+from infra.ports.outside import Outside
 from infra.ports.store import Store, StoreConflict, StoreUnavailable, Transaction
 from infra.ports.time import Time
 from infra.runtime import outbox
@@ -73,6 +75,11 @@ class Ports:
     turn: AbstractAsyncContextManager[object] = field(default_factory=asyncio.Lock)
     """Held by the loop of the process that handles a batch. Two loops at a time would share one interpreter, and each
     take as long as both. And if one batch ended the process, both would be suspected."""
+    outside: Mapping[str, Outside[Any]] = field(default_factory=dict)
+    """Where performers make their calls, by the message that asks for one, without its version."""
+    calls: Calls = field(default_factory=SideBySide)
+    with_webhooks: Callable[[], frozenset[str]] = frozenset
+    """The shops with webhooks, which get the same events there."""
 
 
 class BatchLoop:
@@ -100,6 +107,7 @@ class BatchLoop:
         self._time = ports.time
         self._readiness = ports.readiness
         self._readers = ports.readers
+        self._with_webhooks = ports.with_webhooks
         self._turn = ports.turn
         self._settings = settings
         self._routed = routed
@@ -287,6 +295,8 @@ class BatchLoop:
         events = outbox.events(emitted, self._settings, routed=self._routed)
         if shops := self._readers():
             events += outbox.events_for_shops(emitted, self._settings, shops)
+        if shops := self._with_webhooks():
+            events += outbox.events_for_webhooks(emitted, self._settings, shops, routed=self._routed)
         retries = outbox.retries(committed.folded.retries, self._queue, self._settings)
         await self._publisher.publish([*events, *retries, *outbox.joined(committed.replies, self._settings)])
 

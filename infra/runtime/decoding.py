@@ -157,8 +157,8 @@ def _id_given(item: Message[Any] | Unreadable, delivery: Delivery) -> str:
 
 def cannot_decode(properties: str) -> str:
     return (
-        f"{properties} cannot be decoded: a text must be UTF-8, a timestamp in seconds, an expiration a number. "
-        "Correct the sender; a replay sends the body without it."
+        f"{properties} cannot be decoded: a text must be UTF-8, a timestamp in seconds, an expiration a number, "
+        "all properties together 4 KB at most. Correct the sender; a replay sends the body without it."
     )
 
 

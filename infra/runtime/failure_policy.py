@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.wire.envelope import STRUCTURED, Message
@@ -17,6 +18,12 @@ DELAY_PREFIX = "tributary.delay."
 DEAD_LETTERED = "dead_lettered"
 """The outcome of a message that became a dead letter, as its sender learns it."""
 _TRACEBACK_CHARS_MAX = 8_000
+
+_CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\f\r"))
+"""What JSON writes as six bytes."""
+
+_SMALL_BYTES = 4 * 1024
+"""A few such characters are shown as they are, whatever the length."""
 
 
 def delay_name(delay_s: int) -> str:
@@ -72,10 +79,7 @@ def dead_letter(
         message = item.message if isinstance(item, Conflict) else item
         body, about = message.to_bytes(), message.data.about()
         content_type, routing_key = STRUCTURED, item.type
-    try:
-        text, encoding = body.decode(), "utf-8"
-    except UnicodeDecodeError:
-        text, encoding = base64.b64encode(body).decode(), "base64"
+    text, encoding = _as_text(body)
     return MessageDeadLettered(
         worker=worker,
         queue=queue,
@@ -93,3 +97,12 @@ def dead_letter(
         concerns=about,
         sender=_unchecked(item, sender).to_header() if sender else None,
     )
+
+
+def _as_text(body: bytes) -> tuple[str, Literal["utf-8", "base64"]]:
+    """The body for a JSON text, and its encoding: base64 for bytes that are no text, or would be longer as such."""
+    controls = len(body) - len(body.translate(None, _CONTROLS))
+    if controls * 15 <= max(len(body), _SMALL_BYTES):
+        with suppress(UnicodeDecodeError):
+            return body.decode(), "utf-8"
+    return base64.b64encode(body).decode(), "base64"

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal, TypeVar
 
+from contracts.wire.answer import Answer
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Emission, Message, P, Payload, Refusal, derived_id, emit, in_words_of
 from contracts.wire.refusal import NOT_YOUR_SHOP, REFUSED, Conflict, NotYours, Refused, Unreadable
@@ -34,7 +35,7 @@ class Work:
     """One message of a batch. `attempt` counts tries including this one; with a `failure`, no rule runs.
 
     `recalled_by` is how to look up the id under which a redelivered bare body was handled, if it was; `receipt` is that
-    of a bare body's delivery.
+    of a bare body's delivery. `answer` is that of the call which a performer made for it.
     """
 
     item: Message[Any] | Refused[Any] | NotYours
@@ -46,6 +47,7 @@ class Work:
     recalled_by: Literal["content", "message_id"] | None = None
     receipt: object = None
     sender: Sender | None = None
+    answer: Answer | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def fold(
             _retry_or_dead_letter(work, work.item, work.failure, policy, folded)
             continue
         try:
-            answer = handler.decide(state.state_for(work.item), work.item)
+            answer = _decide(handler, state.state_for(work.item), work.item, work.answer)
         except Exception as error:
             _retry_or_dead_letter(work, work.item, Failure.from_exception(error), policy, folded)
             continue
@@ -138,6 +140,13 @@ def fold(
             waited = Failure(answer.reason, _missing(answer, work.item))
             _retry_or_dead_letter(work, work.item, waited, policy, folded)
     return folded
+
+
+def _decide(handler: Handler[S], state: S, message: Message[Any], answer: Answer | None) -> Decision[S] | NotYet[S]:
+    if not handler.performs:
+        return handler.decide(state, message)
+    assert answer is not None, "a performer makes its calls before the fold"
+    return handler.decide(state, message, answer)
 
 
 def _accept(message: Message[P], state: Repository[S, P], decision: Decision[S], folded: Folded) -> None:

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from contracts.wire.envelope import BATCH, EVENTS_EXCHANGE, PAYLOADS, SHOP_EVENTS_EXCHANGE, STRUCTURED, Message
+from contracts.webhooks.v1 import ShopEventCopied
+from contracts.wire.envelope import (
+    BATCH,
+    EVENTS_EXCHANGE,
+    PAYLOADS,
+    SHOP_EVENTS_EXCHANGE,
+    STRUCTURED,
+    Message,
+    derived_id,
+    message_of,
+)
 from infra.ports.messaging import (
     ATTEMPTS_HEADER,
     REDELIVERED_HEADER,
@@ -40,15 +50,51 @@ def events(emitted: Sequence[Emitted], settings: Settings, *, routed: frozenset[
 def events_for_shops(emitted: Sequence[Emitted], settings: Settings, shops: frozenset[str]) -> list[Outgoing]:
     """The events of their orders once more, for each of `shops` by itself, with what that shop may read."""
     by_shop: dict[str, list[bytes]] = {}
+    for copy, shop in _of_shops(emitted, shops):
+        by_shop.setdefault(shop, []).append(_json(copy).encode())
+    return _to_shops(by_shop, settings)
+
+
+def events_for_webhooks(
+    emitted: Sequence[Emitted], settings: Settings, shops: frozenset[str], *, routed: frozenset[str]
+) -> list[Outgoing]:
+    """The same copies for the webhooks of `shops`, each wrapped: their worker commits them before it acknowledges."""
+    bodies = [_copied(event, shop).to_bytes() for event, shop in _of_shops(emitted, shops)]
+    name = ShopEventCopied.message_type
+    return [
+        Outgoing(EVENTS_EXCHANGE, name, packed, BATCH, mandatory=name in routed)
+        for packed in pack(bodies, settings.batch_events_max, settings.publish_bytes_max)
+    ]
+
+
+def _of_shops(emitted: Sequence[Emitted], shops: frozenset[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Each event of an order of these shops, with what its shop may read, and the shop."""
     for event in emitted:
         payload = PAYLOADS[event.type]
-        if not payload.shop_reads:
-            continue
-        body = json.loads(event.body)
-        if (shop := body["data"]["shop_id"]) in shops:
-            copy = {**body, "data": payload.for_shop(body["data"])}
-            by_shop.setdefault(shop, []).append(json.dumps(copy, ensure_ascii=False, separators=(",", ":")).encode())
-    return _to_shops(by_shop, settings)
+        if payload.shop_reads:
+            body = json.loads(event.body)
+            if (shop := body["data"]["shop_id"]) in shops:
+                yield {**body, "data": payload.for_shop(body["data"])}, shop
+
+
+def _copied(event: Mapping[str, Any], shop: str) -> Message[ShopEventCopied]:
+    """The id is derived from the event's, so that the copy of a repeat is recognised."""
+    copy = ShopEventCopied(shop_id=shop, event_id=event["id"], event_type=event["type"], event=_json(event))
+    return message_of(ShopEventCopied)(
+        id=derived_id(ShopEventCopied.message_type, event["id"]),
+        source=event["source"],
+        type=ShopEventCopied.message_type,
+        time=event["time"],
+        subject=copy.about(),
+        correlationid=event["correlationid"],
+        causationid=event["id"],
+        traceparent=event["traceparent"],
+        data=copy,
+    )
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def joined(answers: Sequence[Outgoing], settings: Settings) -> list[Outgoing]:
@@ -98,7 +144,7 @@ def retries(waiting: Sequence[Retry], queue: str, settings: Settings) -> list[Ou
 
 
 def alone(message: Message[Any], delivery: Delivery, queue: str, sender: Sender | None) -> Outgoing:
-    """One message of a redelivered delivery, as a delivery of its own that counts as redelivered."""
+    """One message of a delivery, as a delivery of its own that counts as redelivered."""
     headers = {
         ATTEMPTS_HEADER: delivery.attempts,
         REPLAYS_HEADER: delivery.replays,

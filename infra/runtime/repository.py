@@ -68,6 +68,9 @@ class Loaded(Generic[K, V]):
         kept = self._kept.get(key)
         return kept if kept is not None else self._stored.get(key)
 
+    def all(self) -> dict[K, V]:
+        return {**self._stored, **self._kept}
+
     def pick(self, keys: Iterable[K]) -> dict[K, V]:
         """The entities among `keys` that exist."""
         return {key: value for key in keys if (value := self.get(key)) is not None}

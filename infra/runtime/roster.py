@@ -20,12 +20,20 @@ def load(name: str) -> Worker:
     """Return the worker called `name`. Raises KeyError, which lists the workers, if there is none."""
     if name not in names():
         raise KeyError(f"there is no worker called {name!r}; there are {', '.join(names())} and {CLOCK}")
-    worker: Worker = importlib.import_module(f"workers.{name}.handlers").WORKER
-    return worker
+    return _worker(name)
 
 
 def load_all() -> list[Worker]:
-    return [load(name) for name in names()]
+    return [_worker(name) for name in names()]
+
+
+def module_of(name: str) -> str:
+    return f"workers.{name}.handlers"
+
+
+def _worker(name: str) -> Worker:
+    worker: Worker = importlib.import_module(module_of(name)).WORKER
+    return worker
 
 
 def groups(*named: tuple[str, ...], with_clock: bool = False) -> tuple[tuple[str, ...], ...]:

@@ -1,9 +1,12 @@
-"""Which shops read their events from the broker: only these get copies, so that the others cost nothing."""
+"""Which shops read their events from the broker, and which have webhooks: only these get copies, so others cost
+nothing.
+"""
 
 from __future__ import annotations
 
 import structlog
 
+from contracts.webhooks.view import WEBHOOKS
 from infra.ports.store import Collection, Index, Reader, StoreUnavailable
 from infra.ports.time import Time
 
@@ -24,13 +27,19 @@ class Readers:
         self._store = store
         self._time = time
         self._shops: frozenset[str] = frozenset()
+        self._with_webhooks: frozenset[str] = frozenset()
 
     def shops(self) -> frozenset[str]:
         return self._shops
 
+    def with_webhooks(self) -> frozenset[str]:
+        return self._with_webhooks
+
     async def load(self) -> None:
         found = await self._store.find(READERS.name, {"ended_at": None}, fields=("_id",))
         self._shops = frozenset(shop["_id"] for shop in found)
+        enabled = await self._store.find(WEBHOOKS, {"state": "enabled"}, fields=("shop_id",))
+        self._with_webhooks = frozenset(webhook["shop_id"] for webhook in enabled)
 
     async def keep_fresh(self) -> None:
         while True:

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime
+from weakref import WeakSet
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
@@ -38,6 +39,10 @@ _CONNECTED = Gauge("tributary_connected", "1 while the server can be used, 0 whi
 _RESTARTS = Gauge("tributary_restarts", "How often this process was restarted after it died")
 
 
+_LANES: dict[str, WeakSet[QueueMetrics]] = {}
+"""The loops of each queue in this process."""
+
+
 def connected(server: str, is_connected: bool) -> None:
     _CONNECTED.labels(server.lower()).set(is_connected)
 
@@ -60,7 +65,7 @@ def depth(queue: str, seen: tuple[int, int] | None) -> None:
 
 
 class QueueMetrics:
-    """The metrics of one queue, with their labels looked up once."""
+    """The metrics of one loop of a queue, with their labels looked up once."""
 
     def __init__(self, queue: str) -> None:
         self._handled = _HANDLED.labels(queue)
@@ -72,7 +77,9 @@ class QueueMetrics:
         self._commit = _COMMIT.labels(queue)
         self._redelivered = _REDELIVERED.labels(queue)
         self._oldest_s: float | None = None
-        _OLDEST.labels(queue).set_function(self._age_s)
+        lanes = _LANES.setdefault(queue, WeakSet())
+        lanes.add(self)
+        _OLDEST.labels(queue).set_function(lambda: max(lane.age_s() for lane in lanes))
 
     def batch_started(self, oldest: datetime | None, redelivered: int) -> None:
         """A batch starts; its first message is from `oldest`."""
@@ -91,5 +98,6 @@ class QueueMetrics:
         self._retried.inc(retried)
         self._dead.inc(dead)
 
-    def _age_s(self) -> float:
+    def age_s(self) -> float:
+        """Of the first message of the current batch."""
         return max(0.0, time.time() - self._oldest_s) if self._oldest_s is not None else 0.0

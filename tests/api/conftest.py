@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from infra.adapters.mongo import MongoStore
 from infra.processes import process
@@ -27,6 +28,9 @@ async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> A
         redis_url=endpoints.redis_url,
         database=DATABASE,
         retry_delays_s=(1, 2),
+        delivery_secret=SecretStr("a delivery secret for the tests, long enough"),
+        outside_allowed=("127.0.0.0/8",),
+        shops_outside_allowed=("127.0.0.0/8",),
     )
     await process.prepare(settings)
     store = MongoStore.connect(settings.mongodb_url, settings.database)

@@ -40,11 +40,17 @@ def _unlike(collection: str, found: Any, at: int) -> Document:
     match collection:
         case "order_intake.orders" | "commission_calculation.commissions":
             return {"_id": f"a-crowd/{at}"}
-        case "alerting.dead_letters" | "commission_calculation.ledger":
+        case "settlement.statements" | "settlement.ledger" | "settlement.adjustments":
+            return {"_id": f"a-crowd/{at}"}
+        case "alerting.dead_letters" | "commission_calculation.ledger" | "alerting.alerts":
             return {"_id": f"a-crowd-{at}"}
+        case "shop_webhooks.webhooks" | "shop_webhooks.deliveries":
+            return {"_id": f"0-crowd-{at}"}
+        case "notification.notices":
+            return {"_id": f"z-crowd-{at}"}
         case "identity.users":
             return {"_id": f"0{at:031x}", "email": f"crowd-{at}@example.com"}
-        case "rule_book.rules":
+        case "rule_book.rules" | "settlement.terms":
             return {"_id": found + 1 + at}
         case _:
             return {"_id": 1 + at}
@@ -100,7 +106,50 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         Crowd("commission_calculation.ledger", posting, ({},)),
         Crowd("identity.users", user, ({},)),
         Crowd("stock_reservation.items", item, ({"low": False, IS_SHORT: True}, {"low": True, IS_SHORT: False})),
+        *_of_settlement(database, known),
+        *_of_alerts(database, known),
+        *_of_webhooks(database, known),
         Crowd("rule_book.rules", rules, ({"stage": "proposed", "effective_from": None},)),
+    ]
+
+
+def _of_settlement(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
+    [statement] = database["settlement.statements"].find({"_id": known["statement"]})
+    [line] = database["settlement.ledger"].find({"statement": known["statement"], "kind": "adjustment"})
+    [adjustment] = database["settlement.adjustments"].find({"statement": known["statement"]})
+    [terms] = database["settlement.terms"].find({"_id": known["terms_version"]})
+    first: Document = {"closed_at": statement["closed_at"] + timedelta(seconds=1), "number": statement["number"] + 1}
+    other: Document = {"distributor_id": 1, "market": "other", "period": "1999-01", "currency": "USD"}
+    others = tuple(
+        {**first, **other, "outcome": "nothing", **{name: statement[name] for name in names}}
+        for names in (("distributor_id",), ("market", "period"), ("currency",), ("outcome",))
+    )
+    return [
+        Crowd("settlement.statements", statement, others),
+        Crowd("settlement.ledger", line, ({},)),
+        Crowd("settlement.adjustments", adjustment, ({},)),
+        Crowd("settlement.terms", terms, ({"market": "other"},)),
+    ]
+
+
+def _of_alerts(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
+    [alert] = database["alerting.alerts"].find({"_id": known["alert"]})
+    [notice] = database["notification.notices"].find({"alert": known["alert"], "route_id": known["route"]})
+    idle: Document = dict.fromkeys(("waiting_in", "open_in", "escalates_in", "expires_from"))
+    return [
+        Crowd("alerting.alerts", alert, ({"state": "resolved"}, {"kind": "another"})),
+        Crowd("notification.notices", notice, ({**idle, "alert": "another"}, {**idle, "route_id": "another"})),
+    ]
+
+
+def _of_webhooks(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
+    """None is sent to, and nothing is sent."""
+    [webhook] = database["shop_webhooks.webhooks"].find({"_id": known["webhook_id"]})
+    delivery = database["shop_webhooks.deliveries"].find_one({"webhook_id": known["webhook_id"]})
+    removed: Document = {"state": "removed", "is_live": None, "is_looked_at": None}
+    return [
+        Crowd("shop_webhooks.webhooks", webhook, (removed,)),
+        Crowd("shop_webhooks.deliveries", delivery, ({"state": "delivered", "due_at": None},)),
     ]
 
 

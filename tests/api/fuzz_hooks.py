@@ -1,23 +1,53 @@
-"""Hooks for the fuzzing: examples with ids that exist, and checks of a refusal's body beside its status."""
+"""Hooks for the fuzzing: examples with ids that exist, a sample of the values, and checks of a refusal's body."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections import Counter
 from typing import Any
 
 import schemathesis
 from schemathesis import Case, CheckContext, GenerationMode, Response
 from schemathesis.core.parameters import ParameterLocation
+from schemathesis.generation.meta import CoveragePhaseData
+
+from tests.sampling import sampled
 
 _INVALID_REASONS = {"invalid_request", "malformed_request", "unsupported_media_type"}
 
-_BEYOND_SCHEMAS = {"value_error", "int_type", "decimal_max_digits", "decimal_max_places", "decimal_whole_digits"}
-"""Rules between fields, which a schema cannot express; and floating-point numbers in money and ids: to JSON Schema 7.0
-is an integer, and 1e300 an amount."""
+_BEYOND_SCHEMAS = {
+    *("value_error", "int_type", "decimal_max_digits", "decimal_max_places", "decimal_whole_digits"),
+    "too_many_errors",
+}
+"""Rules between fields, which a schema cannot express; floating-point numbers in money and ids: to JSON Schema 7.0 is
+an integer, and 1e300 an amount; and over two hundred errors, whose number alone is in the answer: a list of amounts
+that is as long as allowed, in currencies that do not exist, has more."""
 
 _EXISTING: dict[str, Any] = json.loads(os.environ.get("FUZZ_IDS", "{}"))
 """Existing ids, by the name of their parameter: `{"product_id": 1082185}`."""
+
+
+_OF_A_KIND, _THEN_EVERY = sampled((3, 12), whole=(1, 1))
+"""How many cases of a kind are sent at first, and then which."""
+
+_seen: Counter[tuple[Any, ...]] = Counter()
+
+
+@schemathesis.hook
+def filter_case(context: schemathesis.HookContext, case: Case[Any]) -> bool:
+    """Of the valid and invalid values of the parts of a request, send the first ones of each kind, and then some.
+
+    A kind is one error, or one valid form, in one part of one operation. A third of all cases would put each wrong type
+    into each field of a rule set, or have a rehearsal, which starts a process, of each valid value.
+    """
+    if case.meta is None or not isinstance(data := case.meta.phase.data, CoveragePhaseData):
+        return True
+    mode = case.meta.generation.mode
+    kind = (case.operation.label, mode, data.scenario, data.parameter_location, data.parameter)
+    number = _seen[kind]
+    _seen[kind] += 1
+    return number < _OF_A_KIND or number % _THEN_EVERY == 0
 
 
 @schemathesis.hook

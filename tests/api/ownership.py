@@ -6,21 +6,25 @@ import re
 from collections.abc import Mapping
 from typing import Literal
 
-Thing = Literal["distributor", "order", "team", "message", "shop"]
+Thing = Literal["distributor", "order", "team", "message", "shop", "statement", "webhook"]
 
 THINGS: Mapping[str, Thing] = {
     "order_id": "order",
+    "market": "statement",
+    "period": "statement",
+    "currency": "statement",
     "team_id": "team",
     "message_id": "message",
+    "webhook_id": "webhook",
     "shop_id": "shop",
     "distributor_id": "distributor",
 }
 """The ids of things with an owner; the first one here decides for a path with several. A sender owns a message."""
 
-EVERYBODYS = frozenset(("product_id", "category_id", "tag_id", "version", "reason"))
+EVERYBODYS = frozenset(("product_id", "category_id", "tag_id", "version", "reason", "terms_version"))
 """The ids of things without an owner: the catalogue, its stock, the rules, the meaning of codes."""
 
-OPERATORS = frozenset(("user_id", "letter_id"))
+OPERATORS = frozenset(("user_id", "letter_id", "route_id", "silence_id", "adjustment_id"))
 """The ids of things for administrators only; a distributor and a shop get 403."""
 
 

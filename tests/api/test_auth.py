@@ -12,7 +12,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives import serialization
 
-from api.identity.sealing import unseal
+from infra.sealing import unseal
 from tests.api.front import PASSWORD, SECRET, Front, a_network, an_email, bearer
 
 

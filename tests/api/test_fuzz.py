@@ -1,10 +1,11 @@
 """Sends the API requests that are valid and invalid by its description, in every role.
 
 No request may end with a server error or an undocumented answer. New operations are included automatically. Every run
-sends all examples and some random requests; the administrator also sends requests that follow from the answers, and
-valid and invalid values of each part of each request, which other roles are mostly not permitted to send. The seed is
-fixed, so that a failure is repeatable. For more: `FUZZ_CASES=100 FUZZ_SEED=1 python -m pytest tests/api/test_fuzz.py`;
-FUZZ_PHASES=examples,coverage,fuzzing,stateful runs all phases in every role.
+sends all examples; the administrator also sends random requests, requests that follow from the answers, and valid and
+invalid values of each part of each request, which other roles are mostly not permitted to send. The seed is fixed, so
+that a failure is repeatable. For more: `FUZZ_CASES=100 FUZZ_SEED=1 python -m pytest tests/api/test_fuzz.py`;
+FUZZ_PHASES=examples,coverage,fuzzing,stateful runs all phases in every role; FUZZ_PATHS=^/api/orders sends
+only the operations whose path matches.
 """
 
 from __future__ import annotations
@@ -12,17 +13,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.api.front import Front, an_email, serving
+from tests.api.front import Front, an_email, serving, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_world
+from tests.api.world import World, a_statement, a_world
 from tests.connected.running import Site
 from tests.sampling import sampled
 
@@ -31,15 +34,21 @@ SEED = os.environ.get("FUZZ_SEED", "7")
 CASES = int(os.environ.get("FUZZ_CASES", "1"))
 """Random requests for each operation and role."""
 CHOSEN_PHASES = os.environ.get("FUZZ_PHASES")
-FOLLOWING = sampled("examples,fuzzing", whole="examples,fuzzing,stateful")
-"""Of shops and distributors, only `make test-full` sends requests that follow from the answers."""
+CHOSEN_PATHS = os.environ.get("FUZZ_PATHS")
+FOLLOWING = sampled("examples", whole="examples,fuzzing,stateful")
+"""Of shops and distributors, only `make test-full` sends random requests, and requests that follow from the answers."""
 
-PHASES = {
-    "admin": "examples,coverage,fuzzing,stateful",
-    "distributor": FOLLOWING,
-    "shop": FOLLOWING,
-    "anonymous": "examples,fuzzing",
-}
+VALUES_OF_EVERY = sampled(5, whole=1)
+"""`make test` sends the valid and invalid values of each part to every fifth path only."""
+
+RUNS = (
+    ("admin", "examples,fuzzing,stateful"),
+    ("admin", "coverage"),
+    ("distributor", FOLLOWING),
+    ("shop", FOLLOWING),
+    ("anonymous", "examples,fuzzing"),
+)
+"""Roles and phases."""
 WITHIN_S = 600.0 + 60.0 * CASES
 """Stops a run that hangs: four at a time take two minutes on two idle cores."""
 
@@ -81,7 +90,27 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
         entity: dict[str, Any] = answer.json()
         return entity
 
+    market, period, _, currency = (await a_statement(world.front, world.seller, world.market)).split("/")
+    proposed = await made("/api/settlement-terms", terms={"market": world.market})
+    route_id = unique("route")
+    route = {"channel": {"kind": "email", "to": ["warehouse@example.com"]}}
+    defined = await admin.put(f"/api/notification-routes/{route_id}", json=route)
+    assert defined.status_code == 200, defined.text
+    silence = {
+        "silence_id": unique("silence"),
+        "kinds": ["stock_low"],
+        "until": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+        "reason": "Stocktaking.",
+    }
+    webhook = {"url": "https://127.0.0.1/orders", "types": ["order.paid.v1"], "shop_id": world.shop_id}
     return {
+        "market": market,
+        "period": period,
+        "currency": currency,
+        "terms_version": proposed["terms_version"],
+        "route_id": route_id,
+        "silence_id": (await made("/api/silences", **silence))["silence_id"],
+        "webhook_id": (await made("/api/webhooks", **webhook))["webhook_id"],
         "shop_id": world.shop_id,
         "order_id": (await world.paid(shop))["order_id"],
         "product_id": world.product_id,
@@ -101,9 +130,16 @@ async def test_no_input_causes_a_server_error(
     target: Front, tokens: dict[str, str], ids: dict[str, Any], tmp_path: Path
 ) -> None:
     """All roles run at the same time."""
-    ended = await asyncio.gather(*(fuzz(role, target, tokens.get(role), ids, tmp_path) for role in PHASES))
+    async with target.client() as client:
+        paths = sorted((await client.get("/openapi.json")).json()["paths"])[::VALUES_OF_EVERY]
+    some = f"^({'|'.join(map(re.escape, paths))})$"
+    ended = await asyncio.gather(
+        *(fuzz(*run, some if run[1] == "coverage" else "", target, tokens.get(run[0]), ids, tmp_path) for run in RUNS)
+    )
     failed = [
-        f"as {role}:\n{output[-SHOWN_MAX:]}" for role, (code, output) in zip(PHASES, ended, strict=True) if code != 0
+        f"{phases} as {role}:\n{output[-SHOWN_MAX:]}"
+        for (role, phases), (code, output) in zip(RUNS, ended, strict=True)
+        if code != 0
     ]
     assert failed == [], "\n\n".join(failed)
     async with target.client() as client:
@@ -115,18 +151,22 @@ async def test_no_input_causes_a_server_error(
 
 
 async def fuzz(
-    role: str, target: Front, authorization: str | None, ids: dict[str, Any], folder: Path
+    role: str, phases: str, paths: str, target: Front, authorization: str | None, ids: dict[str, Any], folder: Path
 ) -> tuple[int, str]:
+    """The exit code and the report."""
     words = [
         *(sys.executable, "-m", "schemathesis.cli", "--config-file", str(HERE / "schemathesis.toml")),
         *("run", f"{target.url}/openapi.json", "--url", target.url, "--no-color"),
-        *("--phases", CHOSEN_PHASES or PHASES[role], "--max-examples", str(CASES), "--seed", SEED, "--no-shrink"),
+        *("--phases", CHOSEN_PHASES or phases, "--max-examples", str(CASES), "--seed", SEED, "--no-shrink"),
         *("--generation-database", "none", "--suppress-health-check", "all", "--continue-on-failure"),
+        # They would fill the part of the report that is shown, instead of the failures.
+        *("--warnings", "off"),
+        *(("--include-path-regex", chosen) if (chosen := CHOSEN_PATHS or paths) else ()),
         *(("-H", f"Authorization: {authorization}") if authorization else ()),
     ]
     hooks = {"SCHEMATHESIS_HOOKS": "tests.api.fuzz_hooks", "FUZZ_IDS": json.dumps(ids)}
     environment = {**os.environ, **hooks, "PYTHONPATH": str(HERE.parent.parent)}
-    report = folder / f"{role}.txt"
+    report = folder / f"{role}-{phases}.txt"
     with report.open("wb") as sink:
         process = await asyncio.create_subprocess_exec(
             *words, env=environment, cwd=folder, stdin=asyncio.subprocess.DEVNULL, stdout=sink, stderr=sink

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime, timedelta
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +22,7 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE
 from contracts.wire.schema import DOCUMENT
 from tests.api.front import PASSWORD, Front, an_email, unique
 from tests.api.generated import Generated, class_of, generated, typed
-from tests.api.world import World, a_snowflake, a_world
+from tests.api.world import World, a_notice, a_snowflake, a_world
 from tests.builders import a_rule_document
 from tests.connected.running import until
 
@@ -229,12 +230,16 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _orders(call, world)
         await _rules(call, second, world)
         await _people(call, second, world)
+        await _alerts(call, world)
+        await _webhooks(call, world)
+        await _settlements(call, second, world)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
         await Generated(session, http, described, call.used)("endInvites")
 
     changes = {operation["operationId"] for _, method, operation in operations(described) if method != "get"}
-    elsewhere = {"adjustStock", "backtestRules", "discardLetter", "grant", "placeOrder", "register", "replayLetter"}
+    elsewhere = {"adjustStock", "backtestRules", "discardLetter", "grant", "placeOrder"}
+    elsewhere |= {"redeliver", "register", "replayLetter"}
     forms = {"revoke", "token", "logOutOfPage"}
     assert changes - call.used == elsewhere | forms, "call the new operation, or list it here"
 
@@ -316,3 +321,42 @@ async def _people(call: Generated, second: Generated, world: World) -> None:
         waiting = await call("createUser", {"email": an_email(), "roles": ["ROLE_ADMIN"], "password": PASSWORD})
         decided = await second(decide, {"version": waiting.version}, user_id=waiting.id)
         assert decided.pending is None
+
+
+async def _alerts(call: Generated, world: World) -> None:
+    notice = await a_notice(world.front, call.session)
+    acknowledged = await call("acknowledgeAlert", {"alert": notice["alert"], "note": "Ordered."})
+    assert (acknowledged.alert, acknowledged.note) == (notice["alert"], "Ordered.")
+    route_id, silence_id = unique("route"), unique("silence")
+    channel = {"kind": "email", "to": ["warehouse@example.com"]}
+    defined = await call("defineRoute", {"channel": channel, "kinds": ["stock_low"]}, route_id=route_id)
+    assert (defined.route_id, defined.kinds) == (route_id, ["stock_low"])
+    await call("testRoute", route_id=route_id)
+    await call("removeRoute", route_id=route_id)
+    until_ = datetime.now(UTC) + timedelta(days=1)
+    silence = {"silence_id": silence_id, "alert": notice["alert"], "until": until_, "reason": "Stocktaking."}
+    assert (await call("createSilence", silence)).silence_id == silence_id
+    assert (await call("endSilence", silence_id=silence_id)).ended_by is not None
+
+
+async def _webhooks(call: Generated, world: World) -> None:
+    body = {"url": "https://198.41.0.4/orders", "types": ["order.paid.v1"], "shop_id": world.shop_id}
+    defined = await call("defineWebhook", body)
+    rotated = await call("rotateSecret", webhook_id=defined.webhook_id)
+    world.front.secrets_seen.extend([defined.secret, rotated.secret])
+    await call("enableWebhook", webhook_id=defined.webhook_id)
+    assert (await call("removeWebhook", webhook_id=defined.webhook_id)).state.value == "removed"
+
+
+async def _settlements(call: Generated, second: Generated, world: World) -> None:
+    minimum = [{"currency": "CNY", "amount": "100.00"}]
+    terms = await call("proposeTerms", {"terms": {"market": world.market, "minimum": minimum}})
+    await second("approveTerms", {"digest": terms.digest}, terms_version=terms.terms_version)
+    whose = {"market": world.market, "distributor_id": str(world.seller)}
+    adjustment = {"adjustment_id": unique("adjustment"), "currency": "CNY", "amount": "150.00", "reason": "goodwill"}
+    proposed = await call("proposeAdjustment", {**whose, **adjustment, "note": "Late order."})
+    assert proposed.distributor_id.root == str(world.seller)
+    approval = {"digest": proposed.digest}
+    booked = await second("approveAdjustment", approval, adjustment_id=proposed.adjustment_id)
+    period = booked.statement_id.split("/")[1]
+    await call("closePeriod", {**whose, "period": period})

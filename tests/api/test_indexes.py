@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import combinations
@@ -21,15 +21,15 @@ import httpx
 import pytest
 from pymongo import MongoClient
 
-from api.app import create_app
 from api.http.openapi import operations
 from api.http.paging import SCANNED_MAX
-from infra.settings import Settings
 from tests.api.crowds import CROWD, crowded, crowds_of
 from tests.api.front import Front, an_email, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_world
+from tests.api.world import World, a_notice, a_statement, a_webhook, a_world
+from tests.connected.running import until
 from tests.connected.test_indexes import READ_WHOLE
+from tests.described import api_document
 
 PAGES = ("limit", "cursor")
 BAD = {"$or": [{"planSummary": {"$regex": "COLLSCAN"}}, {"hasSortStage": True}]}
@@ -37,17 +37,15 @@ PAGE = 5
 SCANNED = 2 * SCANNED_MAX + 3 * PAGE + 10
 """The most that one query may scan: twice the limit, because documents may be inserted after its end was read."""
 MUCH = {"$or": [{name: {"$gt": SCANNED}} for name in ("keysExamined", "docsExamined")]}
+OWN = {"/api/alerts": {"state": "open"}}
+"""Values by path, where the same name has others than elsewhere."""
 FEW = {"IXSCAN { email: 1 }": "one user at most", "IXSCAN { about: 1 }": "the messages of one request"}
 """Scans that return so little that sorting it is cheap."""
 
 
-def no_ports() -> Any:
-    raise AssertionError("describing the API needs no server")
-
-
 READS = {
     path: [one for one in operation.get("parameters", ()) if one["in"] != "header"]
-    for path, method, operation in operations(create_app(Settings(), no_ports).openapi())
+    for path, method, operation in operations(api_document())
     if method == "get" and operation.get("security")
 }
 
@@ -59,6 +57,10 @@ class Stage:
     known: Mapping[str, Any]
     people: Mapping[str, httpx.AsyncClient]
     database: Any
+
+    def filters(self, path: str, names: Iterable[str]) -> dict[str, Any]:
+        known = {**self.known, **OWN.get(path, {})}
+        return {name: known[name] for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -79,6 +81,8 @@ async def stage(front: Front) -> Any:
 
 async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> dict[str, Any]:
     """At least one entity per noun, and a value for each filter."""
+    notice = await a_notice(front, admin)
+    webhook_id = await a_webhook(world, admin)
     order = await world.paid(admin)
     made = {}
     bodies: dict[str, dict[str, Any]] = {
@@ -102,14 +106,27 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
     sent = await admin.post("/api/tags", json={"name": unique("tag")}, headers={"Prefer": "respond-async"})
     letter = await a_letter(front, admin)
     await a_letter(front, admin)
+    statement = await a_statement(front, world.seller, world.market)
+    _, period, _, currency = statement.split("/")
+    proposed = await admin.post("/api/settlement-terms", json={"terms": {"market": world.market}})
+    assert proposed.status_code == 201, proposed.text
+    await attempted(world, admin, webhook_id)
     return {
         "active": "true",
+        "alert": notice["alert"],
         "as_of": "2026-11-01T00:00:00Z",
+        "currency": currency,
+        "statement": statement,
+        "terms_version": proposed.json()["terms_version"],
+        "market": world.market,
+        "outcome": "payable",
+        "period": period,
         "category_id": made["categories"]["category_id"],
         "depth": 3,
         "distributor_id": world.seller,
         "email": made["users"]["email"],
         "explain": "true",
+        "kind": "stock_low",
         "leader_id": world.middle,
         "letter_id": letter["letter_id"],
         "low": "false",
@@ -125,6 +142,8 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
         "queue": letter["queue"],
         "reason": letter["reason"],
         "role": "ROLE_ADMIN",
+        "route": notice["route_id"],
+        "route_id": notice["route_id"],
         "shop_id": world.shop_id,
         "short": "false",
         "sponsor_id": world.top,
@@ -138,7 +157,21 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
         "timeline": "true",
         "user_id": made["users"]["id"],
         "version": world.rule_version,
+        "webhook_id": webhook_id,
     }
+
+
+async def attempted(world: World, admin: httpx.AsyncClient, webhook_id: str) -> None:
+    """Wait until an event of the shop was sent to the webhook. Workers learn of a webhook within five seconds, so
+    orders are placed until one of them is sent; their seller is none whose orders are looked for.
+    """
+
+    async def is_attempted() -> bool:
+        await world.placed(admin, distributor_id=world.middle)
+        items = (await admin.get(f"/api/webhooks/{webhook_id}/attempts")).json()["items"]
+        return any(item["attempts"] for item in items)
+
+    await until(is_attempted, what="an event is sent to the webhook", every_s=1)
 
 
 def address(stage: Stage, path: str) -> str:
@@ -187,8 +220,9 @@ async def test_a_read_is_served_by_an_index(stage: Stage, path: str) -> None:
     with queries(stage.database, BAD) as scans:
         for who, client in stage.people.items():
             for chosen in filter_choices(path):
-                filters = {name: stage.known[name] for name in chosen}
-                answer = await client.get(url, params={**filters, **({"limit": 1} if paged else {})})
+                answer = await client.get(
+                    url, params={**stage.filters(path, chosen), **({"limit": 1} if paged else {})}
+                )
                 statuses[who].add(answer.status_code)
                 if paged and answer.status_code == 200 and (following := answer.json().get("next")):
                     statuses[who].add((await client.get(following)).status_code)
@@ -227,7 +261,7 @@ async def test_a_page_scans_few_documents_where_filters_never_match_together(cro
     with queries(crowd.database, MUCH) as large:
         for client in crowd.people.values():
             for chosen in filter_choices(path):
-                answer = await client.get(url, params={**{name: crowd.known[name] for name in chosen}, "limit": PAGE})
+                answer = await client.get(url, params={**crowd.filters(path, chosen), "limit": PAGE})
                 for _ in range(3):
                     if answer.status_code == 200 and (following := answer.json()["next"]):
                         answer = await client.get(following)
@@ -239,7 +273,7 @@ async def test_a_page_scans_few_documents_where_filters_never_match_together(cro
 async def test_a_match_is_found_behind_many_documents_that_do_not_match(crowd: Stage, path: str) -> None:
     """Short pages lead to it, and no document is repeated."""
     *_, every_filter = filter_choices(path)
-    wanted = {name: crowd.known[name] for name in every_filter}
+    wanted = crowd.filters(path, every_filter)
     following: str | None = str(httpx.URL(address(crowd, path), params={**wanted, "limit": 200}))
     items: list[str] = []
     pages = 0

@@ -59,6 +59,7 @@ async def test_stock_is_set_by_lot_and_shown(admin: httpx.AsyncClient) -> None:
         "low": False,
         "low_at": 0,
         "recovered_at": 0,
+        "zone": "UTC",
         "lots": [],
     }
 

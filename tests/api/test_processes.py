@@ -16,8 +16,16 @@ UVICORN_TIMEOUT_S = 5
 
 def children(front: Front) -> list[int]:
     listed = Path(f"/proc/{front.process.pid}/task/{front.process.pid}/children").read_text().split()
-    commands = {int(pid): Path(f"/proc/{pid}/cmdline").read_text() for pid in listed}
+    commands = {int(pid): _command(pid) for pid in listed}
     return sorted(pid for pid, command in commands.items() if "spawn_main" in command)
+
+
+def _command(pid: str) -> str:
+    """Empty once the process is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:
+        return ""
 
 
 async def test_a_dead_process_is_replaced_and_logged(site: Site, tmp_path: Path) -> None:

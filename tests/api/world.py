@@ -6,12 +6,16 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 import httpx
 
 from contracts.catalog.v1 import DefineProduct
+from contracts.money import to_minor
 from contracts.network.v1 import RegisterDistributor, RegisterShop
+from contracts.settlement.digests import adjustment_digest
+from contracts.settlement.v1 import ApproveAdjustment, ClosePeriod, ProposeAdjustment
 from contracts.stock.v1 import ReceiveStock
 from contracts.wire.envelope import Payload
 from tests.api.front import Front, bearer, unique
@@ -125,6 +129,51 @@ async def a_world(front: Front, stock: int = 1000, base: int | None = None) -> W
     for number, command in enumerate(put_in_force(rules, world.rule_version)):
         await _sent(front, command, *stages[number])
     return world
+
+
+async def a_statement(front: Front, distributor_id: int, market: str = "default", amount: str = "150.00") -> str:
+    """The id of a statement that pays the distributor this amount: an adjustment of two persons, closed at once."""
+    adjustment_id, minor = unique("adjustment"), to_minor(Decimal(amount), "CNY")
+    named = {"adjustment_id": adjustment_id, "market": market, "distributor_id": distributor_id, "currency": "CNY"}
+    digest = adjustment_digest("adjustment", market, distributor_id, "CNY", minor, "goodwill", "For a test.")
+    reason = {"reason": "goodwill", "note": "For a test.", "proposed_by": "ann"}
+    where: dict[str, Any] = {"_id": adjustment_id}
+    await _sent(front, ProposeAdjustment(**named, **reason, amount=Decimal(amount)), "settlement.adjustments", where)
+    approval = ApproveAdjustment(adjustment_id=adjustment_id, digest=digest, approved_by="wei")
+    await _sent(front, approval, "settlement.adjustments", {**where, "statement": {"$exists": True}})
+    [booked] = await front.site.documents("settlement.adjustments", where)
+    statement: str = booked["statement"]
+    period = statement.split("/")[1]
+    close = ClosePeriod(market=market, period=period, distributor_id=distributor_id, by="ann")
+    await _sent(front, close, "settlement.statements", {"_id": statement})
+    return statement
+
+
+async def a_notice(front: Front, admin: httpx.AsyncClient) -> dict[str, Any]:
+    """What a new route has to report: an open alert of a product."""
+    route_id, product_id = unique("route"), secrets.randbelow(2**40) + 1
+    route = {"channel": {"kind": "email", "to": ["warehouse@example.com"]}, "group_wait_s": 0, "kinds": ["stock_low"]}
+    defined = await admin.put(f"/api/notification-routes/{route_id}", json=route)
+    assert defined.status_code == 200, defined.text
+    await front.send(ReceiveStock(receipt_id=unique("receipt"), product_id=product_id, quantity=1, low_at=5))
+
+    async def noticed() -> Any:
+        asked = {"route": route_id, "alert": f"stock/{product_id}"}
+        found = (await admin.get("/api/notifications", params=asked)).json()["items"]
+        return found[0] if found else None
+
+    notice: dict[str, Any] = await until(noticed, what="the route has the alert", every_s=0.2)
+    return notice
+
+
+async def a_webhook(world: World, admin: httpx.AsyncClient) -> str:
+    """A webhook of the shop, to an address where nothing listens."""
+    body = {"url": "https://127.0.0.1/orders", "types": ["order.accepted.v1"], "shop_id": world.shop_id}
+    defined = await admin.post("/api/webhooks", json=body)
+    assert defined.status_code == 201, defined.text
+    world.front.secrets_seen.append(defined.json()["secret"])
+    webhook_id: str = defined.json()["webhook_id"]
+    return webhook_id
 
 
 async def _sent(front: Front, command: Payload, collection: str, where: dict[str, Any]) -> None:

@@ -28,6 +28,7 @@ def test_no_password_or_secret_of_ours_has_a_default() -> None:
         "RABBITMQ_API_PASSWORD",
         "RABBITMQ_OPERATOR_PASSWORD",
         "IDENTITY_SECRET",
+        "DELIVERY_SECRET",
     }
     assert [name for name, rest in used if not rest.startswith(":?")] == []
 

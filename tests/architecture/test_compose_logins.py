@@ -68,3 +68,15 @@ def test_what_makes_logins_has_the_key_of_the_audit_log() -> None:
     secrets = [environment_of(service)["TRIBUTARY_IDENTITY_SECRET"] for service in ("api", "topology")]
 
     assert secrets == ["IDENTITY_SECRET"] * 2
+
+
+def test_only_what_seals_and_opens_addresses_of_receivers_has_their_key() -> None:
+    """Of the settings for calls, the login of the mail server is the sender's alone."""
+    performers = {worker.name for worker in roster.load_all() if worker.performs}
+    services = yaml.safe_load(named(_TEXT))["services"]
+    with_key, with_mail = (
+        {name for name, service in services.items() if setting in service.get("environment", {})}
+        for setting in ("TRIBUTARY_DELIVERY_SECRET", "TRIBUTARY_SMTP_PASSWORD")
+    )
+
+    assert (with_key, with_mail) == ({"api", *performers}, performers)

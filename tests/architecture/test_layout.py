@@ -28,11 +28,18 @@ DECLARED_IN = {
     "declare_exchange": ("infra/adapters/rabbitmq_topology.py", "infra/operators/diagnosis_broker.py"),
     "Collection": (
         "*/repository.py",
+        "infra/runtime/attempts.py",
         "infra/runtime/journal.py",
         "infra/runtime/quarantine.py",
         "infra/shops/readers.py",
     ),
-    "Index": ("*/repository.py", "infra/runtime/journal.py", "infra/runtime/quarantine.py", "infra/shops/readers.py"),
+    "Index": (
+        "*/repository.py",
+        "infra/runtime/attempts.py",
+        "infra/runtime/journal.py",
+        "infra/runtime/quarantine.py",
+        "infra/shops/readers.py",
+    ),
     "create_index": ("infra/adapters/mongo.py",),
     "create_indexes": ("infra/adapters/mongo.py",),
 }

@@ -11,7 +11,7 @@ import pytest
 
 from tests.architecture.sources import PACKAGES, WORKERS, named, python_files, tree_of
 
-PUBLISHED = ("contracts/*/view.py", "contracts/commissions/earnings.py")
+PUBLISHED = ("contracts/*/view.py", "contracts/commissions/earnings.py", "contracts/notifications/deliveries.py")
 _WORKER = "|".join(WORKERS)
 _OWNED = re.compile(rf"(?P<owner>{_WORKER})\.[a-z_.-]*|journal\.(?P<keeper>{_WORKER})")
 

@@ -40,6 +40,14 @@ FAULTS = {
         {"on(AfterSaleChanged, decide=note_after_sale)": "on(OrderPaid, decide=note_after_sale)"},
         r'Argument "decide" to "on" .*Message\[AfterSaleChanged\].*; expected .*Message\[OrderPaid\].*\[arg-type\]',
     ),
+    "a rule that takes an answer without a call": Fault(
+        "workers/notification_delivery/handlers.py",
+        {
+            "import Worker, performs": "import Worker, on",
+            "performs(NotificationDue, key=key_of, owner=route_of,": "on(NotificationDue,",
+        },
+        r'Argument "decide" to "on" .*Message\[NotificationDue\], Answer\].*\[arg-type\]',
+    ),
     "an older version in place of the newest": Fault(
         "workers/order_intake/handlers.py",
         {"on(v2.PlaceOrder, older=(v1.PlaceOrder,)": "on(v1.PlaceOrder, older=(v2.PlaceOrder,)"},

@@ -54,7 +54,8 @@ IN_PROSE = {
     "set back": "write requeue or requeued",
     "to blame": "write faulty",
     "deadly": "write poison",
-    "settle[sd]?|settling": "settlement owns this word; write finish, commit, resolve, or quote the code in backticks",
+    "(?<!tributary[ ])settle[sd]?|settling": "settlement owns this word; write finish, commit, resolve, or quote the "
+    "code in backticks",
 }
 """Words of docstrings, comments, product strings and Markdown, and what to write instead."""
 

@@ -160,15 +160,21 @@ def invariants_in(worker: str) -> set[str]:
 
 
 def payloads_made(worker: str) -> set[type[Payload]]:
-    """The message classes that the worker's rules create by name."""
+    """The message classes that the worker's rules create by name, or name as a refusal: `Refusing[…](OrderRefused)`."""
     made = (
-        getattr(_room(worker, path.stem), node.func.id, None)
+        getattr(_room(worker, path.stem), name, None)
         for path in python_files(f"workers/{worker}")
         if is_pure(path)
         for node in nodes_of(path)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+        if isinstance(node, ast.Call) and (name := _class_named(node)) is not None
     )
     return {found for found in made if isinstance(found, type) and issubclass(found, Payload) and found.message_type}
+
+
+def _class_named(call: ast.Call) -> str | None:
+    refuses = isinstance(call.func, ast.Subscript) and isinstance(call.func.value, ast.Name)
+    made = call.args[0] if refuses and call.args else call.func
+    return made.id if isinstance(made, ast.Name) else None
 
 
 def test_each_message_has_one_publisher_and_one_queue_per_worker() -> None:

@@ -136,10 +136,11 @@ class Ours:
         async with Shop(self.settings.rabbitmq_url) as shop, self.running(self.groups):
             for wave in world.waves:
                 await shop.command(wave, lambda _: None)
-                await self._quiet(store)
+                await self.quiet(store)
         return store
 
-    async def _quiet(self, store: MongoStore) -> None:
+    async def quiet(self, store: MongoStore) -> None:
+        """Wait until every queue is empty; needs all workers running."""
         workers = roster.load_all()
         topology = topology_of(workers, self.settings)
         await wait_until_quiet(
@@ -200,7 +201,7 @@ class Ours:
 
         Waits until the workers have handled the untimed messages, or verify would report them missing.
         """
-        await self._quiet(store)
+        await self.quiet(store)
         await verified(store)
         paid = await store.find(ORDERS, {"status": "paid"}, fields=("_id",))
         if len(paid) != orders:
@@ -215,8 +216,8 @@ async def verified(store: MongoStore) -> None:
 
 
 def _peak_rss_mb(member: Member) -> float:
-    assert member.process is not None, "only for running members"
-    return peak_rss_mb(member.process.pid)
+    assert member.pid is not None, "only for running members"
+    return peak_rss_mb(member.pid)
 
 
 def peak_rss_mb(pid: int) -> float:
@@ -228,8 +229,8 @@ def peak_rss_mb(pid: int) -> float:
 
 
 def _cpu_s(member: Member) -> float:
-    assert member.process is not None, "only for running members"
-    return cpu_s_of(member.process.pid)
+    assert member.pid is not None, "only for running members"
+    return cpu_s_of(member.pid)
 
 
 def cpu_s_of(pid: int) -> float:

@@ -12,8 +12,8 @@ from typing import Any
 
 from contracts.commissions.view import Commission, Earned, LineRefund, Reversal
 from contracts.orders.view import downline_list
-from contracts.plans.calculation import calculate
-from contracts.plans.reversal import taken_back
+from contracts.plans.calculation import ARITHMETIC, calculate
+from contracts.plans.reversal import left_of
 from contracts.plans.sale import Earner, Sale, SaleLine
 from contracts.rules.view import Caps, Conditions, Override, RuleSet, TeamBonus, Terms, Unilevel
 from infra.demo.baskets import Basket, products
@@ -129,11 +129,10 @@ def _commission(order: Document) -> Document:
         else LineRefund(line.line, line.net_minor, line.quantity, line.net_minor, line.quantity)
         for line, document in zip(sale.lines, order["lines"], strict=True)
     )
-    clawed_back: list[int] = []
-    for refund in refunds:
-        clawed_back += taken_back([entry for entry in outcome.entries if entry.line == refund.line], refund)
+    left = left_of(outcome.entries, outcome.pools_minor, refunds, ARITHMETIC)
+    amounts = tuple(minor - entry.amount_minor for minor, entry in zip(left, outcome.entries, strict=True))
     at = order["paid_at"]
-    reversal = Reversal("refund-1", "order_refunded", at, "held", tuple(-minor for minor in clawed_back))
+    reversal = Reversal("refund-1", "order_refunded", at, "held", amounts)
     return _commissions.to_document(
         Commission(
             key=order["_id"],
@@ -149,6 +148,6 @@ def _commission(order: Document) -> Document:
             unpaid=outcome.unpaid,
             lines=refunds,
             hold_days=7,
-            reversals=(reversal,) if any(clawed_back) else (),
+            reversals=(reversal,) if any(amounts) else (),
         )
     )

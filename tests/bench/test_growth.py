@@ -66,6 +66,7 @@ async def test_orders_after_a_bulk_loaded_history_are_timed_and_the_databases_ar
     assert [name for name in databases.list_database_names() if "growth" in name] == []
 
 
+@pytest.mark.full
 async def test_bulk_loaded_documents_are_like_those_of_workers_and_a_double_booking_is_detected(
     bench: Bench, databases: MongoClient[dict[str, Any]]
 ) -> None:

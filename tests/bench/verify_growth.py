@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,12 @@ from pymongo import ReplaceOne
 
 from contracts.commissions.earnings import EARNINGS
 from contracts.commissions.view import BALANCES
-from contracts.rules.view import RULES
+from contracts.rules.view import DEFAULT_MARKET, RULES
+from contracts.settlement.view import BALANCES as SLICES
+from contracts.settlement.view import LEDGER, Posting, account_key, balance_id, statement_id, sums_of
 from contracts.stock.view import ITEMS
+from infra.ports.store import Document
+from infra.runtime.repository import Codec
 from infra.settings import Settings
 from tests.bench.history import multiply_orders
 from tests.bench.ours import BenchFailure, peak_rss_mb
@@ -31,6 +35,7 @@ from tests.bench.run import Bench
 from tests.bench.world import one_line_world
 
 _PROGRESS = "reward_checks.progress"
+_postings = Codec(Posting, key="posting_id")
 _SUMMED = (BALANCES, EARNINGS, ITEMS, "stock_reservation.bookings", _PROGRESS)
 _NO_SUMS = frozenset({"_id", "product_id", "distributor_id", "rule_version", "crossings"})
 
@@ -103,15 +108,40 @@ async def multiply_live_orders(settings: Settings, times: int) -> None:
         for name in _SUMMED:
             changed = [_times(document, times) async for document in database[name].find()]
             for document in changed if name == _PROGRESS else ():
-                document["granted"] = sorted(
-                    target["reward"]
-                    for target in targets.get(document["rule_version"], ())
-                    if target["currency"] == document["currency"] and document["sales_minor"] >= target["target_minor"]
-                )
+                before = {*document["granted"]} - {*document["held"]}
+                known = [
+                    one for one in targets.get(document["rule_version"], ()) if one["currency"] == document["currency"]
+                ]
+                reached = {one["reward"] for one in known if document["sales_minor"] >= one["target_minor"]}
+                released_minor = document["sales_minor"] - document["held_minor"]
+                available = {one["reward"] for one in known if released_minor >= one["target_minor"]}
+                document["amounts_minor"] = {
+                    one["reward"]: one["bonus_minor"] for one in known if one["reward"] in reached
+                }
+                document["granted"], document["held"] = sorted(reached), sorted(reached - available)
+                await _book_rewards(database, document, sorted(available - before))
             if changed:
                 await database[name].bulk_write([ReplaceOne({"_id": d["_id"]}, d) for d in changed], ordered=False)
     finally:
         client.close()
+
+
+async def _book_rewards(database: Any, progress: Document, rewards: Iterable[str]) -> None:
+    """Book the rewards that the multiplied released sales reach, as settlement would."""
+    distributor_id, currency, at = progress["distributor_id"], progress["currency"], progress["placed_at"]
+    slice_ = statement_id(DEFAULT_MARKET, "bulk", distributor_id, currency)
+    account = account_key(DEFAULT_MARKET, distributor_id, currency)
+    for reward in rewards:
+        worth, name = progress["amounts_minor"][reward], f"{reward}/{progress['_id']}"
+        legs = {"available": worth, "rewards": -worth}
+        posting = Posting(name, slice_, account, distributor_id, currency, "reward", at, at, legs, name)
+        await database[LEDGER].insert_one(_postings.to_document(posting))
+        sums = {"$inc": sums_of([posting])[slice_], "$setOnInsert": {"account": account, **_owner(progress)}}
+        await database[SLICES].update_one({"_id": balance_id(slice_, 0)}, sums, upsert=True)
+
+
+def _owner(progress: Document) -> Document:
+    return {name: progress[name] for name in ("distributor_id", "currency")}
 
 
 def _times(value: Any, times: int, name: str = "") -> Any:

@@ -6,16 +6,18 @@ import asyncio
 import json
 import os
 import secrets
-import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage, AbstractQueue
+from pydantic import SecretStr
 from pymongo import MongoClient
 
 from contracts.wire.envelope import EVENTS_EXCHANGE
@@ -31,13 +33,16 @@ from infra.ports.store import JOURNALS, Document
 from infra.ports.time import RealTime
 from infra.ports.topology import Topology
 from infra.processes.fleet import Fleet
+from infra.processes.outside import outside_of
 from infra.runtime import roster
-from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.batch import Ports
+from infra.runtime.performer import loops_of
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.shops.readers import Readers
 from infra.telemetry.readiness import Readiness
+from tests.connected import forked
 from tests.servers import LOOK_EVERY_S, WAIT_MAX_S
 
 COMMAND_MAX_S = 60.0
@@ -65,7 +70,8 @@ class Site:
         settings = {**{name: getattr(self.settings, name) for name in self.settings.model_fields_set}, **more}
         for name, value in settings.items():
             variable = name.upper() if name.endswith("_url") else f"TRIBUTARY_{name.upper()}"
-            environment[variable] = value if isinstance(value, str) else json.dumps(value)
+            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
+            environment[variable] = plain if isinstance(plain, str) else json.dumps(plain)
         return environment
 
     @asynccontextmanager
@@ -92,24 +98,40 @@ class Site:
         await publisher.start()
         readers = Readers(self.store, RealTime())
         await readers.load()
-        ports = Ports(self.store, over(publisher), RealTime(), Readiness(), readers.shops)
+        ports = Ports(
+            self.store,
+            over(publisher),
+            RealTime(),
+            Readiness(),
+            readers.shops,
+            outside=outside_of(self.settings, self.store),
+            with_webhooks=readers.with_webhooks,
+        )
         loops = [
-            BatchLoop(
+            loop
+            for worker in workers
+            for handler in worker.handlers
+            for loop in loops_of(
                 worker,
                 handler,
-                consumer.subscribe(worker.queue_of(handler), prefetch=100, bytes_max=self.settings.prefetch_bytes_max),
+                partial(
+                    consumer.subscribe,
+                    worker.queue_of(handler),
+                    prefetch=1 if handler.performs else 100,
+                    bytes_max=self.settings.prefetch_bytes_max,
+                ),
                 ports,
                 self.settings,
                 routed=self.topology.routed,
             )
-            for worker in workers
-            for handler in worker.handlers
         ]
         running = [asyncio.create_task(loop.run()) for loop in loops]
+        refreshing = asyncio.create_task(readers.keep_fresh())
         await consumer.start()
         try:
             yield running
         finally:
+            refreshing.cancel()
             await consumer.cancel()
             await asyncio.wait(running, timeout=WAIT_MAX_S)
             await consumer.stop()
@@ -223,23 +245,15 @@ class Ended:
 
 async def command(*arguments: str, environment: Mapping[str, str]) -> Ended:
     """Run `tributary` with these arguments to its end."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "infra.cli.app",
-        *arguments,
-        env=dict(environment),
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), COMMAND_MAX_S)
-    finally:
-        with suppress(ProcessLookupError):
+    with tempfile.TemporaryDirectory() as folder:
+        out, err = Path(folder) / "out", Path(folder) / "err"
+        process = await asyncio.to_thread(forked.start, arguments, environment, out, err)
+        try:
+            await asyncio.to_thread(process.join, COMMAND_MAX_S)
+            assert process.exitcode is not None, f"{arguments} has not ended after {COMMAND_MAX_S:.0f} s"
+        finally:
             process.kill()
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
+        return Ended(process.exitcode, out.read_text("utf-8"), err.read_text("utf-8"))
 
 
 async def get(port: int, path: str) -> tuple[int, str]:

@@ -71,3 +71,24 @@ async def test_a_transaction_reads_some_documents_or_parts_of_them_after_its_own
         False,
     )
     assert (len(cut[0]), cut[1]) == (1, True)
+
+
+async def test_a_scan_ends_with_items_or_with_the_bytes_that_the_store_looked_through(store: Any) -> None:
+    mine, other = {"of": "a", "about": "x", "n": 1}, {"of": "b", "about": "y", "n": 2}
+    documents = [{"_id": n, "at": NOON, "text": "x" * 1_000, "items": [mine, other, other]} for n in range(40)]
+    await store.transact(lambda tx: tx.insert(THINGS.name, documents))
+    scan: dict[str, Any] = {"arrays": ("items", "none"), "by": ("about", "of"), "values": ["x"], "fields": ("at",)}
+
+    async def scanned(items_max: int, bytes_max: int, *, newest_first: bool = True) -> tuple[list[int], bool]:
+        found, more_follow = await store.scan_parts(
+            THINGS.name, {}, **scan, newest_first=newest_first, items_max=items_max, bytes_max=bytes_max
+        )
+        for document in found:
+            assert (document["at"], document["items"], document.get("none")) == (NOON, [mine], None)
+            assert "text" not in document
+        return [document["_id"] for document in found], more_follow
+
+    assert await scanned(99, 1_000_000) == ([*range(39, -1, -1)], False)
+    assert await scanned(2, 1_000_000) == ([39, 38], True)
+    assert await scanned(99, 2_500) == ([39, 38, 37], True)
+    assert (await scanned(99, 10, newest_first=False))[1]

@@ -95,6 +95,27 @@ async def test_events_of_one_type_leave_together_and_outlive_the_broker(site: Si
     assert await site.ready("stock_reservation.order.accepted") == 1
 
 
+async def test_consumers_of_one_queue_acknowledge_what_is_their_own(site: Site) -> None:
+    consumer = RabbitConsumer(site.settings.rabbitmq_url)
+    inboxes = [consumer.subscribe(PLACED, prefetch=1, bytes_max=1) for _ in range(3)]
+    await consumer.start()
+    try:
+        for number in range(3):
+            await send(site, b"[%d]" % number, PLACE_V2, BATCH)
+        firsts = [delivery for inbox in inboxes if (delivery := await inbox.first())]
+        assert sorted(delivery.body for delivery in firsts) == [b"[0]", b"[1]", b"[2]"]
+        newest = max(firsts, key=lambda delivery: delivery.body)
+        await inboxes[firsts.index(newest)].acknowledge([newest])
+    finally:
+        await consumer.cancel()
+        await consumer.stop()
+
+    async def are_returned() -> bool:
+        return await site.ready(PLACED) == 2
+
+    await until(are_returned, what="those without an acknowledgement are returned")
+
+
 async def test_a_handled_message_is_freed(site: Site) -> None:
     """At once, not at the next collection of garbage cycles: these are rare, and bodies are large."""
     consumer = RabbitConsumer(site.settings.rabbitmq_url)

@@ -129,9 +129,26 @@ async def test_it_is_verified_and_prints_where_to_continue(kept_demo: KeptDemo, 
     assert (await client.get(kept_demo.report["kept"]["docs"])).status_code == 200
     secrets = [value for name, value in kept_demo.variables.items() if name.endswith(("_PASSWORD", "_SECRET"))]
     logs = "".join(path.read_text("utf-8") for path in (kept_demo.home / kept_demo.stack / "logs").glob("*.log"))
-    assert len(secrets) == 3
+    assert len(secrets) == 4
     assert logs
     assert [secret for secret in secrets if secret in logs or secret in json.dumps(kept_demo.report)] == []
+
+
+async def test_administrators_get_the_alerts_by_mail(kept_demo: KeptDemo) -> None:
+    """The page that the demo names shows them; other sites' pages cannot read it under a name of their own."""
+    mailed, page = kept_demo.report["mailed"], kept_demo.report["kept"]["mail"]
+    async with httpx.AsyncClient(base_url=page) as client:
+        mails = (await client.get("/mails")).json()["mails"]
+        shown = await client.get("/")
+        foreign = await client.get("/mails", headers={"host": "attacker.example"})
+
+    assert page == kept_demo.variables["MAIL"]
+    assert f"in this mail box: {page}" in kept_demo.err
+    assert mailed["alerts"] > 0
+    assert mailed["missing"] == 0 < mailed["mails"] <= len(mails)
+    assert {reader for mail in mails for reader in mail["to"]} == {kept_demo.variables["ADMIN"]}
+    assert all(mail["subject"] in shown.text for mail in mails)
+    assert foreign.status_code == 400
 
 
 async def test_the_distributor_reads_commissions_with_their_explanation(
@@ -144,7 +161,7 @@ async def test_the_distributor_reads_commissions_with_their_explanation(
     assert answer.status_code == 200, answer.text
     assert page["items"]
     assert all(item["explanation"] for item in page["items"])
-    assert any(float(balance["available"]) + float(balance["held"]) > 0 for balance in page["balances"])
+    assert any(float(balance["payable"]) + float(balance["held"]) > 0 for balance in page["balances"])
 
 
 async def test_every_block_of_the_readme_and_the_tutorial_can_be_pasted(kept_demo: KeptDemo, tmp_path: Path) -> None:
@@ -177,7 +194,7 @@ async def test_every_block_of_the_readme_and_the_tutorial_can_be_pasted(kept_dem
         assert (first, later) == ("pending", ["shipped", "completed", "completed"])
         assert paid in ("pending", "paid")
         in_english, in_chinese = answers[-2:]
-        assert in_english["balances"][0]["held"] == "2.00"
+        assert in_english["items"][0]["amount"] == "2.00"
         assert "5 % of 59.80 = 2.99" in str(in_english["items"][0]["explanation"])
         assert "佣金" in str(in_chinese["items"][0]["explanation"])
 
@@ -194,8 +211,9 @@ def _objects(text: str) -> Iterator[Any]:
 
 async def test_a_killed_process_is_restarted(kept_demo: KeptDemo) -> None:
     before = kept_demo.processes()
-    assert {name: len(pids) > 1 for name, pids in before.items()} == {"workers": True, "api": True}
-    for name, pids in before.items():
+    assert {name: len(pids) > 1 for name, pids in before.items()} == {"mail": False, "workers": True, "api": True}
+    for name in ("workers", "api"):
+        pids = before[name]
         dead = max(pids - {kept_demo.leaders()[name]})
         os.kill(dead, signal.SIGKILL)
 
@@ -216,6 +234,7 @@ async def test_sigterm_ends_the_workers_and_down_ends_the_rest(kept_demo: KeptDe
     await until(are_gone, what="the workers have ended", within_s=40, every_s=0.1)
     shown = await command("status", "--stack", kept_demo.stack, "--json", environment=kept_demo.environment)
     assert {entry["program"]: entry["pid"] for entry in shown.object["programs"]} == {
+        "mail": leaders["mail"],
         "workers": None,
         "api": leaders["api"],
     }
@@ -224,6 +243,6 @@ async def test_sigterm_ends_the_workers_and_down_ends_the_rest(kept_demo: KeptDe
     )
 
     assert ended.code == 0, ended.err
-    assert ended.err.startswith("Stopped api, ")
+    assert "Stopped mail, api, " in ended.err
     assert not _group(leaders["api"])
     assert not (kept_demo.home / kept_demo.stack).exists()

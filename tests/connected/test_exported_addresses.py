@@ -81,6 +81,7 @@ async def demo(*options: str, environment: Mapping[str, str]) -> Ended:
     return Ended(process.returncode, out.decode(), err.decode())
 
 
+@pytest.mark.full
 async def test_the_demo_runs_on_given_servers_that_are_empty_and_leaves_them_running(
     site: Site, whole_stack: LocalStack, tmp_path: Path
 ) -> None:

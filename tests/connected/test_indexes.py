@@ -69,8 +69,8 @@ def database(site: Site) -> Iterator[Any]:
 
 
 def examples(worker: Worker) -> list[Message[Any]]:
-    """One message of every type that the worker reads."""
-    return [example_of(handler.payloads[0]) for handler in worker.handlers]
+    """One message of every type that the worker reads, as it arrives."""
+    return [example_of(handler.payloads[0]).received(RealTime().now()) for handler in worker.handlers]
 
 
 async def queries_of(site: Site, worker: Worker, message: Message[Any]) -> list[Find]:

@@ -51,7 +51,7 @@ def workers_of(folder: Path) -> list[int]:
             words = Path(f"/proc/{pid}/cmdline").read_bytes()
         except OSError:
             continue
-        if b"infra.cli.worker" in words:
+        if words.startswith(b"tributary work"):
             found.append(pid)
     return found
 
@@ -88,6 +88,7 @@ async def running_demo(home: Path) -> asyncio.subprocess.Process:
     return process
 
 
+@pytest.mark.full
 async def test_a_demo_whose_terminal_is_closed_leaves_nothing(home: Path) -> None:
     process = await running_demo(home)
     os.killpg(process.pid, signal.SIGHUP)

@@ -26,6 +26,9 @@ from contracts.commissions.view import (
     balances_of,
 )
 from contracts.rules.view import RULES, RuleSet
+from contracts.settlement.view import BALANCES as SLICES
+from contracts.settlement.view import LEDGER as SETTLEMENT_LEDGER
+from contracts.settlement.view import Posting as SettlementPosting
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import EVENTS_EXCHANGE, Payload
 from infra.adapters.mongo import MongoStore
@@ -160,8 +163,39 @@ async def test_balances_are_a_fold_of_the_ledger_and_are_rebuilt_from_it(booked:
         "rebuilt": False,
         "differences": [],
         "months_differing": [],
+        "slices_differing": [],
     }
     await assert_folded(booked)
+
+
+async def test_the_sums_of_settlement_are_rebuilt_from_its_ledger(site: Site) -> None:
+    closed = f"default/2026-10/{SELLER}/CNY"
+
+    def posting(statement: str, posting_id: str, amount: int) -> SettlementPosting:
+        legs = {"available": amount, "commissions": -amount}
+        account = f"default/{SELLER}/CNY"
+        return SettlementPosting(posting_id, statement, account, SELLER, "CNY", "release", NOW, NOW, legs, "1001", KEY)
+
+    postings = [posting(closed, "a", 300), posting(f"default/2026-11/{SELLER}/CNY", "b", 500)]
+    known = {"account": f"default/{SELLER}/CNY", "distributor_id": SELLER, "currency": "CNY"}
+
+    async def store(tx: Transaction) -> None:
+        await tx.insert(
+            SETTLEMENT_LEDGER, [Codec(SettlementPosting, key="posting_id").to_document(one) for one in postings]
+        )
+        await tx.insert(SLICES, [{"_id": f"{closed}/{stripe}", **known, "closed": 1} for stripe in range(4)])
+
+    await site.store.transact(store)
+    environment = site.environment()
+    spoilt = await command("ledger", "rebuild", "--check", environment=environment)
+    rebuilt = await command("ledger", "rebuild", "--yes", environment=environment)
+    again = await command("ledger", "rebuild", "--check", "--json", environment=environment)
+
+    assert spoilt.code == 1
+    assert f"settlement {closed}: the stored sums differ from its ledger" in spoilt.out
+    assert rebuilt.out.endswith("2 slices of settlement rebuilt from its ledger.\n")
+    assert again.object["slices_differing"] == []
+    assert [document.get("closed") for document in await site.documents(SLICES)].count(1) == 4
 
 
 async def test_the_worker_continues_from_rebuilt_balances(booked: Site) -> None:

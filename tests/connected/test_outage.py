@@ -8,6 +8,7 @@ import signal
 from typing import Any
 
 import aio_pika
+import pytest
 
 from contracts.wire.envelope import COMMANDS_EXCHANGE, Payload
 from infra.runtime import roster
@@ -96,6 +97,7 @@ async def outage(site: Site, stack: LocalStack, *, of: str, by: signal.Signals) 
     assert report.figures["I2"]["orders_paid"] == ORDERS
 
 
+@pytest.mark.full
 async def test_rabbitmq_stops_and_starts_again(site: Site, whole_stack: LocalStack) -> None:
     await outage(site, whole_stack, of="rabbitmq", by=signal.SIGTERM)
 

@@ -93,7 +93,7 @@ async def test_small_orders_between_bodies_that_are_too_large_are_answered_soon(
         answers = await mine.answers(31)
     assert [answer["code"] for answer in answers[:-1]] == ["too_large"] * 30
     assert answers[-1]["message_id"] == "last"
-    assert monotonic() - started < 10
+    assert monotonic() - started < 30
     assert await site.ready(PARKED) == 0
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 import pytest
@@ -177,14 +177,14 @@ async def end(site: Site, fleet: Fleet, *names: str, with_sigterm: bool) -> None
     for process in processes:
         process.terminate() if with_sigterm else process.kill()
     await until(_all_ended(processes), what="the processes have ended", within_s=30)
-    assert {process.returncode for process in processes} == ({0} if with_sigterm else {-9})
+    assert {process.exitcode for process in processes} == ({0} if with_sigterm else {-9})
     waiting = sum([await site.ready(f"order_intake.order.{noun}") for noun in ("place", "update-status")])
     assert waiting > 0, "nothing was left to do: this run proves nothing"
 
 
-def _all_ended(processes: list[subprocess.Popen[bytes]]) -> Callable[[], Awaitable[bool]]:
+def _all_ended(processes: list[BaseProcess]) -> Callable[[], Awaitable[bool]]:
     async def look() -> bool:
-        return all(process.poll() is not None for process in processes)
+        return all(process.exitcode is not None for process in processes)
 
     return look
 

@@ -92,10 +92,10 @@ async def test_limits_of_a_market_are_kept_with_their_clause(site: Site) -> None
 
 async def test_a_waiting_and_an_unread_command_are_reported(site: Site) -> None:
     async with rule_book(site):
-        waits = await rules(site, "activate", "3", "--wait", "1")
+        waits = await rules(site, "activate", "3", "--wait", "1.5")
     unread = await rules(site, "propose", "3", TIERS, "--wait", "0.5")
 
-    assert (waits.code, "rules/3: not yet: not_proposed" in waits.err) == (1, True)
+    assert (waits.code, "rules/3: not yet: not_proposed" in waits.err) == (1, True), waits.err
     assert (unread.code, NOT_TAKEN in unread.err) == (1, True)
 
 

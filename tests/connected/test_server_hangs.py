@@ -14,6 +14,7 @@ from infra import local
 from infra.local import record
 from tests.connected.running import command
 from tests.faults.servers import rabbitmqctl
+from tests.sampling import sampled
 from tests.servers import LocalStack
 
 TITLES = {"rabbitmq": "RabbitMQ", "mongodb": "MongoDB", "redis": "Redis"}
@@ -55,7 +56,7 @@ def up(stack: LocalStack) -> list[str]:
     return lines
 
 
-@pytest.mark.parametrize("server", list(TITLES))
+@pytest.mark.parametrize("server", sampled(["rabbitmq"], whole=list(TITLES)))
 async def test_a_silent_server_is_shown_and_restarted(whole_stack: LocalStack, server: str) -> None:
     before = states(whole_stack)
     assert all(state.running and state.complaint is None for state in before.values())
@@ -85,8 +86,12 @@ async def test_a_silent_server_is_shown_and_restarted(whole_stack: LocalStack, s
 
 
 def test_rabbitmq_that_accepts_connections_but_no_messages_is_shown_and_restarted(whole_stack: LocalStack) -> None:
-    control(whole_stack, "eval", KILL_THE_LOG)
-    hung = states(whole_stack)["rabbitmq"]
+    for _ in range(5):
+        # On a busy machine the log may come back between two kills.
+        control(whole_stack, "eval", KILL_THE_LOG)
+        hung = states(whole_stack)["rabbitmq"]
+        if not hung.running:
+            break
     assert hung.pid is not None
     assert not hung.running
     assert hung.complaint is not None
@@ -98,6 +103,7 @@ def test_rabbitmq_that_accepts_connections_but_no_messages_is_shown_and_restarte
     assert states(whole_stack)["rabbitmq"].running
 
 
+@pytest.mark.full
 def test_an_alarm_is_shown_and_does_not_cause_a_restart(whole_stack: LocalStack) -> None:
     before = states(whole_stack)["rabbitmq"]
     control(whole_stack, "set_vm_memory_high_watermark", "absolute", "1MB")

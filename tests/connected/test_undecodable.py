@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import struct
 import time
 from collections.abc import Mapping, Sequence
 
@@ -50,6 +51,7 @@ BAD: dict[str, Mapping[str, bytes]] = {
     "headers.a time": {"headers": table([(b"a time", b"T" + FAR)])},
     "headers.nested": {"headers": table([(b"nested", b"F" + table([(NOT_UTF8, long_string(b"x"))]))])},
     "headers.deep": {"headers": table([(b"deep", b"A\x00\x00\x00\x09T" + FAR)])},
+    "headers": {"headers": table([(b"many", b"A" + struct.pack(">I", 100_000) + b"V" * 100_000)])},
     r"headers.\xff": {"headers": table([(b"\xff", long_string(b"x"))])},
 }
 """Properties by the name that the letter must contain."""
@@ -196,7 +198,7 @@ async def test_undecodable_messages_do_not_stop_three_hundred_others(site: Site)
             if number == GOOD_ORDERS // 2:
                 await send(raw, "poison", BAD["timestamp"])
                 await send(raw, "poison", BAD["message_id"])
-    async with site.processes([["order_intake"], ["alerting"], ["stock_reservation"]]):
+    async with site.processes([["order_intake"], ["alerting"], ["stock_reservation"], ["notification"]]):
         await orders_are(site, GOOD_ORDERS)
         started = time.monotonic()
         async with raw_sender(site.settings.rabbitmq_url) as raw:

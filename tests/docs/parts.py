@@ -13,6 +13,7 @@ from infra.operators.invariants import invariants, proved_by
 from infra.operators.message_audit import PROVES
 from infra.ports.store import Collection
 from infra.runtime import roster
+from infra.runtime.attempts import Attempts
 from infra.runtime.journal import Journal
 from infra.runtime.quarantine import Quarantine
 from infra.runtime.worker import Worker
@@ -22,6 +23,8 @@ from tests.architecture.sources import ROOT, WORKERS, imports_of, named, service
 TRANSLATIONS = "docs/workers.zh-CN.yaml"
 ANY = "<worker>"
 """Stands for the name of each worker."""
+PERFORMER = "<performer>"
+"""Stands for the name of each worker that makes calls to the outside."""
 
 
 def workers(chinese: bool) -> str:
@@ -31,15 +34,20 @@ def workers(chinese: bool) -> str:
     return _table(head, ((f"`{worker.name}`", sentences[worker.name]) for worker in _in_order()))
 
 
+_OF_CLOCK = ("clock.ticked", "queue.measured")
+_OF_ANY_WORKER = ("message.dead-lettered", "shop.event-copied")
+
+
 def chart(chinese: bool) -> str:
     """The flow of messages: commands and events from the handlers, views from the imports of repositories."""
     published = {name: worker for worker in WORKERS for name in names_in(card(worker)["publishes"])}
-    outside = f"{roster.CLOCK}([{roster.CLOCK}])", f"any[{_ANY_WORKER[chinese]}]"
+    outside = dict.fromkeys(_OF_CLOCK, f"{roster.CLOCK}([{roster.CLOCK}])")
+    outside |= dict.fromkeys(_OF_ANY_WORKER, f"any[{_ANY_WORKER[chinese]}]")
     messages: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for worker in _in_order():
         for handler in worker.handlers:
             name = handler.noun_and_verb
-            sender = published.get(name) or outside[not name.startswith(f"{roster.CLOCK}.")]
+            sender = published.get(name) or outside.get(name, f"earlier[{_EARLIER[chinese]}]")
             messages[f"senders([{_SENDERS[chinese]}])" if handler.reads_command else sender, worker.name].append(name)
     readers: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for (sender, reader), names in messages.items():
@@ -69,7 +77,7 @@ def collections(chinese: bool) -> str:
     del chinese
     views = _views()
     owned: list[Collection] = [each for worker in _in_order() for each in worker.repository.collections]
-    owned += [Journal(ANY, retention_days=1).collection, Quarantine(ANY).collection]
+    owned += [Journal(ANY, 1).collection, Quarantine(ANY).collection, Attempts(PERFORMER, 1).collection]
     return _table(
         ("collection", "holds", "published view"),
         ((f"`{each.name}`", each.holds, f"`{views[each.name]}`" if each.name in views else "") for each in owned),
@@ -85,6 +93,7 @@ PARTS: Mapping[str, Callable[[bool], str]] = {
 
 _SENDERS = ("shops, administrators", "店铺、管理员")
 _ANY_WORKER = ("any worker", "任一 worker")
+_EARLIER = ("earlier releases", "早期版本")
 _VIEW = ("published view", "公开视图")
 
 

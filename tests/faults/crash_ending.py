@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from contracts.commissions.earnings import EARNINGS, months_of
 from contracts.commissions.view import BALANCES, balance_of_stripe
+from contracts.settlement.view import BALANCES as SLICES
 from contracts.wire.reading import BARE_SOURCE, content_of, is_bare
 from infra.ports.store import Document
 
@@ -42,8 +43,11 @@ def ending_of(
     journal: Iterable[Document],
     events: Iterable[dict[str, Any]],
     parked: Iterable[bytes],
+    arrivals: Mapping[str, str],
 ) -> Ending:
-    """Condense what the worker stored, journaled and published, and what the broker parked for it."""
+    """Condense what the worker stored, journaled and published, what the broker parked for it, and what arrived outside
+    by its calls.
+    """
     journal = list(journal)
     handled = [item for record in journal for item in record.get("handled", ())]
     times = Counter(item["id"] for item in handled)
@@ -58,7 +62,7 @@ def ending_of(
         # The id of an event that a bare body caused begins with the time of the delivery.
         ids[event["id"]] = event["id"] if content_of(cause) == cause else f"{content_of(cause)} {content}"
     return Ending(
-        state={name: _documents(name, documents) for name, documents in collections.items()},
+        state={name: _documents(name, documents) for name, documents in collections.items()} | {"outside": arrivals},
         published={ids[key]: content for key, content in published.items()},
         outcomes=_outcomes(handled),
         dead=frozenset(f"{item['id']} {item['reason']}" for record in journal for item in record.get("dead", ())),
@@ -118,10 +122,21 @@ def _compare(what: str, expected: Mapping[str, str], actual: Mapping[str, str]) 
 def _documents(collection: str, documents: Iterable[Document]) -> dict[str, str]:
     if collection == BALANCES:
         return _balances(documents)
+    if collection == SLICES:
+        return _slices(documents)
     if collection == EARNINGS:
         # A month is the sum of its stripes, as a balance is.
         return {key: _canonical(figures) for key, figures in months_of(documents).items()}
     return {str(document["_id"]): _canonical(document) for document in documents}
+
+
+def _slices(documents: Iterable[Document]) -> dict[str, str]:
+    """The sums of a slice of settlement, in the same way."""
+    sums: defaultdict[str, Counter[str]] = defaultdict(Counter)
+    for document in documents:
+        figures = {name: n for name, n in document.items() if isinstance(n, int) and name != "distributor_id"}
+        sums[document["_id"].rpartition("/")[0]].update(figures)
+    return {key: _canonical({name: n for name, n in slice_.items() if n}) for key, slice_ in sums.items()}
 
 
 def _balances(documents: Iterable[Document]) -> dict[str, str]:

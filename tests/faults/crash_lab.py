@@ -22,6 +22,7 @@ from infra.local import Endpoints
 from infra.settings import Settings
 from tests.faults.crash_ending import Ending
 from tests.faults.crash_launcher import Launcher
+from tests.faults.crash_outside import Book
 from tests.faults.crash_processes import DIED, CrashPlan
 from tests.faults.crash_scenario import MESSAGE_BYTES_MAX
 from tests.faults.crash_stage import Stage
@@ -31,8 +32,9 @@ DATABASE = "crash_points"
 RUN_MAX_S = 25.0
 """A run that is not at rest by then never will be."""
 LOOK_EVERY_S = 0.003
-LOST_AFTER_S = 1.0
-"""A message that is neither journaled nor in a queue for this long is lost."""
+LOST_AFTER_S = 5.0
+"""A message that is neither journaled nor in a queue for this long is lost. On a busy machine a worker that seems idle
+may take more than a second to read what the broker has sent it."""
 
 
 class NeverQuiet(Exception):
@@ -48,8 +50,11 @@ class Mode:
     settings: Mapping[str, Any]
 
 
-ONE = Mode("one", False, {"batch_events_max": 1, "prefetch_commands": 1, "prefetch_events": 1})
-MANY = Mode("many", True, {})
+_ONE_LANE = {"calls_in_flight_max": 1}
+"""Several lanes of a performer would have their effects in any order."""
+
+ONE = Mode("one", False, {"batch_events_max": 1, "prefetch_commands": 1, "prefetch_events": 1, **_ONE_LANE})
+MANY = Mode("many", True, _ONE_LANE)
 MODES = {mode.name: mode for mode in (ONE, MANY)}
 
 
@@ -67,10 +72,11 @@ class Run:
 class Lab:
     """The servers, the launcher of workers, and the stage of one worker at a time."""
 
-    def __init__(self, endpoints: Endpoints, launcher: Launcher, channel: AbstractChannel) -> None:
+    def __init__(self, endpoints: Endpoints, launcher: Launcher, channel: AbstractChannel, book: Book) -> None:
         self._endpoints = endpoints
         self._launcher = launcher
         self._channel = channel
+        self._book = book
         self._stage: Stage | None = None
         self._name = ""
 
@@ -92,7 +98,7 @@ class Lab:
         settings = {**self._settings, **mode.settings}
         stage = await self._staged(name)
         await stage.empty()
-        plan = CrashPlan(stage.scenario.worker, settings, dies_at, dies_after, mode.gathers, bug)
+        plan = CrashPlan(stage.scenario.worker, settings, dies_at, dies_after, mode.gathers, bug, str(self._book.path))
         trial = _Trial(stage, self._launcher, plan, aborts_orphans, within_s)
         try:
             await trial.run_phases()
@@ -121,7 +127,7 @@ class Lab:
         if self._stage is None or self._name != name:
             await self.close()
             self._name = name
-            self._stage = Stage(SCENARIOS[name](), Settings(**self._settings), self._channel)
+            self._stage = Stage(SCENARIOS[name](), Settings(**self._settings), self._channel, self._book)
             await self._stage.build()
         return self._stage
 
@@ -218,7 +224,7 @@ async def lab(endpoints: Endpoints) -> AsyncIterator[Lab]:
         connection = await aio_pika.connect(endpoints.rabbitmq_url, timeout=10)
         try:
             await launcher.start()
-            opened = Lab(endpoints, launcher, await connection.channel())
+            opened = Lab(endpoints, launcher, await connection.channel(), Book(Path(folder) / "book"))
             try:
                 yield opened
             finally:

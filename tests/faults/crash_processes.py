@@ -34,6 +34,8 @@ from infra.settings import Settings
 from infra.telemetry import logs
 from tests.builders import NOW
 from tests.faults import planted
+from tests.faults.crash_outside import Book, CountedReceiver
+from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE
 
 T = TypeVar("T")
 
@@ -53,7 +55,7 @@ PROGRESS_BYTES = _LAYOUT.size
 @dataclass(frozen=True, slots=True)
 class CrashPlan:
     """What a child does. It dies after effect number `dies_at`, or after the first effect whose name begins with
-    `dies_after`; with neither, it runs until it is killed.
+    `dies_after`; with neither, it runs until it is killed. `book` is the path of what arrived outside.
     """
 
     worker: str
@@ -62,6 +64,7 @@ class CrashPlan:
     dies_after: str | None = None
     gathers: bool = False
     bug: str | None = None
+    book: str = ""
 
     def to_json(self) -> str:
         return json.dumps(dataclasses.asdict(self))
@@ -261,7 +264,12 @@ def run_worker(plan: CrashPlan, progress: ProgressFile) -> None:
 
     setattr(process, "prepare", nothing)  # noqa: B010  (a function that mypy would not have replaced)
     gather_s = GATHER_S if plan.gathers else 0.0
-    hooks = process.Hooks(ports=counted, inbox=lambda inbox: CountedInbox(inbox, effects, gather_s))
+    receiver = CountedReceiver(Book(Path(plan.book)), effects)
+    hooks = process.Hooks(
+        ports=counted,
+        inbox=lambda inbox: CountedInbox(inbox, effects, gather_s),
+        outside=lambda *_: {NOTIFICATION_DUE: receiver, WEBHOOK_DUE: receiver},
+    )
     uvloop.run(process.run([plan.worker], Settings(**plan.settings), hooks))
 
 

@@ -25,15 +25,15 @@ from infra.ports.store import JOURNALS, Document
 from infra.ports.time import RealTime
 from infra.ports.topology import Binding, Queue, Topology
 from infra.runtime import roster
+from infra.runtime.collections import collections_of
 from infra.runtime.decoding import Decoder
-from infra.runtime.journal import Journal
-from infra.runtime.quarantine import Quarantine
 from infra.runtime.topology import PARKED, topology_of
 from infra.settings import Settings
 from infra.shops.logins import shop_login
 from infra.shops.readers import READERS
 from tests.builders import NOW
 from tests.faults.crash_ending import Ending, ending_of, events_of
+from tests.faults.crash_outside import Book
 from tests.faults.crash_scenario import ByLogin, Frame, Scenario
 from tests.raw_amqp import persistent, raw_sender
 
@@ -45,10 +45,11 @@ ORPHANS_MAX_S = 2
 class Stage:
     """`build` declares everything, `empty` deletes messages and documents, `remove` deletes what was declared."""
 
-    def __init__(self, scenario: Scenario, settings: Settings, channel: AbstractChannel) -> None:
+    def __init__(self, scenario: Scenario, settings: Settings, channel: AbstractChannel, book: Book) -> None:
         self.scenario = scenario
         self._settings = settings
         self._channel = channel
+        self._book = book
         self._worker = roster.load(scenario.worker)
         self._client: MongoClient[Document] = MongoClient(settings.mongodb_url, tz_aware=True)
         self._database = self._client[settings.database]
@@ -82,10 +83,8 @@ class Stage:
 
     async def build(self) -> None:
         self._client.admin.command({"setParameter": 1, "transactionLifetimeLimitSeconds": ORPHANS_MAX_S})
-        journal = Journal(self._worker.name, self._settings.journal_retention_days).collection
-        runtime = (journal, Quarantine(self._worker.name).collection)
         store = MongoStore.connect(self._settings.mongodb_url, self._settings.database)
-        await store.prepare([*self._worker.repository.collections, *runtime, READERS])
+        await store.prepare([*collections_of(self._worker, self._settings), READERS])
         store.close()
         await rabbitmq_topology.declare(self._settings.rabbitmq_url, self._topology)
         for queue in self._topology.queues:
@@ -104,6 +103,7 @@ class Stage:
         """Delete what an earlier run left, and insert what the scenario needs in the store."""
         for name in self._database.list_collection_names():
             self._database[name].delete_many({})
+        self._book.clear()
         for name, documents in self.scenario.stored.items():
             self._database[name].insert_many([dict(document) for document in documents])
         for queue in self._queues.values():
@@ -194,7 +194,7 @@ class Stage:
             parked.append(message.body)
         names = [collection.name for collection in self._worker.repository.collections]
         collections = {name: list(self._database[name].find()) for name in names}
-        return ending_of(collections, list(self._journal.find()), self._events(), parked)
+        return ending_of(collections, list(self._journal.find()), self._events(), parked, self._book.arrivals())
 
     async def _depths(self) -> dict[str, tuple[int, int]]:
         """Ready messages and consumers of the worker's queues."""

@@ -98,7 +98,7 @@ class Nemesis:
             report=lambda text: self._report(f"{fault.name}: {text}"),
         )
         await self.bench.purge(settings, trial.topology)
-        result = await trial.run(fault.act, fault.check)
+        result = await trial.run(fault.prepare, fault.act, fault.check)
         self.failed = self.failed or not result.passed
         self._console.print(line(result), highlight=False)
         for breach in result.breaches[:10]:

@@ -95,8 +95,8 @@ async def _find_doubled(store: MongoStore, workers: Iterable[Worker], accounts: 
             for emitted in record.get("emitted", ()):
                 if emitted["type"] in _ONCE_PER_SUBJECT:
                     events[emitted["type"], json.loads(emitted["body"])["subject"]] += 1
-                elif emitted["type"].startswith("reward."):
-                    sign = 1 if emitted["type"] == "reward.granted.v1" else -1
+                elif emitted["type"].startswith(("reward.granted.", "reward.adjusted.")):
+                    sign = 1 if emitted["type"].startswith("reward.granted.") else -1
                     rewards[_reward(json.loads(emitted["body"])["data"])] += sign
         accounts.doubled += [f"{worker.name} handled {i} {n} times" for i, n in handled.items() if n > 1]
         accounts.doubled += [f"{kind} of {about} was emitted {n} times" for (kind, about), n in events.items() if n > 1]

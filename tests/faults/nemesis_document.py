@@ -66,6 +66,8 @@ proxy makes the network faults, everything runs on one machine, and no disk lost
 - **A process killed in the middle of a transaction** cannot end it. MongoDB keeps the documents that the transaction
   wrote locked until its time is up (`transactionLifetimeLimitSeconds`, 60 s by default, 20 s here). Other workers that
   need the same documents wait that long: this is most of the recovery time after `kill -9` of a worker.
+- **A process killed during a call to the outside** leaves a note. The next process looks the call up before it sends
+  again, with the same key: one message of the queue waits for one more answer, 20 s at most.
 - **A RabbitMQ node that dies while a pause ends.** Messages that wait for a retry come back by dead-lettering, at least
   once. If the dead node had not yet confirmed one, the broker holds it, where no queue's count shows it, until
   `dead_letter_worker_publisher_confirm_timeout` has passed; then it is delivered. RabbitMQ's default is 3 minutes: with

@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from tests.faults.nemesis_bench import Kind
-from tests.faults.nemesis_trial import Plan, Trial
-
-Act = Callable[[Trial], Awaitable[None]]
+from tests.faults.nemesis_trial import Act, Plan, Trial
 
 
-async def _no_check(_: Trial) -> None:
-    """The general checks are enough."""
+async def _nothing(_: Trial) -> None:
+    """Nothing but what every trial does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """`does` completes the sentence "the nemesis …"; `quick` is the plan of a shorter trial, if it differs.
 
-    `check` tests, once the system is quiet, what this fault in particular should have caused.
+    `prepare` comes before the load. `check` tests, once the system is quiet, what this fault in particular should have
+    caused.
     """
 
     name: str
@@ -28,4 +26,5 @@ class Fault:
     plan: Plan = field(default_factory=Plan)
     quick: Plan | None = None
     servers: Kind = "direct"
-    check: Act = _no_check
+    prepare: Act = _nothing
+    check: Act = _nothing

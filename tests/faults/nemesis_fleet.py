@@ -6,15 +6,15 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from infra.processes import forking
 from infra.processes.fleet import Fleet, Member
 from tests.connected.running import free_ports
 
@@ -56,13 +56,12 @@ class TrialFleet(Fleet):
     def retire(self, member: Member) -> None:
         """Let one process finish its batch and end; it is not restarted."""
         self.members.remove(member)
-        if member.process is not None and member.process.poll() is None:
-            member.process.send_signal(signal.SIGTERM)
-            try:
-                member.process.wait(40)
-            except subprocess.TimeoutExpired:
+        if member.process is not None and member.process.exitcode is None:
+            member.process.terminate()
+            member.process.join(40)
+            if member.process.exitcode is None:
                 member.process.kill()
-                member.process.wait()
+                member.process.join()
 
     async def tend_for_ever(self) -> None:
         while not self.stopping:
@@ -78,8 +77,8 @@ class TrialFleet(Fleet):
         return next(member for member in self.members if worker in member.names)
 
     def send(self, member: Member, number: signal.Signals) -> None:
-        if member.process is not None and member.process.poll() is None:
-            os.kill(member.process.pid, number)
+        if member.process is not None and member.pid is not None and member.process.exitcode is None:
+            os.kill(member.pid, number)
 
     async def until_ready(self, within_s: float = READY_WITHIN_S) -> None:
         """Return when every process is ready. Raises NotReadyError."""
@@ -108,7 +107,7 @@ class TrialFleet(Fleet):
 
     def _note_memory(self, member: Member) -> None:
         try:
-            status = Path(f"/proc/{member.process.pid if member.process else 0}/status").read_text()
+            status = Path(f"/proc/{member.pid or 0}/status").read_text()
         except OSError:
             return
         for line in status.splitlines():
@@ -116,16 +115,7 @@ class TrialFleet(Fleet):
                 name = "+".join(member.names)
                 self.peak_kib[name] = max(self.peak_kib.get(name, 0), int(line.split()[1]))
 
-    def _launch(self, member: Member) -> None:
-        if not any(name.startswith("NEMESIS_") for name in member.environment):
-            Fleet._launch(self, member)
-            return
-        assert member.log is not None, "trials keep logs"
-        with member.log.open("ab") as stream:
-            member.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.nemesis_worker", *member.names],
-                env=self.environment_of(member),
-                stdin=subprocess.DEVNULL,
-                stdout=stream,
-                stderr=stream,
-            )
+    def _process_of(self, member: Member) -> BaseProcess:
+        if any(name.startswith("NEMESIS_") for name in member.environment):
+            return forking.start("tests.faults.nemesis_worker", member.names, self.environment_of(member), member.log)
+        return Fleet._process_of(self, member)

@@ -102,6 +102,9 @@ class Trial:
     observations: list[str] = field(default_factory=list)
     unmet: list[str] = field(default_factory=list)
     healed_at: float = 0.0
+    resources: contextlib.AsyncExitStack = field(default_factory=contextlib.AsyncExitStack)
+    """What a fault opened; closed with the trial."""
+
     _store: MongoStore | None = None
     _fleet: TrialFleet | None = None
     _shops: Shops | None = None
@@ -147,7 +150,7 @@ class Trial:
         if not holds:
             self.unmet.append(sentence)
 
-    async def run(self, act: Callable[[Trial], Awaitable[None]], check: Callable[[Trial], Awaitable[None]]) -> Result:
+    async def run(self, prepare: Act, act: Act, check: Act) -> Result:
         started = time.monotonic()
         breaches: list[str] = []
         recovery_s: float | None = None
@@ -155,7 +158,7 @@ class Trial:
         async with self._running():
             try:
                 async with asyncio.timeout(self.plan.within_s):
-                    recovery_s = await self._under_load(act)
+                    recovery_s = await self._under_load(prepare, act)
             except _FAILED as error:
                 breaches.append(_sentence(error))
             self.report("checking the data")
@@ -203,14 +206,16 @@ class Trial:
             if tending is not None:
                 await tending
             await asyncio.to_thread(self._fleet.stop)
+            await self.resources.aclose()
             self.report("disconnecting")
             await self._shops.close()
             self._store.close()
 
-    async def _under_load(self, act: Callable[[Trial], Awaitable[None]]) -> float:
+    async def _under_load(self, prepare: Act, act: Act) -> float:
         """Load, fault, recovery and quiet; returns the time from the end of the fault until its backlog was handled."""
         if self.plan.start_workers:
             await self.fleet.until_ready()
+        await prepare(self)
         schedule = self.plan.shape(self.stage, steady(self.stage.publications, self.plan.load_s))
 
         def on_progress(done: int, total: int) -> None:
@@ -268,6 +273,9 @@ class Trial:
                 return accounts, report
             await asyncio.sleep(2)
             await self._quiet()
+
+
+Act = Callable[[Trial], Awaitable[None]]
 
 
 def trial_environment(settings: Settings) -> dict[str, str]:

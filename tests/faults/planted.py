@@ -17,6 +17,7 @@ from infra.adapters.mongo import MongoStore
 from infra.adapters.mongo_transaction import MongoTransaction
 from infra.ports.messaging import Delivery
 from infra.ports.store import Document, Transaction
+from infra.runtime import performer
 from infra.runtime.batch import BatchLoop, Committed
 from infra.runtime.fold import Work
 from infra.runtime.journal import Emitted, Journal, Known
@@ -107,6 +108,11 @@ def leave_decoding_to_the_library() -> None:
     _put(amqp_properties, "_read_one_by_one", amqp_properties._decode_properties)
 
 
+def send_without_looking() -> None:
+    """A message that is redelivered after a crash is sent again without a look-up."""
+    _put(performer, "step_of", lambda *_: "send")
+
+
 BUGS = {
     "acknowledge-first": acknowledge_first,
     "publish-first": publish_first,
@@ -115,4 +121,5 @@ BUGS = {
     "invent-posting-ids": invent_posting_ids,
     "write-outside-transactions": write_outside_transactions,
     "leave-decoding-to-the-library": leave_decoding_to_the_library,
+    "send-without-looking": send_without_looking,
 }

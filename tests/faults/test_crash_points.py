@@ -5,18 +5,23 @@ These tests try some of the points, the same each time; `python -m tests.faults.
 
 from __future__ import annotations
 
+from itertools import cycle
+
 import pytest
 
 from tests.faults.crash_ending import differences
 from tests.faults.crash_lab import MODES, ONE, Lab
 from tests.faults.crash_points import reference, walk
 from tests.faults.scenarios import SCENARIOS
+from tests.sampling import sampled
 
-EVERY = 60
+EVERY = sampled(300, whole=60)
+_ALL = [(name, mode) for name in SCENARIOS for mode in MODES]
+_IN_TURN = list(zip(SCENARIOS, cycle(MODES)))
+"""Each scenario in one of the modes."""
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize(("name", "mode"), sampled(_IN_TURN, whole=_ALL))
 async def test_crash_at_any_effect_is_invisible(crash_lab: Lab, name: str, mode: str) -> None:
     walked = await walk(crash_lab, name, MODES[mode], every=EVERY)
 

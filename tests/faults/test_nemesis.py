@@ -17,8 +17,8 @@ from tests.sampling import sampled
 
 ORDERS = 60
 CUT = sampled(
-    ("kill-workers", "undecodable-frames", "mixed"),
-    whole=("kill-workers", "killer-message", "undecodable-frames", "mixed"),
+    ("undecodable-frames", "mixed"),
+    whole=("kill-workers", "killer-message", "undecodable-frames", "outside-world", "mixed"),
 )
 """`mixed` kills RabbitMQ, MongoDB and workers, freezes others, and cuts the network, all at once."""
 

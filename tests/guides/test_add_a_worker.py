@@ -35,6 +35,9 @@ ALL = (
     "tests/unit/test_roster.py",
     "tests/unit/test_loyalty_points.py",
 )
+BEHIND_THE_WORKERS = "  # Two clocks"
+"""The line in docker-compose.yml behind the services of the workers."""
+
 _PROGRAMS = {".venv/bin/tributary": "-m infra.cli.app", ".venv/bin/python": "", "make docs": "-m tests.docs"}
 
 
@@ -69,6 +72,12 @@ def append(path: Path, text: str, *, before: str = "") -> None:
     path.write_text(present[:place] + text + present[place:], "utf-8")
 
 
+def last_service(tree: Path) -> str:
+    """The service behind which a new one is added."""
+    workers = (tree / "docker-compose.yml").read_text("utf-8").partition(BEHIND_THE_WORKERS)[0]
+    return re.findall(r"^  (\w+):$", workers, re.MULTILINE)[-1]
+
+
 def block_of(heading: str, language: str = "", number: int = 0) -> str:
     section = GUIDE.read_text("utf-8").partition(f"\n## {heading}")[2].partition("\n## ")[0]
     return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[number]
@@ -77,14 +86,14 @@ def block_of(heading: str, language: str = "", number: int = 0) -> str:
 def test_the_checks_name_the_missing_parts_of_a_worker_and_pass_when_they_are_added(tree: Path) -> None:
     assert misses(tree, "tests/architecture/test_roster.py") == {
         "add contracts/loyalty/v1.py, which workers/loyalty_points/decide.py imports",
-        "add a service loyalty_points to docker-compose.yml after rule_book:",
+        f"add a service loyalty_points to docker-compose.yml after {last_service(tree)}:",
         "add tests/faults/scenarios/loyalty_points.py with a function that returns a Scenario of everything "
         "loyalty_points may do; tests/faults/scenarios/reward_checks.py is an example",
         "add tests/unit/test_loyalty_points.py with tests of the rules in workers/loyalty_points/decide.py",
     }
 
     shutil.copytree(TEMPLATE, tree, dirs_exist_ok=True)
-    append(tree / "docker-compose.yml", block_of("4.", "yaml") + "\n", before="  # Two clocks")
+    append(tree / "docker-compose.yml", block_of("4.", "yaml") + "\n", before=BEHIND_THE_WORKERS)
     assert misses(tree, *PLACES) == {
         "add to docs/workers.zh-CN.yaml the line `loyalty_points: …`, what loyalty_points does in Chinese, "
         "then run make docs",
@@ -104,4 +113,4 @@ def test_the_checks_name_the_missing_parts_of_a_worker_and_pass_when_they_are_ad
     code, output = run(tree, "-m", "pytest", *ALL, "--quiet", "-p", "no:cacheprovider", "--tb=short")
     assert code == 0, output
     assert "| `loyalty_points` | Gives the seller of a paid order" in (tree / "README.md").read_text("utf-8")
-    assert "| I9 | each paid order earned" in (tree / "docs/architecture.md").read_text("utf-8")
+    assert "| I15 | each paid order earned" in (tree / "docs/architecture.md").read_text("utf-8")

@@ -8,15 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import asdict
 from fractions import Fraction
+from math import floor
 from typing import Any
 
 from contracts.commissions.view import Earned, Entry, LineRefund
 from contracts.money import RATE_SCALE
-from contracts.plans.calculation import Earner, Outcome, Sale, SaleLine, calculate
-from contracts.plans.reversal import pool_taken_back, taken_back
+from contracts.plans.calculation import ARITHMETIC, Earner, Outcome, Sale, SaleLine, calculate
+from contracts.plans.reversal import left_of, pool_left
 from contracts.rules.view import Differential, Fixed, Plan, TeamBonus, Terms, Unilevel
 from tests.oracle import oracle
-from tests.oracle.oracle import Answer, Books, Key, Order
+from tests.oracle.oracle import Answer, Back, Books, Key, Order
 from tests.oracle.reading import CAPS, Rules, read
 from tests.oracle.terms import terms_of
 from tests.oracle.worlds import RunningBooks
@@ -42,22 +43,32 @@ class BothSides:
         self.books.enter(order, answer)
         return answer, outcome
 
-    def refund(self, line: dict[str, int], answer: Answer, outcome: Outcome, money: int, units: int) -> Iterator[str]:
-        """Yield the differences in what is taken back of a line after this much money and this many units."""
-        entries = tuple(entry for entry in outcome.entries if entry.line == line["line"])
-        refund = LineRefund(line["line"], line["net_minor"], line["quantity"], money, units)
-        engines = dict(zip(map(key_of, entries), taken_back(entries, refund), strict=True))
-        of_line = {key: amount for key, amount in answer.entries.items() if key[0] == line["line"]}
-        oracles = oracle.taken_back(self.rules, of_line, line, money, units)
-        where = f"line {line['line']}, {money} of {line['net_minor']} and {units} of {line['quantity']} units back"
-        if oracles != engines:
-            yield f"{where}: the oracle takes {oracles}, the engine {engines}"
-        pool = answer.pools[line["line"]]
-        pools = oracle.pool_taken_back(pool, line, money, units), pool_taken_back(pool, refund)
-        if pools[0] != pools[1]:
-            yield f"{where}: of a pool of {pool} the oracle takes {pools[0]}, the engine {pools[1]}"
-        if (money, units) == (line["net_minor"], line["quantity"]) and engines != of_line:
-            yield f"{where}: the line is not closed: {of_line} less {engines}"
+    def refund(self, order: Order, answer: Answer, outcome: Outcome, back: Back) -> Iterator[str]:
+        return refund_differences(self.rules, order, answer, outcome, back)
+
+
+def refund_differences(rules: Rules, order: Order, answer: Answer, outcome: Outcome, back: Back) -> Iterator[str]:
+    """Yield the differences in what is left of an order after this much money and this many units of its lines."""
+    lines = [
+        LineRefund(line["line"], line["net_minor"], line["quantity"], *back.get(line["line"], (0, 0)))
+        for line in order["lines"]
+    ]
+    left = left_of(outcome.entries, outcome.pools_minor, lines, ARITHMETIC)
+    engines = dict(zip(map(key_of, outcome.entries), left, strict=True))
+    oracles = oracle.left_after(rules, answer, order["lines"], back)
+    where = f"{back} back"
+    if oracles != engines:
+        yield f"{where}: the oracle leaves {oracles}, the engine {engines}"
+    for line, pool, of in zip(lines, outcome.pools_minor, order["lines"], strict=True):
+        money, _ = oracle.fractions_left(of, line.refunded_minor, line.refunded_quantity)
+        of_line = sum(amount for key, amount in engines.items() if key[0] == line.line)
+        engines_pool = pool_left(pool, line, ARITHMETIC)
+        if engines_pool != floor(pool * money):
+            yield f"{where}: of a pool of {pool} the engine leaves {engines_pool}"
+        if of_line > pool * money:
+            yield f"{where}: line {line.line} pays {of_line} of a pool of {pool}"
+        if money == 0 and of_line:
+            yield f"{where}: line {line.line} is not closed: {of_line} are left"
 
 
 def sale_of(order: Order) -> Sale:

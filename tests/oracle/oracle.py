@@ -294,39 +294,40 @@ def rounded_with_earlier_lines(
     return amounts
 
 
-def rounded_together(shares: dict[Key, Fraction]) -> dict[Key, int]:
-    """Each share is rounded down; the units missing to the sum, rounded half up, go to the largest fractions.
-
-    Equal fractions are served in the order of `shares`.
-    """
-    amounts = {key: floor(share) for key, share in shares.items()}
-    total = floor(sum(shares.values(), Fraction(1, 2)))
-    rests = sorted(shares, key=lambda key: amounts[key] - shares[key])
-    for key in rests[: total - sum(amounts.values())]:
-        amounts[key] += 1
-    return amounts
+Back = dict[int, tuple[int, int]]
+"""What refunds have given back so far of an order: money and units of each line that has a refund."""
 
 
-def taken_back(
-    rules: Rules, entries: dict[Key, int], line: dict[str, int], refunded_minor: int, refunded_quantity: int
-) -> dict[Key, int]:
-    """Return what refunds have taken back so far of a line's `entries`: it depends on their sums, not on their number.
+def left_after(rules: Rules, answer: Answer, lines: list[dict[str, int]], back: Back) -> dict[Key, int]:
+    """Return what refunds leave of each entry: it depends on their sums, not on their number.
 
     A share of money falls with the money refunded (with the units, if the line cost nothing), an amount per unit with
-    the units; when all the money is refunded, nothing is left of either.
+    the units; when all the money is refunded, nothing is left of either. In the order of the plans they share what is
+    left of the line's pool. Millionths of a minor unit count, less does not; the rest is rounded as when it was earned.
     """
-    units = Fraction(refunded_quantity, line["quantity"])
-    money = Fraction(refunded_minor, line["net_minor"]) if line["net_minor"] else units
-    if money == 1:
-        units = money
+    left = dict(answer.entries)
     kinds = {plan["name"]: plan["plan"] for plan in rules["plans"]}
-    return rounded_together(
-        {key: amount * (units if kinds[key[1]] == "fixed" else money) for key, amount in entries.items()}
-    )
+    kept_back: dict[tuple[str, int], Fraction] = {}
+    for line in lines:
+        if line["line"] not in back:
+            continue
+        money, units = fractions_left(line, *back[line["line"]])
+        room = in_millionths(answer.pools[line["line"]] * money)
+        shares = {}
+        for key, amount in answer.entries.items():
+            if key[0] == line["line"]:
+                shares[key] = min(room, in_millionths(amount * (units if kinds[key[1]] == "fixed" else money)))
+                room -= shares[key]
+        left |= rounded_with_earlier_lines(shares, floor(answer.pools[line["line"]] * money), kept_back)
+    return left
 
 
-def pool_taken_back(pool: int, line: dict[str, int], refunded_minor: int, refunded_quantity: int) -> int:
-    """Return how much of the line's pool refunds have taken back so far, by the money refunded, rounded half up."""
-    if line["net_minor"] == 0:
-        return floor(Fraction(pool * refunded_quantity, line["quantity"]) + Fraction(1, 2))
-    return floor(Fraction(pool * refunded_minor, line["net_minor"]) + Fraction(1, 2))
+def fractions_left(line: dict[str, int], refunded_minor: int, refunded_quantity: int) -> tuple[Fraction, Fraction]:
+    """Which part of a line's money is left, and which part of its units counts for an amount per unit."""
+    units = 1 - Fraction(refunded_quantity, line["quantity"])
+    money = 1 - Fraction(refunded_minor, line["net_minor"]) if line["net_minor"] else units
+    return money, units if money else NOTHING
+
+
+def in_millionths(share: Fraction) -> Fraction:
+    return Fraction(floor(share * 1_000_000), 1_000_000)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.oracle.oracle import Answer, Key, recalculate, rounded_together, rounded_with_earlier_lines, taken_back
+from tests.oracle.oracle import Answer, Key, left_after, recalculate, rounded_with_earlier_lines
 from tests.oracle.reading import read
 
 SELLER, SPONSOR, GRAND, TOP = 11, 22, 33, 44
@@ -305,25 +305,36 @@ def test_refunds_take_back_in_proportion_and_the_last_takes_the_rest() -> None:
     )
     line = a_line(1_000, quantity=3)
     entries = {(1, "levels", 1, SELLER): 50, (1, "levels", 2, SPONSOR): 31, (1, "units", 1, SELLER): 20}
-    # Half of the money: 25 + 15.5; one unit of three: 6 2/3. The sum 47 1/6 is 47: 25 + 15 + 6, the last to the 2/3.
-    assert list(taken_back(rules, entries, line, 500, 1).values()) == [25, 15, 7]
+
+    def left(pool: int, *back: int) -> list[int]:
+        answer = Answer(pools={1: pool}, entries=entries)
+        return list(left_after(rules, answer, [line], {1: (back[0], back[1])}).values())
+
+    # Half of the money leaves 25 and 15.5, one unit of three 13 1/3: 53 5/6 are 54, the unit to the half.
+    assert left(500, 500, 1) == [25, 16, 13]
+    # A pool of 102 leaves 51: 25, 15.5 and the rest, 10.5; all 51 are paid.
+    assert left(102, 500, 1) == [25, 16, 10]
+    # Nine tenths of the money, no unit: 5, 3.1, and 2.1 of 20 instead of all; the pool has 10.2, so 10.
+    assert left(102, 900, 0) == [5, 3, 2]
     # All of the money but not all units, or none: the line is refunded in full, the amount for each unit included.
-    assert taken_back(rules, entries, line, 1_000, 2) == entries
-    assert taken_back(rules, entries, line, 1_000, 0) == entries
-    assert taken_back(rules, entries, line, 1_000, 3) == entries
-    assert list(taken_back(rules, entries, line, 0, 0).values()) == [0, 0, 0]
+    assert left(500, 1_000, 2) == left(500, 1_000, 0) == left(500, 1_000, 3) == [0, 0, 0]
+    assert left(500, 0, 0) == [50, 31, 20]
+
+
+def test_what_refunds_round_off_counts_on_the_next_line() -> None:
+    rules = read({"pool_rate": "0.5", "plans": [{"plan": "unilevel", "name": "levels", "rates": ["0.1", "0.1"]}]})
+    lines = [{**a_line(100), "line": number} for number in (1, 2, 3)]
+    entries = {(number, "levels", level, level): 5 for number in (1, 2, 3) for level in (1, 2)}
+    answer = Answer(pools=dict.fromkeys((1, 2, 3), 50), entries=entries)
+    # 2.5 and 2.5 on the first and the third; nothing came back of the second.
+    back = {1: (50, 0), 3: (50, 0)}
+    assert list(left_after(rules, answer, lines, back).values()) == [3, 2, 5, 5, 2, 3]
 
 
 def test_a_gift_is_taken_back_by_its_units() -> None:
     rules = read({"pool_rate": "0.5", "plans": [{"plan": "fixed", "name": "units", "amounts": []}]})
-    entries = {(1, "units", 1, SELLER): 9}
-    assert taken_back(rules, entries, a_line(0, quantity=3), 0, 1) == {(1, "units", 1, SELLER): 3}
-
-
-def test_equal_shares_are_rounded_in_their_order() -> None:
-    shares = {(1, "p", level, level): Fraction(5, 2) for level in (1, 2, 3)}
-    assert list(rounded_together(shares).values()) == [3, 3, 2]
-    assert rounded_together({}) == {}
+    answer = Answer(pools={1: 9}, entries={(1, "units", 1, SELLER): 9})
+    assert left_after(rules, answer, [a_line(0, quantity=3)], {1: (0, 1)}) == {(1, "units", 1, SELLER): 6}
 
 
 def test_what_rounding_kept_back_counts_on_the_next_line() -> None:

@@ -120,9 +120,10 @@ def test_a_refund_that_is_a_cent_off_is_detected(sold: Sold) -> None:
     (line, *_), (entry, *_) = order["lines"], outcome.entries
     assert line["line"] == entry.line
     wrong = a_cent_more(outcome)
-    for money_back, units_back in ((line["net_minor"], line["quantity"]), (line["net_minor"] - 1, line["quantity"])):
-        assert not list(both.refund(line, answer, outcome, money_back, units_back))
-        assert list(both.refund(line, answer, wrong, money_back, units_back))
+    for money_back in (0, 1):
+        back = {line["line"]: (money_back, 0)}
+        assert not list(both.refund(order, answer, outcome, back))
+        assert list(both.refund(order, answer, wrong, back))
 
 
 def _overrides_but(document: Document, plan: int, kind: set[str]) -> dict[str, Any]:

@@ -136,6 +136,10 @@ class SimulatedBroker:
         held = any(inbox.unacknowledged for inbox in self.inboxes[queue])
         return held or bool(self.queues[queue]) or self.late[queue] > 0
 
+    async def depths(self) -> dict[str, int]:
+        """The ready messages of each queue."""
+        return {queue: len(waiting) for queue, waiting in self.queues.items() if queue not in self._ttl_ms}
+
     def fail(self) -> None:
         """The server goes down, and every connection with it."""
         self.faults.broker_away = True

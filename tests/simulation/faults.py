@@ -42,6 +42,9 @@ class Plan:
 
 
 CALM = Plan()
+UNANSWERED = Plan(commit_unanswered=0.1)
+INTERRUPTED = Plan(killed=0.02, commit_unanswered=0.05, disconnected=0.01)
+"""Processes end, and batches are redelivered that were committed."""
 
 _OFTEN = Plan(
     read_fails=0.01,

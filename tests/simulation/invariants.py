@@ -13,19 +13,23 @@ from pydantic_core import from_json
 from contracts.operations.v1 import MessageDeadLettered
 from contracts.orders.v1 import RefundOrder
 from contracts.orders.v2 import PlaceOrder
+from contracts.webhooks.v1 import ShopEventCopied
 from contracts.wire.envelope import EVENTS_EXCHANGE
 from contracts.wire.reading import content_of
 from infra.operators.verification import verify
 from infra.ports.store import JOURNALS, Document
 from infra.processes import clock
 from tests.builders import CUP, CUPS, TEAS
-from tests.oracle.oracle import recalculate, taken_back
+from tests.oracle.oracle import left_after, recalculate
 from tests.oracle.reading import read
 from tests.simulation.broker import Publication, SimulatedBroker
+from tests.simulation.outside import SimulatedOutside
+from tests.simulation.routes import notified
 from tests.simulation.scheduler import run_at_once
 from tests.simulation.store import SimulatedStore
 from tests.simulation.tenants import answered, copied
 from tests.simulation.traffic import Traffic
+from tests.simulation.webhooks import hooked
 from tests.simulation.world import LEADER, OURS_WRONG_MAX, RULES, SPONSORS, START, TIERS, UNPAID_MAX
 from workers.order_intake.placers import limit_of
 
@@ -46,7 +50,9 @@ class MuchLater:
         return START + timedelta(days=3)
 
 
-def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -> Iterator[str]:
+def breaches(
+    store: SimulatedStore, broker: SimulatedBroker, outside: SimulatedOutside, traffic: Traffic
+) -> Iterator[str]:
     report = run_at_once(verify(store, traffic.workers, MuchLater()))  # type: ignore[arg-type]
     for breach in report.breaches:
         yield f"{breach.invariant} {breach.about}: {breach.detail}"
@@ -64,6 +70,8 @@ def breaches(store: SimulatedStore, broker: SimulatedBroker, traffic: Traffic) -
     yield from _held_long_enough(store, traffic)
     yield from answered(broker, journals, traffic)
     yield from copied(broker, emitted)
+    yield from notified(store, outside)
+    yield from hooked(store, broker, outside, emitted)
     yield from _unpaid_within_limits(store)
     yield from _queues_are_empty(broker)
 
@@ -129,7 +137,7 @@ def _published_as_recorded(broker: SimulatedBroker, emitted: Iterable[Document])
     bodies = {outgoing.body: outgoing for outgoing in broker.published if outgoing.exchange == EVENTS_EXCHANGE}
     for outgoing in bodies.values():
         for event in Publication(outgoing).events:
-            if event["source"] == clock.SOURCE:
+            if event["source"] == clock.SOURCE or event["type"] == ShopEventCopied.message_type:
                 continue
             published.add(event["id"])
             if event["id"] not in recorded:
@@ -269,12 +277,10 @@ def _owed(
             "month": {(plan, int(who)): amount for plan, sums in months for who, amount in sums.items()},
         },
     )
+    back = {line["line"]: sums for line, sums in zip(lines, given_back, strict=True) if any(sums)}
     owed: Counter[tuple[int, str]] = Counter()
-    for line, (money, units) in zip(lines, given_back, strict=True):
-        entries = {key: amount for key, amount in answer.entries.items() if key[0] == line["line"]}
-        back = taken_back(rules, entries, line, money, units)
-        for key, amount in entries.items():
-            owed[key[3], order["currency"]] += amount - back[key]
+    for key, amount in left_after(rules, answer, lines, back).items():
+        owed[key[3], order["currency"]] += amount
     return owed
 
 

@@ -14,9 +14,10 @@ from uuid import UUID
 from contracts.commissions.earnings import earnings_key, tallies_of
 from contracts.commissions.view import Entry, LineRefund, Posting
 from contracts.orders.view import GivenBack, Line
-from contracts.plans.reversal import taken_back
+from contracts.plans.reversal import left_of
 from contracts.rules.view import DEFAULT_MARKET
 from contracts.stock.view import ITEMS, StockItem
+from contracts.webhooks.v1 import ShopEventCopied
 from contracts.wire.envelope import SHOP_EVENTS_EXCHANGE, Emission, Message, emit
 from infra.ports.messaging import REPLY_TO_HEADER, Delivery, Outgoing, Sender
 from infra.ports.store import Document, Transaction
@@ -26,7 +27,10 @@ from infra.runtime.decoding import Decoder, of_shop
 from infra.runtime.fold import Work
 from infra.runtime.journal import Journal, Known
 from infra.runtime.reply import replies
+from tests.simulation import planted_calls
+from tests.simulation import planted_settlement as settlement
 from tests.simulation.broker import SimulatedInbox
+from tests.simulation.faults import INTERRUPTED
 from tests.simulation.run import Result, Variant, simulate
 from tests.simulation.store import Key, SimulatedStore, SimulatedTransaction
 from workers.commission_calculation.decide import post
@@ -41,6 +45,16 @@ class AcknowledgesFirst(BatchLoop):
     async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
         await self._inbox.acknowledge(deliveries)
         await super().handle(deliveries, works)
+
+
+class LosesCopies(BatchLoop):
+    """Acknowledges copies for webhooks that come together without keeping them."""
+
+    async def handle(self, deliveries: list[Delivery], works: list[Work]) -> None:
+        if len(works) > 1 and all(work.item.type == ShopEventCopied.message_type for work in works):
+            await self._inbox.acknowledge(deliveries)
+        else:
+            await super().handle(deliveries, works)
 
 
 class PublishesFirst(BatchLoop):
@@ -185,12 +199,16 @@ def give_the_rest_with_the_last_units(
     return tuple(part for part in parts if part.quantity or part.amount_minor)
 
 
-def take_fixed_amounts_by_the_units_alone(entries: Sequence[Entry], refund: LineRefund) -> tuple[int, ...]:
+def leave_fixed_amounts_by_the_units_alone(
+    entries: Sequence[Entry], pools_minor: Sequence[int], lines: Sequence[LineRefund], arithmetic: int
+) -> tuple[int, ...]:
     """A fixed amount stays although all the money of its line is refunded, if its units are not."""
-    by_units = LineRefund(refund.line, 0, refund.quantity, 0, refund.refunded_quantity)
-    fixed = iter(taken_back([entry for entry in entries if entry.unit_minor], by_units))
-    shares = iter(taken_back([entry for entry in entries if not entry.unit_minor], refund))
-    return tuple(next(fixed if entry.unit_minor else shares) for entry in entries)
+    left = left_of(entries, pools_minor, lines, arithmetic)
+    units = {line.line: (line.quantity - line.refunded_quantity, line.quantity) for line in lines}
+    return tuple(
+        entry.amount_minor * units[entry.line][0] // units[entry.line][1] if entry.unit_minor else amount
+        for entry, amount in zip(entries, left, strict=True)
+    )
 
 
 @contextmanager
@@ -222,7 +240,7 @@ def _one_month_for_all_markets() -> Iterator[None]:
 
 @contextmanager
 def _fixed_amounts_that_outlive_the_money() -> Iterator[None]:
-    with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
+    with patch("workers.commission_calculation.decide.left_of", leave_fixed_amounts_by_the_units_alone):
         yield
 
 
@@ -331,13 +349,16 @@ class Bug:
 
 BUGS: dict[str, Bug] = {
     "acknowledges before the commit": Bug(Variant(loop=AcknowledgesFirst)),
+    "acknowledges copies that it does not keep": Bug(Variant(loop=LosesCopies)),
     "publishes before the commit": Bug(Variant(loop=PublishesFirst)),
     "does not look into the journal": Bug(Variant(loop=ForgetsWhatItHandled)),
     "does not publish again from the journal": Bug(Variant(loop=NeverPublishesAgain)),
     "loses its connection over what it cannot decode": Bug(Variant(inbox=LosesItsConnection)),
     "loses updates of stock": Bug(Variant(store=LosesUpdates)),
     "takes content for identity": Bug(planted=_content_taken_for_identity),
-    "takes a redelivered bare body for a new command": Bug(planted=_redeliveries_taken_for_new_commands),
+    "takes a redelivered bare body for a new command": Bug(
+        Variant(plan=INTERRUPTED), _redeliveries_taken_for_new_commands
+    ),
     "takes a redelivered bare body for one handled long before": Bug(planted=_redeliveries_never_superseded),
     "recognises a repeat by its id alone": Bug(planted=_repeats_known_by_id_alone),
     "names postings at random": Bug(planted=_postings_named_at_random),
@@ -356,5 +377,16 @@ BUGS: dict[str, Bug] = {
     "does not answer a repeat": Bug(planted=_repeats_not_answered),
     "forgets the sender of a retry": Bug(planted=_senders_forgotten),
     "copies events to every shop": Bug(planted=_copies_for_all),
+    "marks what it has not read as sent": Bug(planted=planted_calls.unread_notices_marked),
+    "gives each attempt another id": Bug(planted=planted_calls.another_id_for_each_attempt),
+    "never tries a notification again": Bug(planted=planted_calls.never_tried_again),
     "has one reward month for all markets": Bug(planted=_one_reward_month_for_all_markets),
+    "acknowledges before an answer is committed": Bug(Variant(performer=planted_calls.AcknowledgesBeforeItsAnswer)),
+    "sends without a look-up": Bug(Variant(performer=planted_calls.SendsWithoutLooking)),
+    "makes a new key for each attempt": Bug(Variant(performer=planted_calls.MakesNewKeys)),
+    "closes a slice without writing all its sums": Bug(planted=settlement.closes_without_the_stripes),
+    "books rewards twice": Bug(planted=settlement.rewards_booked_twice),
+    "makes rewards available before their sales are released": Bug(planted=settlement.rewards_without_a_hold),
+    "books late movements in closed periods": Bug(planted=settlement.late_movements_in_closed_periods),
+    "withholds tax of each statement alone": Bug(planted=settlement.tax_of_each_statement_alone),
 }

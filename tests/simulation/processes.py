@@ -7,19 +7,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from infra.ports.store import Store
 from infra.processes import clock
 from infra.runtime.batch import BatchLoop, Ports
+from infra.runtime.lanes import SharedByLanes
+from infra.runtime.performer import Performer
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
+from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox, SimulatedPublisher
 from tests.simulation.faults import Faults
+from tests.simulation.outside import SimulatedCalls, SimulatedOutside
 from tests.simulation.scheduler import Park, Scheduler, Sleep, Task, suspend
-from tests.simulation.store import SaveBroken
+from tests.simulation.store import SaveBroken, SimulatedStore
+from tests.simulation.webhooks import with_webhooks
 from tests.simulation.world import READERS
 
 RESTART_MS_MAX = 5_000
+LANES = 3
+"""Of a performer's queue: one more than those of one owner."""
+
 RETURNS_MAX = 3
 """How often faults may requeue a worker's messages: a few times more, and the runtime would rightly take them for
 poison messages."""
@@ -86,12 +93,14 @@ class World:
 
     scheduler: Scheduler
     faults: Faults
-    store: Store
+    store: SimulatedStore
     broker: SimulatedBroker
     settings: Settings
     routed: frozenset[str]
     start: datetime
+    outside: SimulatedOutside
     loop: type[BatchLoop]
+    performer: type[Performer]
     inbox: type[SimulatedInbox]
     escaped: list[str] = field(default_factory=list)
     returns: dict[str, int] = field(default_factory=dict)
@@ -123,13 +132,31 @@ class Process:
         self.readiness, self.stopping = Readiness(time.monotonic), False
         turn = OneAtATime(world.scheduler)
         publisher = SimulatedPublisher(world.broker)
-        ports = Ports(world.store, publisher, time, self.readiness, lambda: READERS, turn)
+        ports = Ports(
+            world.store,
+            publisher,
+            time,
+            self.readiness,
+            lambda: READERS,
+            turn,
+            {NOTIFICATION_DUE: world.outside, WEBHOOK_DUE: world.outside},
+            SimulatedCalls(world.scheduler),
+            with_webhooks=lambda: with_webhooks(world.store),
+        )
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)
-            inbox = world.inbox(world.broker, queue, time)
-            loop = world.loop(self.worker, handler, inbox, ports, world.settings, routed=world.routed)
-            self.inboxes.append(inbox)
-            self.tasks.append(world.scheduler.start(queue, self, loop.run()))
+            shared = SharedByLanes(time, world.settings)
+            for _ in range(LANES if handler.performs else 1):
+                inbox = world.inbox(world.broker, queue, time)
+                loop = (
+                    world.performer(
+                        self.worker, handler, inbox, ports, world.settings, routed=world.routed, shared=shared
+                    )
+                    if handler.performs
+                    else world.loop(self.worker, handler, inbox, ports, world.settings, routed=world.routed)
+                )
+                self.inboxes.append(inbox)
+                self.tasks.append(world.scheduler.start(queue, self, loop.run()))
 
     def may_return(self) -> bool:
         return self.world.returns.get(self.worker.name, 0) < RETURNS_MAX
@@ -199,7 +226,8 @@ class ClockProcess:
         world = self.world
         time = VirtualTime(world.scheduler, self.machine, world.start)
         publisher = SimulatedPublisher(world.broker)
-        ticking = clock.run(publisher, time, self.readiness, interval_s=world.settings.clock_interval_s)
+        interval_s = world.settings.clock_interval_s
+        ticking = clock.run(publisher, time, self.readiness, interval_s=interval_s, measure=world.broker.depths)
         self.task = world.scheduler.start(self.name, self, ticking)
 
     def ended(self, task: Task, error: BaseException | None) -> None:

@@ -10,19 +10,22 @@ from typing import Any
 
 from contracts.orders.v2 import PlaceOrder
 from contracts.wire.envelope import Message
+from infra.ports.store import JOURNALS
 from infra.ports.topology import Topology
+from infra.processes import clock
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop
-from infra.runtime.journal import Journal
-from infra.runtime.quarantine import Quarantine
+from infra.runtime.collections import kept_for
+from infra.runtime.performer import Performer
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox
 from tests.simulation.chains import Chain
-from tests.simulation.faults import Faults, plan
+from tests.simulation.faults import Faults, Plan, plan
 from tests.simulation.history import History, Log
 from tests.simulation.invariants import breaches
+from tests.simulation.outside import LOOKS_EVERY_MS, Requests, SimulatedOutside, called_once, outcomes_in
 from tests.simulation.processes import ClockProcess, Killed, Machine, Process, World, process_faults, replicas
 from tests.simulation.scenario import generate_traffic
 from tests.simulation.scheduler import NeverIdle, Scheduler
@@ -40,18 +43,25 @@ CLOCKS_END_S = 2400
 TICKS_AFTER_S = 1200
 """The clocks tick at least twice once there are no faults: what arrived late is due at one of these ticks."""
 
+LAST_TICKS_H = range(3, 8)
+"""Then whatever the jumps of clocks have put off is due."""
+
 _JUMP_MS = OURS_WRONG_MAX // timedelta(milliseconds=1)
 _OUTAGE_MS_MAX = 40_000
 BREACHES_KEPT_MAX = 20
+_NOTIFYING = f"{JOURNALS}notification_delivery"
+_NOTIFICATIONS_MAX = 6
 
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """The parts that a planted bug replaces."""
+    """The parts that a planted bug replaces; with a `plan`, the faults are not the seed's."""
 
     loop: type[BatchLoop] = BatchLoop
+    performer: type[Performer] = Performer
     store: type[SimulatedStore] = SimulatedStore
     inbox: type[SimulatedInbox] = SimulatedInbox
+    plan: Plan | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,24 +118,30 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     """Run the whole system as the seed decides."""
     variant = variant or Variant()
     rng = random.Random(seed)
-    faults = Faults(rng, plan(rng))
+    faults = Faults(rng, variant.plan or plan(rng))
     history = History()
     scheduler = Scheduler(rng, hurry=faults.plan.hurry)
     log = Log(history, scheduler)
     workers = the_workers()
     owned = [collection for worker in workers for collection in worker.repository.collections]
-    kept = [
-        collection
-        for worker in workers
-        for collection in (
-            Journal(worker.name, SETTINGS.journal_retention_days).collection,
-            Quarantine(worker.name).collection,
-        )
-    ]
+    kept = [collection for worker in workers for collection in kept_for(worker, SETTINGS)]
     store = variant.store([*owned, *kept], scheduler, faults, history)
     broker = SimulatedBroker(the_topology(), scheduler, faults, history)
     routed = the_topology().routed
-    world = World(scheduler, faults, store, broker, SETTINGS, routed, START, variant.loop, variant.inbox)
+    outside = SimulatedOutside(scheduler, random.Random(f"outside/{seed}"), history)
+    world = World(
+        scheduler,
+        faults,
+        store,
+        broker,
+        SETTINGS,
+        routed,
+        START,
+        outside,
+        variant.loop,
+        variant.performer,
+        variant.inbox,
+    )
     traffic = generate_traffic(rng, workers)
     found: list[str] = []
 
@@ -140,7 +156,8 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     found += world.escaped
     found += [f"a batch was halved for {error}" for error in log.halvings if not _is_ours(error)]
     if not found:
-        found += breaches(store, broker, traffic)
+        found += breaches(store, broker, outside, traffic)
+        found += called_once(outside, store.tables[_NOTIFYING])
     orders = len(store.tables["order_intake.orders"])
     return Result(seed, tuple(found[:BREACHES_KEPT_MAX]), scheduler.steps, faults.suffered, orders, history)
 
@@ -158,21 +175,32 @@ def _live(world: World, traffic: Traffic) -> None:
         scheduler.at(item.at_ms, partial(_on_message, world, item))
     for chain in traffic.chains:
         scheduler.at(int(world.faults.rng.random() * 1000), partial(_send_next, world, chain, 0))
+    requests = Requests(traffic.workers, traffic.keys)
+    for number in range(world.outside.rng.randint(0, _NOTIFICATIONS_MAX)):
+        scheduler.at(int(world.outside.rng.random() * TRAFFIC_S * 1000), partial(_request, world, requests, number))
     _schedule_trouble(world, machines)
     scheduler.before_step = process_faults(world)
     scheduler.run(until_ms=int(1000 * (TROUBLE_S[0] + faults.rng.random() ** 2 * (TROUBLE_S[1] - TROUBLE_S[0]))))
     world.record("", "PEACE")
     faults.heal()
+    world.outside.is_fine = True
     world.broker.recover()
     scheduler.hurry = 0.0
     scheduler.before_step = lambda _: False
     scheduler.run(until_ms=max(CLOCKS_END_S, scheduler.now_ms // 1000 + TICKS_AFTER_S) * 1000)
     for each in clocks:
         each.end()
+    for hour in LAST_TICKS_H:
+        scheduler.at(hour * 3_600_000, partial(_tick, world, hour))
     scheduler.run()
     for process in processes:
         if process.readiness.reasons:
             world.escaped.append(f"{process.name} is not ready: {process.readiness.reasons}")
+
+
+def _tick(world: World, hour: int) -> None:
+    slot = int((START + timedelta(hours=hour)).timestamp()) // SETTINGS.clock_interval_s
+    world.broker.take(clock.tick(slot, SETTINGS.clock_interval_s))
 
 
 def _on_message(world: World, item: Arrival) -> None:
@@ -188,6 +216,16 @@ def _send_next(world: World, chain: Chain, number: int) -> None:
         number += 1
     if number < len(chain.bodies):
         world.scheduler.after(200, partial(_send_next, world, chain, number))
+
+
+def _request(world: World, requests: Requests, number: int) -> None:
+    """Ask for a notification, and look again until an attempt has delivered it."""
+    outgoing = requests.next_of(number, outcomes_in(world.store.tables[_NOTIFYING]))
+    if outgoing is not None:
+        world.record("outside", "asks", outgoing.body.decode())
+        world.broker.take(outgoing)
+    if world.scheduler.now_ms < TROUBLE_S[1] * 1000:
+        world.scheduler.after(LOOKS_EVERY_MS, partial(_request, world, requests, number))
 
 
 def _schedule_trouble(world: World, machines: list[Machine]) -> None:

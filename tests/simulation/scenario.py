@@ -13,11 +13,17 @@ from decimal import Decimal
 from typing import Any
 
 from contracts.catalog.v1 import DefineProduct
+from contracts.money import to_amount
 from contracts.network.v1 import CreateTeam, JoinTeam, MoveDistributor, RegisterDistributor, RegisterShop
 from contracts.orders.v2 import Line, PlaceOrder
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import digest_of, terms_of
 from contracts.rules.v1 import ActivateRules, ApproveRules, DefineMarket, ProposeRules
+from contracts.settlement.digests import adjustment_digest
+from contracts.settlement.digests import digest_of as terms_digest
+from contracts.settlement.document import TermsDocument
+from contracts.settlement.terms import terms_of as settlement_terms
+from contracts.settlement.v1 import ApproveAdjustment, ApproveTerms, ClosePeriod, ProposeAdjustment, ProposeTerms
 from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED
 from contracts.wire.reading import UNREADABLE_PROPERTY, unhandled_body
 from infra.ports.messaging import Outgoing
@@ -27,8 +33,10 @@ from tests import builders
 from tests.builders import CUP, CUPS, JOINED, TEA, TEAS, a_refund_line, after_sale, place, refund, update
 from tests.simulation.broker import UNDECODABLE
 from tests.simulation.chains import value_chains
+from tests.simulation.routes import send_routes
 from tests.simulation.tenants import forge
 from tests.simulation.traffic import Arrival, Traffic, reader_of
+from tests.simulation.webhooks import send_webhooks
 from tests.simulation.world import (
     GOOD_UNTIL,
     IN_WEST,
@@ -64,6 +72,8 @@ _STATUS_CHANGES: Sequence[tuple[str, ...]] = (
 def generate_traffic(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     traffic = Traffic(rng, workers, moments=tuple(rng.random() for _ in range(rng.choice((1, 2, 3, 5, 50)))))
     _send_reference_data(traffic)
+    send_routes(traffic)
+    send_webhooks(traffic)
     rests = [_order(traffic, number) for number in range(1, rng.randint(7, 11))]
     _send_together(traffic, [command for command in rests if command is not None])
     for odd, chance in (
@@ -77,6 +87,7 @@ def generate_traffic(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
         (_counting_short, 0.5),
         (forge, 0.6),
         (_distributors_own, 0.5),
+        (_settlement, 0.8),
     ):
         if rng.random() < chance:
             odd(traffic)
@@ -315,6 +326,40 @@ def _distributors_own(traffic: Traffic) -> None:
         traffic.send(command, source=source, within_s=within_s, times=rng.choice((1, 1, 2)))
     if rng.random() < 0.5:
         traffic.send(update(rng.choice(("paid", "cancelled")), "o-0"), within_s=within_s)
+
+
+def _settlement(traffic: Traffic) -> None:
+    """Days as periods, so that one closes in the run; distributors closed off-cycle meanwhile, and adjustments."""
+    rng = traffic.rng
+    for version, market in enumerate(("default", WEST), start=1):
+        document = TermsDocument(market=market, period="day", grace_hours=0, tax_rule="cn_labour")
+        digest = terms_digest(settlement_terms(document))
+        traffic.send(ProposeTerms(terms_version=version, proposed_by="ann", terms=document), within_s=0.0)
+        traffic.send(ApproveTerms(terms_version=version, approved_by="bob", digest=digest), within_s=0.001)
+    today = START.date().isoformat()
+    for distributor_id in (1, 2, 3):
+        close = ClosePeriod(market="default", period=today, distributor_id=distributor_id, by="ann")
+        for _ in range(rng.choice((0, 1, 2, 4))):
+            traffic.send(close, within_s=rng.choice((TRAFFIC_S, 10 * TRAFFIC_S)), times=rng.choice((1, 1, 2)))
+    for number in range(rng.choice((0, 1, 2))):
+        _adjustment(traffic, f"adjustment-{number}")
+
+
+def _adjustment(traffic: Traffic, adjustment_id: str) -> None:
+    amount = traffic.rng.choice((-3_00, 2_50))
+    fields = ("adjustment", "default", 2, "CNY", amount, "goodwill", "Late.")
+    command = ProposeAdjustment(
+        adjustment_id=adjustment_id,
+        distributor_id=2,
+        currency="CNY",
+        amount=to_amount(amount, "CNY"),
+        reason="goodwill",
+        note="Late.",
+        proposed_by="ann",
+    )
+    traffic.send(command, times=traffic.rng.choice((1, 2)))
+    approval = ApproveAdjustment(adjustment_id=adjustment_id, digest=adjustment_digest(*fields), approved_by="bob")
+    traffic.send(approval, times=traffic.rng.choice((1, 2)))
 
 
 def _unreadable(traffic: Traffic) -> None:

@@ -28,7 +28,7 @@ from infra.ports.store import (
 from tests.simulation.faults import Faults
 from tests.simulation.history import History
 from tests.simulation.scheduler import Scheduler, turn
-from tests.workflow.documents import BoundedByFind, changed, climb, increased, matches, values_at
+from tests.workflow.documents import BoundedByFind, changed, climb, increased, matches, rank, values_at
 
 T = TypeVar("T")
 Where = Mapping[str, Any]
@@ -151,8 +151,8 @@ class SimulatedStore:
 
     def found(self, table: Table, collection: str, where: Where, sort: Sort, limit: int) -> list[Document]:
         """In order of creation, whatever the order of ids in the query, which may follow their hashes."""
-        if where.keys() == {"_id"}:
-            condition = where["_id"]
+        condition = where.get("_id")
+        if where.keys() == {"_id"} and (not isinstance(condition, Mapping) or condition.keys() == {"$in"}):
             if isinstance(condition, Mapping):
                 wanted = set(condition["$in"])
                 keys = [key for key in table if key in wanted] if len(wanted) > 1 else [k for k in wanted if k in table]
@@ -164,7 +164,7 @@ class SimulatedStore:
                 document for document in self._candidates(table, collection, where) if matches(document, where)
             ]
         for path, direction in reversed(sort):
-            documents.sort(key=lambda document, path=path: document[path], reverse=direction < 0)  # type: ignore[misc]
+            documents.sort(key=lambda document, path=path: rank(document, path), reverse=direction < 0)  # type: ignore[misc]
         # Whole documents, whatever the projection: no caller changes them, and a projection costs time.
         return documents[:limit] if limit else documents
 

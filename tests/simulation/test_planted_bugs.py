@@ -5,16 +5,37 @@ from __future__ import annotations
 import pytest
 
 from tests.simulation.planted import BUGS
+from tests.simulation.run import Variant, simulate
 from tests.simulation.test_simulation import SEEDS as SEEDS_SWEPT
 
-SEEDS = (*range(1, 11), 15, 19, 52, 107)
+SEEDS = (*range(1, 11), 12, 13, 15, 18, 19, 21, 24, 46, 52, 56, 67, 107, 236)
 """Every bug shows in at least one of these seeds; without bugs all pass."""
+
+SHOWN_BY = {
+    "does not publish again from the journal": 5,
+    "loses its connection over what it cannot decode": 6,
+    "takes a redelivered bare body for a new command": 13,
+    "takes a redelivered bare body for one handled long before": 24,
+    "names events at random": 5,
+    "cancels paid orders of short products": 9,
+    "does not report shortages": 52,
+    "does not answer a repeat": 5,
+    "marks what it has not read as sent": 4,
+    "gives each attempt another id": 56,
+    "never tries a notification again": 56,
+    "sends without a look-up": 236,
+    "books late movements in closed periods": 5,
+    "withholds tax of each statement alone": 18,
+}
+"""The first seed that shows a bug, where that is not one of the first two: it is tried first."""
 
 
 @pytest.mark.parametrize("name", BUGS)
 def test_a_planted_bug_is_caught(name: str) -> None:
-    caught = next((seed for seed in SEEDS if BUGS[name].run(seed).breaches), None)
+    caught = next((seed for seed in (SHOWN_BY.get(name, 1), *SEEDS) if BUGS[name].run(seed).breaches), None)
     assert caught is not None, f"a runtime that {name} passed all of {SEEDS}"
+    if (plan := BUGS[name].variant.plan) is not None:
+        assert simulate(caught, Variant(plan=plan)).breaches == (), "the sweep has no such faults"
 
 
 def test_the_sweep_without_bugs_includes_the_same_seeds() -> None:

@@ -45,7 +45,7 @@ SKEWS = (timedelta(hours=-5), timedelta(days=-200), timedelta(days=30), timedelt
 
 def _document(version: int) -> dict[str, Any]:
     """Version 2 has other rates, a hold of a day, which is longer than a run, and month conditions that did not hold
-    when the month began. Version 3 is for another market.
+    when the month began. Version 3 is for another market, in another zone.
     """
     levels = ["0.12", "0.055"] if version == 2 else ["0.10", "0.05", "0.03"]
     of_month = [] if version == 1 else [{"per": "month", "currency": "CNY", "amount": "10.00"}]
@@ -53,6 +53,7 @@ def _document(version: int) -> dict[str, Any]:
     return {
         "title": f"rules {version}",
         "market": WEST if version == IN_WEST else "default",
+        "zone": "America/Los_Angeles" if version == IN_WEST else "UTC",
         "pool_rate": "0.21",
         "hold_days": 1 if version == 2 else 0,
         "plans": [

@@ -19,7 +19,8 @@ from tests.supply.support import SUPPORT, ended
 
 ACCEPTED = frozenset(
     {
-        "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MPL-2.0", "PSF-2.0", "Unlicense",
+        "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0",
+        "Unlicense",
     }
 )  # fmt: skip
 """Licences that allow use in a service and in a product without giving its source away."""

@@ -12,8 +12,8 @@ from contracts.explanation.commission_sentences import sentences_of
 from contracts.explanation.explained import Explanation, OrderFacts
 from contracts.explanation.explanation import explain
 from contracts.orders.view import Line
-from contracts.plans.calculation import Earner, Sale, SaleLine, calculate
-from contracts.plans.reversal import taken_back
+from contracts.plans.calculation import ARITHMETIC, Earner, Sale, SaleLine, calculate
+from contracts.plans.reversal import left_of
 from contracts.rules.view import Differential, Fixed, TeamBonus, Terms, Unilevel
 from tests.oracle.documents import TIERS, drawn
 from tests.oracle.terms import terms_of
@@ -70,16 +70,12 @@ def refunded(
     commission: Commission, *, parts: int, of: int, reference: str = "refund-1", reason: str = "order_refunded"
 ) -> Commission:
     """The commission after a refund of the fraction `parts` / `of` of every line."""
-    sums: list[int] = []
-    for line in commission.lines:
-        after = replace(
-            line, refunded_minor=line.net_minor * parts // of, refunded_quantity=line.quantity * parts // of
-        )
-        sums += taken_back([entry for entry in commission.entries if entry.line == line.line], after)
-    taken_before = [
-        left - entry.amount_minor for entry, left in zip(commission.entries, commission.remaining_minor(), strict=True)
+    lines = [
+        replace(line, refunded_minor=line.net_minor * parts // of, refunded_quantity=line.quantity * parts // of)
+        for line in commission.lines
     ]
-    amounts = tuple(-amount - before for amount, before in zip(sums, taken_before, strict=True))
+    left = left_of(commission.entries, commission.pools_minor, lines, ARITHMETIC)
+    amounts = tuple(now - before for now, before in zip(left, commission.remaining_minor(), strict=True))
     reversal = Reversal(reference, reason, NOON, "held" if commission.status == "held" else "available", amounts)
     return replace(commission, reversals=(*commission.reversals, reversal))
 

@@ -8,11 +8,12 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
+from tests.sampling import sampled
 from tests.unit.command_line import CommandLine
 
 # A busy machine does not fail a property. `make check` tries fewer examples of each than `make test`.
 SLOW = [HealthCheck.too_slow]
-EXAMPLES_MAX = int(os.environ.get("UNIT_EXAMPLES", "80"))
+EXAMPLES_MAX = int(os.environ.get("UNIT_EXAMPLES", sampled("20", whole="80")))
 settings.register_profile(
     "unit", derandomize=True, deadline=None, max_examples=EXAMPLES_MAX, suppress_health_check=SLOW
 )

@@ -11,14 +11,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.notifications.v1 import RouteFailing, RouteRecovered
 from contracts.operations.v1 import AlertRaised, AlertResolved
 from contracts.operations.view import Alert, DeadLetter
 from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.decision import Decision
 from tests.builders import NOW, TEA, message
 from tests.unit.letters import ALERT_KEY, a_letter, dead_lettered
-from workers.alerting.decide import keep_dead_letter, note_shortage, raise_low_stock, resolve_low_stock
+from workers.alerting.decide import keep_dead_letter
 from workers.alerting.model import State
+from workers.alerting.routes import raise_failing_route, resolve_failing_route
+from workers.alerting.stock import note_shortage, raise_low_stock, resolve_low_stock
 
 LATER = NOW + timedelta(minutes=1)
 STOCK = f"stock/{TEA}"
@@ -62,9 +65,17 @@ def short(shortage: int, crossing: int = 1) -> StockShortageChanged:
     return StockShortageChanged(product_id=TEA, shortage=shortage, on_hand=4, reserved=4 + shortage, crossing=crossing)
 
 
+def raised_of_tea(key: str, kind: str, detail: str, facts: dict[str, str], **fields: Any) -> AlertRaised:
+    given = {"severity": "warning", **fields}
+    return AlertRaised(
+        alert=key, kind=kind, detail=detail, raised_at=NOW, product_id=TEA, facts=facts, times=1, **given
+    )
+
+
 class TestShortage:
     def test_a_shortage_opens_an_alert_of_its_own(self) -> None:
-        event = AlertRaised(alert=OVERSOLD, kind="stock_oversold", detail=SIX_SHORT, raised_at=NOW)
+        facts = {"product_id": "501", "shortage": "6", "reserved": "10", "on_hand": "4"}
+        event = raised_of_tea(OVERSOLD, "stock_oversold", SIX_SHORT, facts, severity="critical")
 
         assert note_shortage(alert_state(OPEN), message(short(6))) == Decision(
             alert_state(OPEN, SHORT), (event,), "raised"
@@ -79,7 +90,16 @@ class TestShortage:
         assert alert.detail.startswith("product 501: 2 units short, 6 reserved")
 
     def test_the_alert_is_resolved_once_the_stock_covers_the_reservations(self) -> None:
-        event = AlertResolved(alert=OVERSOLD, kind="stock_oversold", detail=COVERED.detail, resolved_at=NOW)
+        event = AlertResolved(
+            alert=OVERSOLD,
+            kind="stock_oversold",
+            detail=COVERED.detail,
+            resolved_at=NOW,
+            severity="critical",
+            product_id=TEA,
+            times=1,
+            facts={"product_id": "501", "on_hand": "4"},
+        )
 
         assert note_shortage(alert_state(SHORT), message(short(0, 2))) == Decision(
             alert_state(COVERED), (event,), "resolved"
@@ -101,12 +121,21 @@ class TestShortage:
 
 class TestStock:
     def test_a_crossing_opens_the_products_alert(self) -> None:
-        event = AlertRaised(alert=STOCK, kind="stock_low", detail=LOW, raised_at=NOW)
+        event = raised_of_tea(STOCK, "stock_low", LOW, {"product_id": "501", "available": "3", "low_at": "4"})
 
         assert raise_low_stock(alert_state(), message(low())) == Decision(alert_state(OPEN), (event,), "raised")
 
     def test_a_recovery_resolves_the_alert(self) -> None:
-        event = AlertResolved(alert=STOCK, kind="stock_low", detail=ENOUGH, resolved_at=LATER)
+        event = AlertResolved(
+            alert=STOCK,
+            kind="stock_low",
+            detail=ENOUGH,
+            resolved_at=LATER,
+            severity="warning",
+            product_id=TEA,
+            times=1,
+            facts={"product_id": "501", "available": "9"},
+        )
 
         assert resolve_low_stock(alert_state(OPEN), message(recovered(), time=LATER)) == Decision(
             alert_state(RESOLVED), (event,), "resolved"
@@ -158,7 +187,10 @@ class TestDeadLetters:
     ALERT = Alert(ALERT_KEY, "dead_letter", "open", BROKEN, NOW)
 
     def test_the_first_letter_of_a_queue_and_cause_raises_an_alert(self) -> None:
-        event = AlertRaised(alert=ALERT_KEY, kind="dead_letter", detail=BROKEN, raised_at=NOW)
+        facts = {"queue": "order_intake.order.place", "reason": "handler_error", "detail": "KeyError: 7"}
+        event = AlertRaised(
+            alert=ALERT_KEY, kind="dead_letter", detail=BROKEN, raised_at=NOW, severity="warning", facts=facts, times=1
+        )
 
         assert keep_dead_letter(alert_state(), message(dead_lettered(), id="l-1")) == Decision(
             alert_state(self.ALERT, letters=[a_letter("l-1")]), (event,), "raised"
@@ -201,3 +233,49 @@ def test_handled_twice_equals_once() -> None:
     for rule, state, payload, outcome in cases:
         once = rule(state, message(payload)).state
         assert rule(once, message(payload)) == Decision(once, outcome=outcome)
+
+
+ROUTE = "route/warehouse"
+REFUSED = "route warehouse: notifications are not delivered (gone): The robot was removed."
+FAILING = Alert(ROUTE, "route_failing", "open", REFUSED, NOW, crossing=1)
+
+
+def failing(crossing: int = 1) -> RouteFailing:
+    return RouteFailing(route_id="warehouse", code="gone", detail="The robot was removed.", crossing=crossing)
+
+
+class TestRoutes:
+    def test_a_failing_route_raises_a_critical_alert_once(self) -> None:
+        event = AlertRaised(
+            alert=ROUTE,
+            kind="route_failing",
+            detail=REFUSED,
+            raised_at=NOW,
+            severity="critical",
+            facts={"route_id": "warehouse", "code": "gone", "detail": "The robot was removed."},
+            times=1,
+        )
+
+        assert raise_failing_route(alert_state(), message(failing())) == Decision(
+            alert_state(FAILING), (event,), "raised"
+        )
+        assert raise_failing_route(alert_state(FAILING), message(failing())) == Decision(
+            alert_state(FAILING), outcome="outdated"
+        )
+        again = raise_failing_route(alert_state(FAILING), message(failing(3)))
+        assert again.state == alert_state(replace(FAILING, times=2, crossing=3))
+
+    @pytest.mark.parametrize("known", [(FAILING,), ()])
+    def test_its_recovery_ends_it_in_any_order(self, known: tuple[Alert, ...]) -> None:
+        recovered = RouteRecovered(route_id="warehouse", crossing=2)
+        decision = resolve_failing_route(alert_state(*known), message(recovered))
+
+        [event] = decision.publish
+        assert isinstance(event, AlertResolved)
+        assert (event.severity, event.times) == ("critical", len(known))
+        assert [alert.state for alert in decision.state.alerts.values()] == ["resolved"]
+        for late in (
+            raise_failing_route(decision.state, message(failing())),
+            resolve_failing_route(decision.state, message(recovered)),
+        ):
+            assert late == Decision(decision.state, outcome="outdated")

@@ -79,7 +79,15 @@ def test_a_letter_keeps_the_user_of_the_operating_system_beside_the_name() -> No
 
 def test_the_last_letter_resolves_the_alert() -> None:
     state = alert_state(an_alert(seen=3, settled=2), a_letter())
-    resolved = AlertResolved(alert=ALERT_KEY, kind="dead_letter", detail=DONE, resolved_at=LATER)
+    resolved = AlertResolved(
+        alert=ALERT_KEY,
+        kind="dead_letter",
+        detail=DONE,
+        resolved_at=LATER,
+        severity="warning",
+        facts={"queue": QUEUE, "reason": "handler_error"},
+        times=1,
+    )
 
     decision = settle_dead_letter(state, message(close(action="discarded", note="a test of the shop"), time=LATER))
 

@@ -16,6 +16,7 @@ from api.http.limits import Limits
 from api.http.openapi import operations
 from infra.ports.cache import CacheUnavailable, Taken
 from infra.settings import Settings
+from tests.described import api_document
 
 
 def _no_ports() -> Any:
@@ -25,7 +26,7 @@ def _no_ports() -> Any:
 APP = create_app(Settings(), _no_ports)
 WITH_BODY = [
     (method, path)
-    for path, method, operation in operations(APP.openapi())
+    for path, method, operation in operations(api_document())
     if "application/json" in operation.get("requestBody", {}).get("content", {})
     # Reads its lines itself, after authentication; tests/api/test_inventory.py tests it.
     and path != "/api/inventory/adjustments"

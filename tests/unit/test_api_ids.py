@@ -31,10 +31,26 @@ ROUTES = {
 COUNTS = frozenset(
     (
         *("version", "rule_version", "line", "level", "levels_max", "quantity", "refunded_quantity", "hold_days"),
-        *("uses_max", "days", "expires_in", "attempts", "replays", "payment_deadline_s", "status", "counts", "nodes"),
+        *(
+            "uses_max",
+            "days",
+            "expires_in",
+            "attempt",
+            "attempts",
+            "not_kept",
+            "waiting",
+            "replays",
+            "payment_deadline_s",
+            "status",
+            "counts",
+            "nodes",
+        ),
         *("on_hand", "reserved", "available", "sellable", "stock", "delta", "low_at", "recovered_at", "units", "short"),
         *("orders", "sellers", "people_changed", "lines", "not_booked", "other_markets", "gaining", "losing"),
+        *("times", "revision", "group_wait_s", "group_interval_s", "repeat_after_s", "budget_per_min", "attempt"),
+        *("escalate_after_s", "utc_offset_min"),
         *("today", "draft", "products", "distributor_unpaid_orders_max", "distributor_unpaid_units_max"),
+        *("terms_version", "anchor", "grace_hours", "approvals", "write_off_after_days", "line_count", "number"),
     )
 )
 """The whole numbers that are not ids. A new field is added here, or is `ShownId` in its view."""
@@ -104,7 +120,18 @@ def test_every_id_in_an_address_may_have_either_form() -> None:
 
     ids = {name for name, schema in named.items() if _has_id(schema)}
     assert ids == {"distributor_id", "product_id", "category_id", "tag_id", "team_id", "sponsor_id", "leader_id"}
-    assert named.keys() - ids == {"shop_id", "order_id", "letter_id", "message_id", "user_id", "client_id"}
+    assert named.keys() - ids == {
+        "shop_id",
+        "order_id",
+        "letter_id",
+        "message_id",
+        "user_id",
+        "client_id",
+        "webhook_id",
+        "route_id",
+        "silence_id",
+        "adjustment_id",
+    }
 
 
 def test_no_number_of_the_document_is_rounded_by_a_browser() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -66,6 +67,28 @@ class TestAppending:
             await log.transact(work)
         heads = [(line["number"], line["hash"]) for line in lines if line["event"] == "audit_head"]
         assert heads == [(entry["_id"], entry["hash"]) for entry in store.entries()]
+
+    async def test_appends_of_a_process_queue_and_conflict_with_nothing(self, store: _Store, log: AuditLog) -> None:
+        """Each needs the number after the last. First come, first served: who comes while others wait is the last."""
+        at_work, conflicts, order = 0, 0, list[str]()
+
+        async def change(name: str) -> None:
+            async def work(tx: Any) -> None:
+                nonlocal at_work, conflicts
+                at_work += 1
+                conflicts += at_work > 1
+                await asyncio.sleep(0)
+                await log.append_in(tx, an_entry(name))
+                at_work -= 1
+
+            await log.transact(work)
+            order.append(name)
+
+        await asyncio.gather(*(change(f"m{number}") for number in range(20)), log.append(an_entry("appended")))
+
+        assert conflicts == 0
+        assert order == [f"m{number}" for number in range(20)]
+        assert len(store.entries()) == 21
 
     async def test_a_missing_head_stops_nothing_and_stays_visible(self, store: _Store, log: AuditLog) -> None:
         await log.append(an_entry())

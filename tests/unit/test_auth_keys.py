@@ -17,9 +17,9 @@ from pydantic import SecretStr
 from api.identity.model import SigningKey, User
 from api.identity.principal import InvalidToken, Principal
 from api.identity.repository import COLLECTIONS, KEYS
-from api.identity.sealing import seal, unseal
 from api.identity.tokens.keys import KeyRing
 from api.identity.tokens.tokens import LEEWAY_S, OwnTokens
+from infra.sealing import seal, unseal
 from infra.settings import Settings
 from tests.workflow.in_memory import InMemoryStore, ManualTime
 

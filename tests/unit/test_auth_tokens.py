@@ -19,11 +19,11 @@ from jwt.algorithms import ECAlgorithm
 from api.identity.model import SigningKey
 from api.identity.permissions import DEFAULTS, PERMISSIONS, effective, narrowed
 from api.identity.principal import InvalidToken, Principal, principal_of
-from api.identity.sealing import CannotUnseal, seal, unseal
 from api.identity.tokens.external import ProviderTokens, found_at
 from api.identity.tokens.keys import rotated, signing_at
 from api.identity.tokens.tokens import TYPES, claims_of, header_of, known_permissions, known_roles
 from infra.ports.keys import KeysUnavailable
+from infra.sealing import CannotUnseal, seal, unseal
 from infra.settings import Settings
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -122,6 +122,14 @@ class TestPrincipal:
         both = ("ROLE_ADMIN", "ROLE_DISTRIBUTOR")
         principal = principal_of({"sub": "u", "distributor_id": 7}, both, frozenset())
         assert (principal.kind, principal.distributor_id) == ("admin", 7)
+
+    def test_finance_reaches_everyone_unless_the_login_is_a_distributors(self) -> None:
+        alone = principal_of({"sub": "u"}, ("ROLE_FINANCE",), DEFAULTS["ROLE_FINANCE"])
+        seller = principal_of({"sub": "u", "distributor_id": 7}, ("ROLE_DISTRIBUTOR", "ROLE_FINANCE"), frozenset())
+        assert (alone.kind, seller.kind) == ("admin", "distributor")
+        assert {name for name in DEFAULTS["ROLE_FINANCE"] if not name.endswith(":read")} == {
+            *("settlements:write", "settlements:approve"),
+        }
 
     @pytest.mark.parametrize(
         ("roles", "facts"),

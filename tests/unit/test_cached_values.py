@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from api.storage.cache import Cached
-from api.storage.figures import _HotList, _Lots, _Month
+from api.storage.figures import _HotList, _Month, _Stock
 from infra.ports.cache import Found
 
 HOT = [{"product_id": 7, "name": "Tea", "orders": 3, "units": 5}]
-LOTS = [["default", None, 10, 2], ["b2", "2027-01-31", 1, 0]]
+STOCK = ["Asia/Shanghai", [["default", None, 10, 2], ["b2", "2027-01-31", 1, 0]]]
 MONTH = {"CNY": {"orders": 1, "net_sales_minor": 100, "commissions_minor": -5}}
-SHAPES = {"hot": (_HotList, HOT), "lots": (_Lots, LOTS), "month": (_Month, MONTH)}
+SHAPES = {"hot": (_HotList, HOT), "stock": (_Stock, STOCK), "month": (_Month, MONTH)}
 
 
 class PlantedCache:
@@ -74,9 +74,10 @@ BROKEN = [
     '[{"product_id": true, "name": "Tea", "orders": 3, "units": 5}]',
     '[{"product_id": 7, "name": {"$ne": 1}, "orders": 3, "units": 5}]',
     '[{"product_id": 9223372036854775808, "name": null, "orders": 3, "units": 5}]',
-    '[["default", null, 10]]',
-    '[["default", null, "10", 2]]',
-    '[["default", 7, 10, 2]]',
+    '["UTC", [["default", null, 10]]]',
+    '["UTC", [["default", null, "10", 2]]]',
+    '["UTC", [["default", 7, 10, 2]]]',
+    '["Mars/Olympus", []]',
     '{"CNY": {"orders": 1}}',
     '{"XYZ": {"orders": 1, "net_sales_minor": 100, "commissions_minor": 5}}',
     '{"CNY": {"orders": 1, "net_sales_minor": 1.5, "commissions_minor": 5}}',

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from contracts.commissions.view import Earned, LineRefund
 from contracts.money import RATE_SCALE
-from contracts.plans.calculation import Earner, Outcome, Sale, SaleLine, calculate, needs
-from contracts.plans.reversal import pool_taken_back, taken_back
+from contracts.plans.calculation import ARITHMETIC, Earner, Outcome, Sale, SaleLine, calculate, needs
+from contracts.plans.reversal import left_of, pool_left
 from contracts.rules.view import Caps, Conditions, Differential, Fixed, Override, Plan, TeamBonus, Terms, Unilevel
 
 pytestmark = pytest.mark.slow
@@ -212,15 +212,17 @@ def test_an_equal_copy_of_the_rules_gives_the_same_outcome(case: tuple[Terms, Sa
 def test_a_full_refund_takes_back_everything(case: tuple[Terms, Sale, Earned]) -> None:
     _, sale, _ = case
     outcome = calculate(*case)
-    for line, pool in zip(sale.lines, outcome.pools_minor, strict=True):
-        entries = [entry for entry in outcome.entries if entry.line == line.line]
-        closed = LineRefund(line.line, line.net_minor, line.quantity, line.net_minor, line.quantity)
-        untouched = LineRefund(line.line, line.net_minor, line.quantity)
+    untouched = [LineRefund(line.line, line.net_minor, line.quantity) for line in sale.lines]
+    closed = [replace(line, refunded_minor=line.net_minor, refunded_quantity=line.quantity) for line in untouched]
 
-        assert taken_back(entries, closed) == tuple(entry.amount_minor for entry in entries)
-        assert pool_taken_back(pool, closed) == pool
-        assert not any(taken_back(entries, untouched))
-        assert pool_taken_back(pool, untouched) == 0
+    for arithmetic in (1, ARITHMETIC):
+        assert not any(left_of(outcome.entries, outcome.pools_minor, closed, arithmetic))
+        assert sum(left_of(outcome.entries, outcome.pools_minor, untouched, arithmetic)) == sum(
+            entry.amount_minor for entry in outcome.entries
+        )
+        for line, pool in zip(untouched, outcome.pools_minor, strict=True):
+            assert pool_left(pool, line, arithmetic) == pool
+        assert not any(map(pool_left, outcome.pools_minor, closed, [arithmetic] * len(closed)))
 
 
 equal_shares = st.tuples(st.integers(2, 5), st.integers(1, 150_000), st.integers(0, 5_000))

@@ -1,4 +1,6 @@
-"""What refunds take back: worked examples, then properties. Only the refunded sums count, not the steps to them."""
+"""What refunds take back of commissions booked before arithmetic 3: worked examples, then properties. Only the refunded
+sums count, not the steps to them.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.commissions.view import Entry, LineRefund
-from contracts.plans.reversal import pool_taken_back, taken_back
+from contracts.plans.reversal import pool_left, taken_back
 
 
 def entries(*amounts: int, fixed: tuple[int, ...] = ()) -> list[Entry]:
@@ -23,6 +25,10 @@ def entries(*amounts: int, fixed: tuple[int, ...] = ()) -> list[Entry]:
 
 def refund(money: int, of_money: int, units: int, of_units: int) -> LineRefund:
     return LineRefund(1, of_money, of_units, money, units)
+
+
+def pool_taken_back(pool_minor: int, state: LineRefund) -> int:
+    return pool_minor - pool_left(pool_minor, state, 2)
 
 
 # money refunded of 90.00, units of 3; what is taken back of percentages of 9.00, 4.50, 2.70 and a fixed 1.50, in cents

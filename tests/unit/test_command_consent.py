@@ -21,6 +21,7 @@ DESTRUCTIVE: dict[Words, tuple[Words, ...]] = {
     ("identity", "rotate-keys"): (("--at-once",),),
     ("identity", "disable-shop"): (("shop-1",), ("shop-1", "--json")),
     ("audit", "seal"): ((),),
+    ("settle", "close"): (("2026-10",), ("2026-10", "--distributor", "42", "--json")),
 }
 """Commands with the options that make them destructive."""
 
@@ -30,14 +31,22 @@ ASKS_LATER = {("demo",)}
 HARMLESS = {
     ("up",), ("status",), ("setup",), ("work",), ("api",), ("trace",), ("explain",), ("verify",),
     ("publish",), ("topology",), ("doctor",), ("ledger", "show"), ("dead", "list"), ("dead", "show"),
+    ("ledger", "hand-over"),
     ("dead", "replay"),
     ("rules", "schema"), ("rules", "check"), ("rules", "explain"), ("rules", "list"), ("rules", "show"),
     ("rules", "propose"), ("rules", "approve"), ("rules", "activate"), ("rules", "retire"), ("rules", "market"),
     ("rules", "backtest"), ("network", "preview-move"), ("schema", "check"), ("schema", "export"),
     ("identity", "create-admin"), ("identity", "create-login"), ("identity", "create-shop"),
     ("identity", "create-client"), ("audit", "list"), ("audit", "verify"),
+    ("settle", "preview"), ("settle", "terms"), ("settle", "propose-terms"), ("settle", "approve-terms"),
+    ("settle", "adjust"), ("settle", "approve-adjustment"), ("statements", "list"), ("statements", "show"),
+    ("alerts", "list"), ("alerts", "routes"), ("alerts", "define-route"), ("alerts", "remove-route"),
+    ("alerts", "test"),
+    ("alerts", "acknowledge"), ("alerts", "silence"), ("alerts", "end-silence"), ("alerts", "silences"),
+    ("alerts", "notifications"), ("webhooks", "list"), ("webhooks", "attempts"), ("webhooks", "redeliver"),
+    ("webhooks", "enable"), ("webhooks", "disable"), ("webhooks", "remove"),
 }  # fmt: skip
-"""Commands that only read, only add, or send a message that another person approves."""
+"""Commands that only read, only add, send a message that another person approves, or change what can be undone."""
 
 
 class Terminal(io.StringIO):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
+from contracts.settlement import view
+from infra.cli.commands.settlement import Outcome
 from infra.terminal.numbers import seconds
 from tests.unit.command_line import CommandLine
 
@@ -73,3 +77,11 @@ def test_a_number_out_of_range_names_the_range(tributary: CommandLine) -> None:
 
     assert ended.code == 2
     assert "is not in the range 0 to 9223372036854775807" in ended.err
+
+
+def test_a_word_that_no_statement_has_is_refused_and_not_an_empty_list(tributary: CommandLine) -> None:
+    ended = tributary("statements", "list", "--outcome", "payd")
+
+    assert get_args(Outcome) == get_args(view.Outcome)
+    assert ended.code == 2
+    assert "'payd' is not one of 'payable', 'nothing'" in ended.err

@@ -193,7 +193,8 @@ def test_similar_names_of_workers_are_suggested(tributary: CommandLine, name: st
     ended = tributary("work", name[:-2] + name[-1])
 
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (2, "", 1)
-    assert ended.err.endswith(f" Did you mean {name}?\n")
+    question = ended.err.partition(" Did you mean ")[2]
+    assert name in re.split(r" or |, |[?]", question)
 
 
 @pytest.mark.parametrize("names", [["all"], ["all", "order_intake"], ["order_intake", "all"]])

@@ -152,13 +152,14 @@ class TestRelease:
             (SELLER, Decimal("4.50")),
         ]
 
-    def test_a_release_of_nothing_publishes_nothing(self) -> None:
+    def test_a_release_of_nothing_is_published_for_the_rewards_of_its_sale(self) -> None:
         empty = take_back_all(accrued(), message(cancelled())).state
         waiting = State(start_hold(empty, message(completed())).state.commissions)
 
         decision = release(waiting, message(tick(IN_A_WEEK)))
 
-        assert (decision.publish, decision.state.postings, decision.outcome) == ((), (), "released")
+        [event] = decision.publish
+        assert (event.total, event.shares, decision.state.postings) == (0, (), ())
         assert the_commission(decision.state).status == "released"
 
     @pytest.mark.parametrize("release_at", [None, IN_A_WEEK + timedelta(seconds=1)])
@@ -272,11 +273,12 @@ class TestClawback:
         assert the_commission(decision.state).remaining_minor() == (450, 225, 135, 500, 250, 150)
         assert {entry.line for entry in decision.publish[0].entries} == {1}
 
-    def test_a_refund_too_small_for_a_unit_is_recorded_without_a_posting(self) -> None:
+    def test_a_refund_too_small_for_a_unit_is_recorded_without_an_event(self) -> None:
         line = a_refunded_line(refunded_quantity=0, refunded="0.01")
         decision = take_back(accrued(), message(refunded(line)))
 
-        assert (decision.publish, decision.state.postings) == ((), ())
+        [posting] = decision.state.postings
+        assert (decision.publish, posting.legs) == ((), (Leg("breakage", -1), Leg("pool", 1)))
         assert the_commission(decision.state).lines == (LineRefund(1, 9_000, 2, 1, 0),)
         assert the_commission(decision.state).remaining_minor() == (900, 450, 270)
 

@@ -18,13 +18,14 @@ from pydantic import TypeAdapter, ValidationError
 from contracts.orders import placing
 from contracts.orders.v1 import OrderRefused
 from contracts.plans.compliance import breaches
-from contracts.rewards.v1 import RewardGranted, RewardRevoked
+from contracts.rewards.v1 import RewardAdjusted
+from contracts.rewards.v2 import RewardGranted
 from contracts.rules.document import RuleDocument
 from contracts.rules.terms import terms_of
 from contracts.rules.v1 import ActivateRules, RulesActivated, RulesRefused
 from contracts.rules.view import Market, Reason, Tenure, in_force
 from contracts.wire.decision import Decision
-from contracts.wire.envelope import Timestamp
+from contracts.wire.envelope import Payload, Timestamp
 from tests.builders import (
     KEY,
     NOW,
@@ -116,7 +117,7 @@ def test_the_targets_of_the_latest_order_apply() -> None:
         2: rules(2, targets=(a_target(target_minor=20_000),), effective_from=at("2026-11-15T00:00:00Z")),
     }
     state = RewardState({}, known, {})
-    outcomes = {RewardGranted: "granted", RewardRevoked: "revoked"}
+    outcomes: dict[type[Payload], str] = {RewardGranted: "granted", RewardAdjusted: "revoked"}
     for number, row in enumerate(table("placed")):
         order = paid(
             order_id=str(number),

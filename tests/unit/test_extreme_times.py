@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from contracts.alert_routing.v1 import CreateSilence
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -23,6 +24,8 @@ from contracts.operations.v1 import SettleDeadLetter
 from contracts.orders.v1 import AfterSaleChanged, UnpaidCancelled
 from contracts.rules.v1 import ActivateRules, RetireRules
 from contracts.rules.view import Market
+from contracts.settlement.document import TermsDocument
+from contracts.settlement.v1 import ProposeTerms
 from contracts.stock.v1 import StockReleaseRequested
 from contracts.times import CLOCK_SKEW_MAX
 from contracts.wire.decision import Decision, NotYet
@@ -65,11 +68,15 @@ from workers.alerting.model import State as AlertState
 from workers.commission_calculation import decide as commissions
 from workers.network import decide as network
 from workers.network.model import State as NetworkState
+from workers.notification.model import State as NotificationState
+from workers.notification.silences import create_silence
 from workers.order_intake import decide as orders
 from workers.reward_checks.decide import count_sale
 from workers.reward_checks.model import State as RewardState
 from workers.rule_book import decide as book
 from workers.rule_book.model import State as RuleState
+from workers.settlement.model import State as SettlementState
+from workers.settlement.terms import propose_terms
 from workers.stock_reservation import decide as stock
 from workers.stock_reservation.model import Pick, Reservation
 
@@ -147,6 +154,18 @@ FIELDS: dict[tuple[str, str], tuple[Any, Any, Build]] = {
         book.retire,
         _RULES,
         lambda t: RetireRules(rule_version=1, retired_by="bob", effective_from=t),
+    ),
+    ("settlement.propose-terms.v1", "effective_from"): (
+        propose_terms,
+        SettlementState(),
+        lambda t: ProposeTerms(
+            terms_version=1, proposed_by="ann", effective_from=t, terms=TermsDocument(market="default")
+        ),
+    ),
+    ("silence.create.v1", "until"): (
+        create_silence,
+        NotificationState(),
+        lambda t: CreateSilence(silence_id="s-1", kinds=("stock_low",), until=t, reason="Stocktaking.", by="ann"),
     ),
     ("stock.receive.v1", "expiry_date"): (stock.receive, _SHELF, lambda day: receive(batch_id="b", expiry_date=day)),
     ("stock.set.v1", "expiry_date"): (stock.count, _SHELF, lambda day: count(batch_id="dated", expiry_date=day)),

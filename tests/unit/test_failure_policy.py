@@ -104,6 +104,18 @@ class TestDeadLetter:
         assert letter.encoding == "base64"
         assert base64.b64decode(letter.body) == body
 
+    @pytest.mark.parametrize(
+        "body",
+        [bytes(range(32)) * 2048, b"\x01" * 65_536, (b"\x00" * 69 + b"x" * 966) * 64, b"\x01" * 257 + b"x" * 3_839],
+    )
+    def test_no_body_of_characters_grows_by_more_than_half(self, body: bytes) -> None:
+        """JSON writes a control character as six; the journal keeps it for a month."""
+        letter = letter_of(body)
+
+        assert len(json.dumps(letter.body)) < 1.5 * len(body)
+        kept = base64.b64decode(letter.body) if letter.encoding == "base64" else letter.body.encode()
+        assert kept == body
+
     def test_a_long_body_is_kept_whole(self) -> None:
         body = b"x" * MEBIBYTE + "茶".encode()
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from api.http.problems import Problem
-from api.identity.accounts.registration import Invites
+from api.identity.accounts.registration import OPEN_INVITES_MAX, Invites
 from api.identity.model import Invite, User
 from api.identity.principal import Principal
 from api.identity.repository import COLLECTIONS as IDENTITY_COLLECTIONS
@@ -96,3 +96,22 @@ async def test_its_maker_ends_all_of_them_and_makes_new_ones() -> None:
 async def test_who_is_no_distributor_has_none() -> None:
     with pytest.raises(Problem, match="not_a_distributor"):
         await House().invites.end_all(token(distributor_id=None), "r1")
+
+
+async def test_a_distributor_has_a_number_of_open_invites() -> None:
+    house = House()
+    await house.save(LIN)
+    invites = [await house.invite(token()) for _ in range(OPEN_INVITES_MAX)]
+    with pytest.raises(Problem, match="too_many_invites"):
+        await house.invite(token())
+    assert len(await house.store.find(INVITES.name, {})) == OPEN_INVITES_MAX
+
+    # One that is used up makes room for another, and so does the end of all.
+    await house.store.transact(lambda tx: INVITES.replace(tx, replace(invites[0], uses=9)))
+    assert await house.invite(token())
+    with pytest.raises(Problem, match="too_many_invites"):
+        await house.invite(token())
+    house.time.advance_to(NOW + SECOND)
+    await house.invites.end_all(token(), "r2")
+    house.time.advance_to(NOW + 2 * SECOND)
+    assert await house.is_good(await house.invite(token()))

@@ -21,6 +21,7 @@ from api.http.problems import REASONS, Problem, problem_response
 from api.http.requests import BodyLimited, EachRequest
 from infra.ports.cache import Taken
 from infra.settings import Settings
+from tests.described import api_document
 
 QUOTA = 5
 BEARER = {"Authorization": "Bearer x"}
@@ -156,8 +157,7 @@ async def test_only_the_health_addresses_themselves_are_unlimited(service: Servi
 
 def test_every_operation_that_is_counted_later_needs_a_login() -> None:
     """Otherwise its work would be done before it is counted."""
-    described = create_app(Settings(), lambda: None).openapi()  # type: ignore[arg-type,return-value]
-    for path, method, operation in operations(described):
+    for path, method, operation in operations(api_document()):
         if needs_login(path):
             assert operation.get("security"), f"{method} {path} needs no login: add it to _NEEDS_NO_LOGIN"
 

@@ -11,10 +11,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.rewards.v1 import RewardGranted, RewardRevoked
+from contracts.rewards.v2 import RewardGranted
 from contracts.rules.view import RuleSet
 from contracts.wire.decision import Decision, NotYet
-from tests.builders import JOINED, KEY, NOW, SELLER, SHOP, a_target, an_order_line, cancelled, message, paid, rules
+from tests.builders import (
+    JOINED,
+    KEY,
+    NOW,
+    SELLER,
+    SHOP,
+    a_target,
+    an_order_line,
+    cancelled,
+    message,
+    paid,
+    rules,
+)
+from tests.reward_builders import a_grant, an_adjustment_of_a_reward
 from workers.reward_checks.decide import count_sale, take_back_sale
 from workers.reward_checks.model import Progress, Sale, State
 
@@ -31,15 +44,27 @@ def reward_state(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tup
 
 
 def a_month(sales_minor: int, *granted: str, rule_version: int = 1, placed_at: datetime = NOW) -> Progress:
-    return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, rule_version, granted, placed_at=placed_at)
+    return Progress(
+        MONTH,
+        SELLER,
+        "2026-11",
+        "CNY",
+        sales_minor,
+        rule_version,
+        granted,
+        placed_at=placed_at,
+        amounts_minor=dict.fromkeys(granted, 500),
+        held_minor=sales_minor,
+        held=granted,
+    )
 
 
 def counted(net_minor: int, key: str = KEY) -> Sale:
-    return Sale(key, MONTH, net_minor, counted=True)
+    return Sale(key, MONTH, net_minor, counted=True, released=False)
 
 
 def taken_back(net_minor: int) -> Sale:
-    return Sale(KEY, MONTH, net_minor, counted=True, taken_back_minor=net_minor)
+    return Sale(KEY, MONTH, net_minor, counted=True, taken_back_minor=net_minor, released=False)
 
 
 def sold(net: str, **fields: Any) -> Any:
@@ -53,21 +78,6 @@ def cancelled_sale(net: str, **fields: Any) -> Any:
 def resent(event: Any) -> Any:
     """The same event under another id, unknown to the journal."""
     return event.model_copy(update={"id": "resent"})
-
-
-def reward_fields(
-    sales: str, *, target: str = "100.00", rule_version: int = 1, reward: str = "monthly_sales"
-) -> dict[str, Any]:
-    return {
-        "distributor_id": SELLER,
-        "month": "2026-11",
-        "currency": "CNY",
-        "reward": reward,
-        "target": Decimal(target),
-        "sales": Decimal(sales),
-        "bonus": Decimal("5.00"),
-        "rule_version": rule_version,
-    }
 
 
 def test_the_first_sale_of_a_month_begins_its_progress() -> None:
@@ -89,7 +99,7 @@ class TestCrossing:
         after = reward_state(a_month(10_000, "monthly_sales"), sales=(counted(1),))
 
         assert count_sale(reward_state(a_month(9_999)), sold("0.01")) == Decision(
-            after, (RewardGranted(**reward_fields("100.00")),), "counted"
+            after, (a_grant("100.00"),), "counted"
         )
 
     def test_a_sale_above_the_target_grants_nothing_again(self) -> None:
@@ -103,7 +113,7 @@ class TestCrossing:
         state = reward_state(a_month(10_000, "monthly_sales"), sales=(counted(1),))
 
         assert take_back_sale(state, cancelled_sale("0.01")) == Decision(
-            reward_state(a_month(9_999), sales=(taken_back(1),)), (RewardRevoked(**reward_fields("99.99")),), "counted"
+            reward_state(a_month(9_999), sales=(taken_back(1),)), (an_adjustment_of_a_reward("99.99"),), "counted"
         )
 
     def test_a_cancellation_above_the_target_revokes_nothing(self) -> None:
@@ -120,11 +130,11 @@ class TestCrossing:
         silver = count_sale(state, sold("20.00"))
         both = count_sale(state, sold("110.00"))
 
-        assert silver.publish == (RewardGranted(**reward_fields("110.00", reward="silver")),)
+        assert silver.publish == (a_grant("110.00", reward="silver"),)
         assert both.state.progress[MONTH].granted == ("gold", "silver")
         assert both.publish == (
-            RewardGranted(**reward_fields("200.00", reward="gold", target="200.00")),
-            RewardGranted(**reward_fields("200.00", reward="silver")),
+            a_grant("200.00", reward="gold", target="200.00"),
+            a_grant("200.00", reward="silver"),
         )
 
     def test_a_target_in_another_currency_does_not_apply(self) -> None:
@@ -197,21 +207,38 @@ class TestWhichRules:
         old = Progress(MONTH, SELLER, "2026-11", "CNY", 9_000, 2)
         state = reward_state(old, rule_sets=(TARGETS, self.HIGHER))
 
-        assert count_sale(state, sold("20.00")).state.progress[MONTH] == a_month(11_000, "monthly_sales")
+        after = replace(a_month(11_000, "monthly_sales"), held_minor=2_000)
+        assert count_sale(state, sold("20.00")).state.progress[MONTH] == after
 
     def test_a_higher_target_revokes_a_reward_no_longer_reached(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.HIGHER))
         after = state.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
-        revoked = RewardRevoked(**reward_fields("110.00", target="500.00", rule_version=2))
+        revoked = an_adjustment_of_a_reward("110.00", rule_version=2)
 
         assert count_sale(state, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
 
     def test_a_reward_without_a_target_in_newer_rules_is_revoked(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, self.WITHOUT))
         after = state.with_progress(a_month(11_000, rule_version=2)).with_sale(counted(1_000))
-        revoked = RewardRevoked(**reward_fields("110.00", rule_version=2))
+        revoked = an_adjustment_of_a_reward("110.00", rule_version=2, reason="target_gone")
 
         assert count_sale(state, sold("10.00", rule_version=2)) == Decision(after, (revoked,), "counted")
+
+    def test_another_bonus_in_newer_rules_adjusts_the_reward(self) -> None:
+        richer = rules(2, targets=(a_target(target_minor=10_000, bonus_minor=700),), effective_from=NOW)
+        state = reward_state(a_month(10_000, "monthly_sales"), rule_sets=(TARGETS, richer))
+
+        decision = count_sale(state, sold("10.00", rule_version=2))
+
+        adjusted = an_adjustment_of_a_reward("110.00", amount="7.00", reason="bonus_changed", rule_version=2)
+        assert decision.publish == (adjusted,)
+        assert decision.state.progress[MONTH].amounts_minor == {"monthly_sales": 700}
+
+    def test_a_reward_granted_by_an_earlier_release_is_worth_the_bonus_of_its_rules(self) -> None:
+        old = replace(a_month(10_000, "monthly_sales"), amounts_minor={})
+        state = reward_state(old, sales=(counted(1),))
+
+        assert take_back_sale(state, cancelled_sale("0.01")).publish == (an_adjustment_of_a_reward("99.99"),)
 
     def test_a_sale_before_its_rules_is_retried(self) -> None:
         assert count_sale(reward_state(), sold("90.00", rule_version=2)) == NotYet("rules_unknown")
@@ -237,14 +264,14 @@ class TestTheSameOrderAgain:
     def test_a_repeated_payment_grants_nothing(self) -> None:
         once = count_sale(reward_state(a_month(9_999)), sold("0.01"))
 
-        assert once.publish == (RewardGranted(**reward_fields("100.00")),)
+        assert once.publish == (a_grant("100.00"),)
         assert count_sale(once.state, resent(sold("0.01"))) == Decision(once.state, outcome="duplicate")
 
     def test_a_repeated_cancellation_revokes_nothing(self) -> None:
         state = reward_state(a_month(10_000, "monthly_sales"), sales=(counted(1),))
         once = take_back_sale(state, cancelled_sale("0.01"))
 
-        assert once.publish == (RewardRevoked(**reward_fields("99.99")),)
+        assert once.publish == (an_adjustment_of_a_reward("99.99"),)
         assert take_back_sale(once.state, resent(cancelled_sale("0.01"))) == Decision(once.state, outcome="nothing_new")
 
     def test_a_repeated_payment_after_the_cancellation_changes_nothing(self) -> None:
@@ -274,11 +301,10 @@ class TestMarkets:
 
         decision = count_sale(state, sold("100.00", rule_version=2))
 
-        west = Progress(
-            self.IN_WEST, SELLER, "2026-11", "CNY", 10_000, 2, ("monthly_sales",), market="west", placed_at=NOW
-        )
-        sale = Sale(KEY, self.IN_WEST, 10_000, counted=True)
-        granted = RewardGranted(**reward_fields("100.00", rule_version=2), market="west")
+        month = a_month(10_000, "monthly_sales", rule_version=2)
+        west = replace(month, key=self.IN_WEST, market="west")
+        sale = replace(counted(10_000), month=self.IN_WEST)
+        granted = a_grant("100.00", rule_version=2, market="west")
         assert decision == Decision(state.with_progress(west).with_sale(sale), (granted,), "counted")
 
     def test_a_cancellation_counts_in_the_market_of_the_sale(self) -> None:
@@ -289,7 +315,7 @@ class TestMarkets:
 
         decision = take_back_sale(state, cancelled_sale("100.00"))
 
-        assert decision.publish == (RewardRevoked(**reward_fields("0.00", rule_version=2), market="west"),)
+        assert decision.publish == (an_adjustment_of_a_reward("0.00", rule_version=2, market="west"),)
         assert decision.state.progress[MONTH] == state.progress[MONTH]
 
     def test_a_cancellation_before_the_payment_counts_there_too(self) -> None:
@@ -297,7 +323,7 @@ class TestMarkets:
 
         after = count_sale(early, sold("100.00", rule_version=2)).state
 
-        assert after.sales[KEY] == Sale(KEY, self.IN_WEST, 10_000, counted=True, taken_back_minor=10_000)
+        assert after.sales[KEY] == replace(taken_back(10_000), month=self.IN_WEST)
         assert {key: month.sales_minor for key, month in after.progress.items()} == {self.IN_WEST: 0}
 
 

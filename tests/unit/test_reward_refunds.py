@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.commissions.v1 import CommissionReleased
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
-from contracts.rewards.v1 import RewardGranted, RewardRevoked
+from contracts.rewards.v1 import RewardAdjusted, RewardReleased
 from contracts.rules.view import RuleSet
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Payload
@@ -27,9 +27,10 @@ from tests.builders import (
     refunded,
     rules,
 )
+from tests.reward_builders import a_grant, a_release_of_an_order, an_adjustment_of_a_reward
 from tests.unit.order_histories import Event, order_histories, resent
 from workers.order_intake.model import Order
-from workers.reward_checks.decide import count_sale, take_back_refund, take_back_sale
+from workers.reward_checks.decide import count_sale, release_sale, take_back_refund, take_back_sale
 from workers.reward_checks.model import Progress, Sale, State
 
 MONTH = f"{SELLER}/2026-11/CNY"
@@ -45,11 +46,24 @@ def reward_state(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tup
 
 
 def a_month(sales_minor: int, *granted: str) -> Progress:
-    return Progress(MONTH, SELLER, "2026-11", "CNY", sales_minor, 1, granted, placed_at=NOW)
+    """A month whose commissions are all held."""
+    return Progress(
+        MONTH,
+        SELLER,
+        "2026-11",
+        "CNY",
+        sales_minor,
+        1,
+        granted,
+        placed_at=NOW,
+        amounts_minor=dict.fromkeys(granted, 500),
+        held_minor=sales_minor,
+        held=granted,
+    )
 
 
 def a_sale(taken_back_minor: int = 0, *, counted: bool = True) -> Sale:
-    return Sale(KEY, MONTH, 9_000, counted, taken_back_minor)
+    return Sale(KEY, MONTH, 9_000, counted, taken_back_minor, released=False if counted else None)
 
 
 def sold() -> Any:
@@ -59,19 +73,6 @@ def sold() -> Any:
 def given_back(total: str, **fields: Any) -> Any:
     """A refund of an order of 90.00 with this total so far."""
     return message(refunded(a_refunded_line(refunded=total), **fields))
-
-
-def reward_fields(sales: str) -> dict[str, Any]:
-    return {
-        "distributor_id": SELLER,
-        "month": "2026-11",
-        "currency": "CNY",
-        "reward": "monthly_sales",
-        "target": Decimal("80.00"),
-        "sales": Decimal(sales),
-        "bonus": Decimal("5.00"),
-        "rule_version": 1,
-    }
 
 
 SOLD = reward_state(a_month(9_000, "monthly_sales"), sales=(a_sale(),))
@@ -85,14 +86,14 @@ class TestRefund:
 
     def test_a_refund_below_the_target_revokes_the_reward(self) -> None:
         assert take_back_refund(SOLD, given_back("10.01")) == Decision(
-            reward_state(a_month(7_999), sales=(a_sale(1_001),)), (RewardRevoked(**reward_fields("79.99")),), "counted"
+            reward_state(a_month(7_999), sales=(a_sale(1_001),)), (an_adjustment_of_a_reward("79.99"),), "counted"
         )
 
     def test_only_the_new_part_of_the_sum_is_subtracted(self) -> None:
         once = take_back_refund(SOLD, given_back("10.00")).state
 
         assert take_back_refund(once, given_back("30.00")) == Decision(
-            reward_state(a_month(6_000), sales=(a_sale(3_000),)), (RewardRevoked(**reward_fields("60.00")),), "counted"
+            reward_state(a_month(6_000), sales=(a_sale(3_000),)), (an_adjustment_of_a_reward("60.00"),), "counted"
         )
 
     @pytest.mark.parametrize("total", ["10.00", "30.00"])
@@ -108,7 +109,7 @@ class TestRefund:
         assert early == Decision(noted, outcome="noted")
         assert count_sale(early.state, sold()) == Decision(
             reward_state(a_month(8_000, "monthly_sales"), sales=(a_sale(1_000),)),
-            (RewardGranted(**reward_fields("80.00")),),
+            (a_grant("80.00", target="80.00"),),
             "counted",
         )
 
@@ -118,7 +119,7 @@ class TestCancellationAfterARefund:
         partly = take_back_refund(SOLD, given_back("10.00")).state
 
         assert take_back_sale(partly, message(cancelled())) == Decision(
-            reward_state(a_month(0), sales=(a_sale(9_000),)), (RewardRevoked(**reward_fields("0.00")),), "counted"
+            reward_state(a_month(0), sales=(a_sale(9_000),)), (an_adjustment_of_a_reward("0.00"),), "counted"
         )
 
     def test_a_refund_after_the_cancellation_takes_nothing(self) -> None:
@@ -133,6 +134,7 @@ RULES: dict[type[Payload], Any] = {
     OrderPaid: count_sale,
     OrderRefunded: take_back_refund,
     OrderCancelled: take_back_sale,
+    CommissionReleased: release_sale,
 }
 RULE_SETS = (
     rules(1, targets=(a_target("silver", 6_000), a_target("gold", 15_000))),
@@ -143,25 +145,32 @@ RULE_SETS = (
 @st.composite
 def months(draw: st.DrawFn) -> tuple[list[Order], list[Event], list[Event]]:
     """The orders of a month, their events one after another, and in another order with repeats."""
-    orders, events = [], []
+    orders: list[Order] = []
+    events: list[Event] = []
     for number in range(draw(st.integers(1, 4))):
         order, history = draw(order_histories(f"order-{number}", draw(st.integers(1, 2))))
         orders.append(order)
         events += [one for one in history if type(one.data) in RULES]
+        if draw(st.booleans()):
+            events.append(message(a_release_of_an_order(f"order-{number}")))
     repeats = draw(st.lists(st.sampled_from(events).map(resent), max_size=6))
     return orders, events, draw(st.permutations([*events, *repeats]))
 
 
-def final_state(events: list[Event]) -> tuple[State, set[str]]:
-    """The final state, and the granted rewards according to the published events."""
-    state, granted = reward_state(rule_sets=RULE_SETS), set[str]()
+def final_state(events: list[Event]) -> tuple[State, set[str], set[str]]:
+    """The final state, and the granted and the available rewards according to the published events."""
+    state, granted, available = reward_state(rule_sets=RULE_SETS), set[str](), set[str]()
     for cause in events:
         decision = RULES[type(cause.data)](state, cause)
         state = decision.state
         for event in decision.publish:
-            assert (event.reward in granted) == isinstance(event, RewardRevoked)
+            if isinstance(event, RewardReleased):
+                assert (event.reward in available) == (event.was > 0)
+                available ^= {event.reward}
+                continue
+            assert (event.reward in granted) == isinstance(event, RewardAdjusted)
             granted ^= {event.reward}
-    return state, granted
+    return state, granted, available
 
 
 @given(months())
@@ -176,10 +185,12 @@ def test_any_order_with_repeats_ends_in_the_same_sales_and_rewards(
 @given(months())
 def test_a_months_sales_are_the_rest_of_its_orders(case: tuple[list[Order], list[Event], list[Event]]) -> None:
     orders, _, events = case
-    state, granted = final_state(events)
+    state, granted, available = final_state(events)
 
     [progress] = state.progress.values()
     assert progress.sales_minor == sum(
         order.net_minor - order.refunded_minor for order in orders if order.status != "cancelled"
     )
     assert granted == set(progress.granted)
+    assert available == granted - set(progress.held)
+    assert progress.held_minor == sum(sale.worth_minor for sale in state.sales.values() if not sale.released)

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import time
+from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from api.http.requests import DRAFT_BYTES_MAX
+from api.rules.routes import Draft
 from contracts.money import MoneyError, to_rate_ppm
 from contracts.plans.compliance import breaches
-from contracts.rules.promise import KINDS_OF_LINES_MAX, Promise, TooManyKinds, highest_promise
+from contracts.rules.document import RuleDocument
+from contracts.rules.promise import KINDS_OF_LINES_MAX, RATE_LISTS_MAX, Promise, TooManyKinds, highest_promise
 from contracts.rules.view import Conditions, Differential, Market, Override, Plan, TeamBonus, Terms, Unilevel
 
 TEA, CUP = 5, 6
@@ -104,3 +112,53 @@ def test_products_with_their_own_rates_are_counted_once() -> None:
     plan = by_category(200)
 
     assert highest_promise([Unilevel("levels", (0,), plan.overrides + products)]).rate_ppm == 200
+
+
+def test_too_many_tiers_for_the_kinds_of_lines_are_an_error() -> None:
+    part = 1_000
+    kinds = KINDS_OF_LINES_MAX // part
+    lists_each = RATE_LISTS_MAX // part // kinds
+
+    def with_tiers(count: int) -> Unilevel:
+        plan = by_category(kinds - 1)
+        return Unilevel("levels", (0,), plan.overrides + tuple(Override((1,), tier=f"t{n}") for n in range(count)))
+
+    # Every tier, and the rates without one.
+    assert highest_promise([with_tiers(lists_each - 1)], part=part).rate_ppm == kinds - 1
+    with pytest.raises(TooManyKinds, match=r"^20 kinds of lines are paid differently, by too many tiers; use fewer"):
+        highest_promise([with_tiers(lists_each)], part=part)
+
+
+def products_by_categories(count: int, plans: int) -> dict[str, Any]:
+    """A draft in which each of `count` products is paid differently in each of `count` categories."""
+    products = [{"product_id": n, "tier": "a", "rates": [f"0.0{100 + n}"]} for n in range(1, count + 1)]
+    categories = [{"category_id": n, "rates": [f"0.0{100 + n}"]} for n in range(1, count + 1)]
+    first = {"plan": "unilevel", "name": "p", "rates": ["0.01"], "overrides": products + categories}
+    others = [
+        {"plan": "unilevel", "name": f"p{n}", "rates": ["0"], "overrides": [{"product_id": n, "rates": ["0"]}]}
+        for n in range(1, plans)
+    ]
+    return {"rules": {"title": "T", "pool_rate": "1", "plans": [first, *others]}}
+
+
+@pytest.mark.parametrize("count", [30, 140])
+@pytest.mark.parametrize("plans", [1, 20])
+def test_no_draft_of_its_size_takes_long(count: int, plans: int) -> None:
+    """What is compared grows with the product of products, categories and plans; 14 KB of it took seconds."""
+    draft = products_by_categories(count, plans)
+    assert len(json.dumps(draft)) < DRAFT_BYTES_MAX
+
+    def took_s() -> float:
+        begun = time.thread_time()
+        with suppress(ValidationError):
+            Draft.model_validate(draft)
+        return time.thread_time() - begun
+
+    assert min(took_s() for _ in range(3)) < 0.1
+
+
+def test_a_draft_has_fewer_kinds_of_lines_than_a_proposal() -> None:
+    rules = products_by_categories(32, 1)["rules"]
+    assert RuleDocument.model_validate(rules).plans[0].name == "p"
+    with pytest.raises(ValidationError, match="more than 1000 kinds of lines are paid differently"):
+        Draft.model_validate({"rules": rules})

@@ -18,6 +18,7 @@ from infra.shops.readers import READERS, Readers
 from tests.builders import NOW, accepted, message, paid, place
 from tests.stock_builders import reserved
 from tests.workflow.in_memory import InMemoryStore, ManualTime
+from workers.shop_webhooks.repository import WebhookRepository
 
 SETTINGS = Settings.model_construct(batch_events_max=2)
 
@@ -138,7 +139,7 @@ def test_events_for_one_shop_alone_are_no_events_of_orders() -> None:
 
 
 async def test_readers_are_the_shops_whose_login_did_not_end() -> None:
-    store = InMemoryStore([READERS])
+    store = InMemoryStore([READERS, *WebhookRepository.collections])
 
     async def note(shop: str, ended: bool) -> None:
         document = {"_id": shop, "changed_at": NOW, "ended_at": NOW if ended else None}

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts.stock.v1 import StockAdjusted, StockLow
+from contracts.stock.v1 import StockAdjusted, StockExpired, StockLow
 from contracts.wire.decision import Decision
 from tests.builders import NOW, TEA, message
 from tests.stock_builders import a_lot, adjust, an_item, count, receive, stock_state
@@ -56,7 +56,11 @@ def test_a_count_may_change_the_expiry_date() -> None:
     decision = decide.count(state, message(count(on_hand=7, expiry_date=YESTERDAY)))
     assert decision.state.items[TEA].lots == (a_lot(on_hand=7, expires_on=YESTERDAY),)
     # An expired lot is not available.
-    assert decision.publish == (counted(0, 7), StockLow(product_id=TEA, available=0, low_at=2, crossing=1))
+    assert decision.publish == (
+        counted(0, 7),
+        StockLow(product_id=TEA, available=0, low_at=2, crossing=1),
+        StockExpired(product_id=TEA, units=7, expires_on=YESTERDAY, crossing=1),
+    )
 
 
 @pytest.mark.parametrize(("state", "found"), [(stock_state(an_item(TEA)), 10), (stock_state(), 0)])

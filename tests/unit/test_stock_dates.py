@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.stock.v1 import StockLow, StockRecovered
+from contracts.stock.v1 import StockExpired, StockExpiring, StockLow, StockRecovered
 from contracts.stock.view import NEVER, StockItem
 from contracts.wire.decision import Decision
 from tests.builders import CUP, NOW, TEA, message, tick
@@ -50,6 +50,8 @@ class TestTheClock:
         state = at(NOW + timedelta(days=1), stock_state(an_item(TEA, *LOTS, low_at=4, recovered_at=8))).state
         assert (state.items[TEA].low, state.items[TEA].next_check_on) == (False, "2026-11-06")
         state = at(NOW + timedelta(days=4), state).state
+        assert state.items[TEA].next_check_on == "2026-11-13"
+        state = at(NOW + timedelta(days=11), state).state
         assert state.items[TEA].next_check_on == "2026-11-18"
 
         decision = at(NOW + timedelta(days=16), state)
@@ -61,7 +63,11 @@ class TestTheClock:
     def test_a_late_tick_catches_up_at_once(self) -> None:
         decision = at(NOW + timedelta(days=60), stock_state(an_item(TEA, *LOTS, **WATCHED)))
 
-        assert decision.publish == (StockLow(product_id=TEA, available=3, low_at=8, crossing=1),)
+        assert decision.publish == (
+            StockLow(product_id=TEA, available=3, low_at=8, crossing=1),
+            StockExpired(product_id=TEA, units=11, expires_on="2026-11-05", crossing=1),
+            StockExpiring(product_id=TEA, units=0, crossing=2),
+        )
         assert decision.state.items[TEA].next_check_on == NEVER
 
     def test_an_item_of_an_older_document_is_checked_by_the_next_tick(self) -> None:
@@ -84,12 +90,50 @@ class TestTheClock:
         assert decision.publish[1:] == (StockRecovered(product_id=TEA, available=12, recovered_at=12, crossing=2),)
 
 
+class TestExpiry:
+    SOON = an_item(
+        TEA, a_lot("first", 6, expires_on="2026-11-10"), a_lot("second", 5, 2, "2026-11-11"), a_lot("third", 3)
+    )
+
+    def test_the_first_unit_near_its_last_day_is_announced_once(self) -> None:
+        decision = at(NOW + timedelta(days=1), stock_state(self.SOON))
+
+        assert decision.publish == (StockExpiring(product_id=TEA, units=6, expires_on="2026-11-10", crossing=1),)
+        item = decision.state.items[TEA]
+        assert (item.expiring, item.expired, item.expiries, item.next_check_on) == (True, False, 1, "2026-11-04")
+        assert at(NOW + timedelta(days=2), decision.state).publish == ()
+
+    def test_the_first_expired_unit_is_announced_while_another_lot_expires_soon(self) -> None:
+        state = at(NOW + timedelta(days=2), stock_state(self.SOON)).state
+
+        decision = at(NOW + timedelta(days=9), state)
+
+        assert decision.publish == (StockExpired(product_id=TEA, units=6, expires_on="2026-11-10", crossing=2),)
+        item = at(NOW + timedelta(days=10), decision.state).state.items[TEA]
+        assert (item.expiring, item.expired, item.expiries) == (False, True, 3)
+
+    def test_a_count_without_expired_units_ends_it(self) -> None:
+        expired = an_item(TEA, a_lot("first", 6, expires_on="2026-11-01"), expiries=1)
+
+        decision = decide.adjust(stock_state(expired), message(adjust(batch_id="first", delta=-6)))
+
+        assert decision.publish[1:] == (StockExpired(product_id=TEA, units=0, crossing=2),)
+        assert not decision.state.items[TEA].expired
+
+    def test_an_item_of_an_older_document_learns_when_it_expires(self) -> None:
+        older = replace(self.SOON, expiring=None, next_check_on="2026-11-08", checked_on=TODAY)
+
+        after = decide.adjust(stock_state(older), message(adjust(batch_id="third", delta=1))).state.items[TEA]
+
+        assert (after.expiring, after.next_check_on) == (False, TOMORROW)
+
+
 class TestOtherMessages:
     @pytest.mark.parametrize("checked_on", [None, TODAY])
     def test_a_new_lot_sets_the_next_check(self, checked_on: str | None) -> None:
         state = stock_state(an_item(TEA, checked_on=checked_on))
 
-        after = decide.receive(state, message(receive(batch_id="new", expiry_date="2026-11-05"))).state
+        after = decide.receive(state, message(receive(batch_id="new", expiry_date="2026-11-10"))).state
 
         assert after.items[TEA].next_check_on == TOMORROW
 

@@ -93,10 +93,10 @@ def assert_the_books_agree(state: State) -> None:
     for item in state.items.values():
         assert item.on_hand == item.received - item.shipped + item.adjusted
         usable = sum(lot.on_hand if lot.sells_on(TODAY) else min(lot.on_hand, 0) for lot in item.lots)
-        assert item.shortage(TODAY) == max(item.reserved - usable, 0)
-        assert item.sellable(TODAY) == max(usable - item.reserved, 0)
+        assert item.shortage(NOW) == max(item.reserved - usable, 0)
+        assert item.sellable(NOW) == max(usable - item.reserved, 0)
         # During a request, the shortage may be smaller than announced.
-        assert item.short == item.shortage(TODAY) or (item.asking and item.short > item.shortage(TODAY) > 0)
+        assert item.short == item.shortage(NOW) or (item.asking and item.short > item.shortage(NOW) > 0)
         for lot in item.lots:
             assert lot.reserved == reserved.pop((item.product_id, lot.batch_id), 0)
     assert not reserved

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from contracts.orders.v1 import UnpaidCancelled
-from contracts.stock.v1 import StockAdjusted, StockRecovered, StockReleased, StockReleaseRequested, StockShortageChanged
+from contracts.stock.v1 import (
+    StockAdjusted,
+    StockExpired,
+    StockExpiring,
+    StockRecovered,
+    StockReleased,
+    StockReleaseRequested,
+    StockShortageChanged,
+)
 from contracts.stock.view import StockItem
 from tests.builders import CUP, NOW, SHOP, TEA, accepted, an_order_line, cancelled, message, shipped, tick
 from tests.stock_builders import a_lot, adjust, an_item, count, picks_of, receive, stock_state
@@ -74,7 +82,7 @@ class TestShortage:
 
         item = the_item(decide.count(state, message(count(on_hand=4))).state)
 
-        assert (item.short, item.sellable(NOW.date().isoformat()), item.available) == (0, 0, 0)
+        assert (item.short, item.sellable(NOW), item.available) == (0, 0, 0)
 
     def test_expired_lots_do_not_cover_the_shortage(self) -> None:
         state = stock_state(an_item(TEA, a_lot(on_hand=10, reserved=9), a_lot("b", 5, expires_on=YESTERDAY)))
@@ -85,7 +93,13 @@ class TestShortage:
         item = an_item(TEA, a_lot("soon", 10, 4, "2026-11-05"), a_lot("later", 3, 0), next_check_on="2026-11-06")
         decision = decide.check_dates(stock_state(item), message(tick(NOW + timedelta(days=4))))
 
-        assert decision.publish == (changed(1, 13, 4), requested(1))
+        ended = {"product_id": TEA, "units": 10, "expires_on": "2026-11-05", "crossing": 1}
+        assert decision.publish == (
+            changed(1, 13, 4),
+            requested(1),
+            StockExpired(**ended),
+            StockExpiring(product_id=TEA, units=0, crossing=2),
+        )
 
     def test_an_expired_lot_is_not_sold_to_an_order_older_than_the_check(self) -> None:
         item = an_item(TEA, a_lot("soon", 10, 0, "2026-11-05"), checked_on="2026-11-06")
@@ -181,7 +195,7 @@ class TestShipping:
     def ship(self, *lots: Any, units: int = 5, given_back: int = 0) -> tuple[StockItem, tuple[Pick, ...]]:
         reservation = Reservation(f"{SHOP}/1", "open", (Pick(TEA, "a", units, given_back),))
         item = an_item(TEA, *lots)
-        item = replace(item, short=item.shortage(NOW.date().isoformat()))
+        item = replace(item, short=item.shortage(NOW))
         state = stock_state(item, reservations=[reservation])
         after = decide.ship(state, message(shipped("1"))).state
         return the_item(after), after.reservations[f"{SHOP}/1"].picks
@@ -221,7 +235,10 @@ class TestShipping:
 
         decision = decide.ship(state, message(shipped("1")))
 
-        assert decision.publish == (StockRecovered(product_id=TEA, available=10, recovered_at=10, crossing=2),)
+        assert decision.publish == (
+            StockRecovered(product_id=TEA, available=10, recovered_at=10, crossing=2),
+            StockExpiring(product_id=TEA, units=0, crossing=1),
+        )
         assert not the_item(decision.state).low
 
     def test_a_count_corrects_a_lot_below_zero(self) -> None:

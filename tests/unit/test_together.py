@@ -71,4 +71,5 @@ async def test_audits_look_up_few_orders_with_many_lines_at_once(audited: Audit)
 
     await audited(Recording(), Report(NOW))
 
-    assert asked == [LINES_TOGETHER // 500] * 2
+    assert len(asked) >= 2
+    assert set(asked) == {LINES_TOGETHER // 500}

@@ -183,6 +183,36 @@ class BoundedByFind:
         found = await self.find(collection, where, fields=(array,))
         return some_of(parts_of(found, array, field, values), limit, bytes_max)
 
+    async def scan_parts(
+        self,
+        collection: str,
+        where: Where,
+        *,
+        arrays: Sequence[str],
+        by: Sequence[str],
+        values: Sequence[Any],
+        newest_first: bool,
+        fields: Sequence[str],
+        items_max: int,
+        bytes_max: int,
+    ) -> tuple[list[Document], bool]:
+        found = await self.find(collection, where, sort=(("_id", -1),) if newest_first else ())
+        taken: list[Document] = []
+        items = scanned_bytes = 0
+        for document in found:
+            if taken and (items >= items_max or scanned_bytes >= bytes_max):
+                return taken, True
+            scanned_bytes += len(bson.encode(document))
+            wanted = set(values)
+            parts = {
+                name: [item for item in document[name] if wanted & {item[field] for field in by}]
+                for name in arrays
+                if name in document
+            }
+            items += sum(map(len, parts.values()))
+            taken.append({**project(document, fields), **parts})
+        return taken, False
+
     async def find_some(
         self,
         collection: str,

@@ -75,7 +75,7 @@ class ManualTime:
         self._now = max(self._now, moment.replace(microsecond=moment.microsecond // 1000 * 1000))
 
 
-class InMemoryStore:
+class InMemoryStore(BoundedByFind):
     """Documents by collection. Transactions run one after another; one that raises is undone."""
 
     def __init__(self, collections: Iterable[Collection]) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from contracts.commissions.earnings import EARNINGS, months_of
+from contracts.webhooks.view import WEBHOOKS
 from contracts.wire.envelope import BATCH, STRUCTURED, Command, Message, Payload
 from contracts.wire.envelope import COMMANDS_EXCHANGE as COMMANDS
 from contracts.wire.envelope import EVENTS_EXCHANGE as EVENTS
@@ -16,17 +18,18 @@ from infra.demo.population import Population
 from infra.demo.traffic import BARE, Publication
 from infra.operators.verification import verify
 from infra.ports.messaging import Outgoing, Publisher
-from infra.ports.store import JOURNALS, Document
+from infra.ports.store import ATTEMPTS, JOURNALS, Document
 from infra.processes import clock
 from infra.runtime import roster
 from infra.runtime.batch import BatchLoop, Ports
-from infra.runtime.journal import Journal
-from infra.runtime.quarantine import Quarantine
+from infra.runtime.collections import collections_of
+from infra.runtime.performer import loops_of
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
 from tests import builders
+from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE, Receiver, ShopReceiver
 from tests.workflow.in_memory import InMemoryBroker, InMemoryStore, ManualTime
 
 ROUNDS_MAX = 1_000
@@ -49,30 +52,47 @@ class System:
         self.workers = list(workers or roster.load_all())
         self.time = ManualTime(start)
         topology = topology_of(self.workers, self.settings)
-        journals = [Journal(worker.name, self.settings.journal_retention_days).collection for worker in self.workers]
-        owned = [collection for worker in self.workers for collection in worker.repository.collections]
-        notes = [Quarantine(worker.name).collection for worker in self.workers]
-        self.store = InMemoryStore([*owned, *journals, *notes])
+        self.store = InMemoryStore(
+            collection for worker in self.workers for collection in collections_of(worker, self.settings)
+        )
+        self.outside = Receiver(self.time)
+        self.shop_receiver = ShopReceiver(self.time)
         self.broker = InMemoryBroker(topology, self.time)
         self.readiness = Readiness()
         self.loops = self.loops_with(self.broker)
 
     def loops_with(self, publisher: Publisher) -> list[BatchLoop]:
         """The loop of every queue, in the order of the roster, with this publisher."""
-        ports = Ports(self.store, publisher, self.time, self.readiness)
+        ports = Ports(
+            self.store,
+            publisher,
+            self.time,
+            self.readiness,
+            outside={NOTIFICATION_DUE: self.outside, WEBHOOK_DUE: self.shop_receiver},
+            with_webhooks=self._with_webhooks,
+        )
         routed = topology_of(self.workers, self.settings).routed
         return [
-            BatchLoop(
+            loop
+            for worker in self.workers
+            for handler in worker.handlers
+            for loop in loops_of(
                 worker,
                 handler,
-                self.broker.inbox(worker.queue_of(handler)),
+                partial(self.broker.inbox, worker.queue_of(handler)),
                 ports,
                 self.settings,
                 routed=routed,
             )
-            for worker in self.workers
-            for handler in worker.handlers
         ]
+
+    def _with_webhooks(self) -> frozenset[str]:
+        found = self.store.table(WEBHOOKS).find({"state": "enabled"}) if self._has_webhooks else ()
+        return frozenset(webhook["shop_id"] for webhook in found)
+
+    @property
+    def _has_webhooks(self) -> bool:
+        return any(worker.name == "shop_webhooks" for worker in self.workers)
 
     async def publish(self, *payloads: Payload) -> None:
         """Send each payload in an envelope of its own, with the system's present time."""
@@ -160,7 +180,7 @@ class System:
         state: dict[str, dict[Any, Any]] = {
             name: {document["_id"]: document for document in self.documents(name)}
             for name in self.store.names()
-            if not name.startswith((JOURNALS, "suspects."))
+            if not name.startswith((JOURNALS, ATTEMPTS, "suspects."))
         }
         return {**state, EARNINGS: months_of(self.documents(EARNINGS))}
 

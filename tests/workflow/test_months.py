@@ -48,9 +48,10 @@ def put_rules(
     market: str = MARKET,
     since: datetime = JOINED,
     targets: tuple[SalesTarget, ...] = (),
+    zone: str = "UTC",
 ) -> None:
     known = rules(version, targets=targets, effective_from=since)
-    terms = replace(known.terms, market=market, plans=plans or (PLAIN,))
+    terms = replace(known.terms, market=market, plans=plans or (PLAIN,), zone=zone)
     published_rules = replace(known, terms=terms, digest=digest_of(terms))
     system.store.table(RULES).put(Codec(RuleSet, key="rule_version").to_document(published_rules))
 
@@ -206,8 +207,8 @@ class TestMarkets:
             f"{month}/{MARKET}": (10_000, 1, ["bonus"]),
             f"{month}/{WEST}": (10_000, 2, []),
         }
-        assert two_markets.events("reward.revoked.v1") == []
-        assert [event["data"]["market"] for event in two_markets.events("reward.granted.v1")] == [MARKET]
+        assert two_markets.events("reward.adjusted.v1") == []
+        assert [event["data"]["market"] for event in two_markets.events("reward.granted.v2")] == [MARKET]
         await two_markets.assert_sound()
 
     async def test_a_refund_counts_in_the_market_of_its_order(self, two_markets: System) -> None:

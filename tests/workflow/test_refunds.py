@@ -23,7 +23,7 @@ from tests.builders import (
     refund,
     update,
 )
-from tests.simulation.planted import give_the_rest_with_the_last_units, take_fixed_amounts_by_the_units_alone
+from tests.simulation.planted import give_the_rest_with_the_last_units, leave_fixed_amounts_by_the_units_alone
 from tests.workflow.conftest import STOCK, set_up
 from tests.workflow.system import System
 from workers.commission_calculation.repository import to_commission
@@ -162,7 +162,7 @@ async def test_goods_still_reserved_after_a_full_refund_are_detected(system: Sys
 async def test_a_fixed_amount_that_survives_a_full_refund_is_detected() -> None:
     system = await set_up(System(), rules=a_rule_document(plans=FIXED))
     money = refund(a_refund_line(TEA, 0, "90.01"), refund_id="money")
-    with patch("workers.commission_calculation.decide.taken_back", take_fixed_amounts_by_the_units_alone):
+    with patch("workers.commission_calculation.decide.left_of", leave_fixed_amounts_by_the_units_alone):
         await published(system, money)
 
     assert ("I2", f"order/{KEY}") in await found(system)

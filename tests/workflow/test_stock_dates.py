@@ -11,7 +11,7 @@ import pytest
 from contracts.stock.view import NEVER
 from infra.ports.store import Document
 from tests.builders import NOW, TEA, place
-from tests.stock_builders import receive
+from tests.stock_builders import count, receive
 from tests.workflow.conftest import STOCK
 from tests.workflow.system import System
 from workers.stock_reservation.repository import DUE_MAX
@@ -55,7 +55,7 @@ async def test_an_expiring_lot_raises_one_alert(expiring: System) -> None:
 
     [low] = expiring.events("stock.low.v1")
     assert low["data"] == {"product_id": TEA, "available": STOCK, "low_at": STOCK, "crossing": 1}
-    assert [alert["data"]["alert"] for alert in expiring.events("alert.raised.v1")] == ["stock/501"]
+    assert [alert["data"]["alert"] for alert in expiring.events("alert.raised.v1")] == ["expiring/501", "stock/501"]
     assert [item["_id"] for item in expiring.store.table("stock_reservation.items").find({"low": True})] == [TEA]
     await expiring.assert_sound()
 
@@ -103,6 +103,33 @@ async def test_an_order_for_the_item_does_not_prevent_the_check(expiring: System
     assert the_item(expiring)["low"]
     assert len(expiring.events("stock.low.v1")) == 1
     await expiring.assert_sound()
+
+
+async def test_expired_units_raise_an_alert_until_a_count_takes_them_out(expiring: System) -> None:
+    await tick(expiring, NOW + timedelta(days=4))
+    await expiring.publish(count("c-soon", TEA, 0, batch_id="soon"))
+    await expiring.run_until_idle()
+
+    raised = {alert["data"]["kind"]: alert["data"] for alert in expiring.events("alert.raised.v1")}
+    assert raised.keys() == {"stock_expiring", "stock_low", "stock_expired"}
+    assert raised["stock_expired"]["facts"] == {"product_id": "501", "units": "20", "expires_on": "2026-11-05"}
+    resolved = [alert["data"]["kind"] for alert in expiring.events("alert.resolved.v1")]
+    assert resolved == ["stock_expiring", "stock_expired"]
+    await expiring.assert_sound()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "detail"),
+    [
+        ("expiring", False, "has units that expire soon and were not announced"),
+        ("expired", True, "is announced as expired, but no unit is"),
+    ],
+)
+async def test_a_lost_or_false_announcement_is_detected(expiring: System, name: str, value: bool, detail: str) -> None:
+    await tick(expiring)
+    the_item(expiring)[name] = value
+
+    assert await found(expiring) == [detail]
 
 
 async def test_a_missing_check_is_detected(expiring: System) -> None:

@@ -278,7 +278,9 @@ async def test_events_that_arrive_by_the_second_pass_are_no_breach() -> None:
     """The order is paid, and no other worker has its events yet."""
     system = await a_system(6)
     await system.publish(place("2001", prepaid=True))
-    queues = [worker.queue_of(handler) for worker in system.workers for handler in worker.handlers]
+    lanes = {True: system.settings.calls_in_flight_max, False: 1}
+    handlers = [(worker.queue_of(handler), handler) for worker in system.workers for handler in worker.handlers]
+    queues = [queue for queue, handler in handlers for _ in range(lanes[handler.performs])]
     for queue in ("order_intake.order.place", "stock_reservation.order.accepted", "order_intake.stock.reserved"):
         await system.loops[queues.index(queue)].run()
     assert ("I2", "order/shop-1/2001") in {(b.invariant, b.about) for b in (await system.verify()).breaches}

@@ -1,4 +1,6 @@
-"""Alerts agree with the stock. Part of I1: an alert is open exactly while the item is low, or short."""
+"""Alerts agree with the stock. Part of I1: an alert is open exactly while the item is low or short, or has units that
+expire soon or have expired.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +9,12 @@ from contracts.stock.view import IS_SHORT, ITEMS
 from infra.auditing.audit import Read, Report
 from workers.alerting.repository import to_alert
 
-_KINDS = {"stock_low": ("low", "low"), "stock_oversold": (IS_SHORT, "short")}
+_KINDS = {
+    "stock_low": ("low", "low"),
+    "stock_oversold": (IS_SHORT, "short"),
+    "stock_expiring": ("expiring", "expiring"),
+    "stock_expired": ("expired", "expired"),
+}
 """For each kind of alert: the item's field that it follows, and the word for it."""
 
 

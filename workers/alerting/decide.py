@@ -1,4 +1,4 @@
-"""The rules of alerts: one per threshold crossing, not one per order; an outdated event changes nothing."""
+"""The rules of dead letters: one alert for each cause. The other rules of alerts are in rooms beside this one."""
 
 from __future__ import annotations
 
@@ -13,75 +13,21 @@ from contracts.operations.v1 import (
     SettleDeadLetter,
 )
 from contracts.operations.view import Alert, DeadLetter
-from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
 from contracts.wire.refusal import Refusing
+from workers.alerting.events import raised, resolved
 from workers.alerting.model import (
     LETTERS_OF_SHOP_MAX,
     NO_SHOP,
     State,
     dead_letter_alert,
     letters_of_shop,
-    oversold_alert,
-    stock_alert,
 )
 
 _OF_SHOP = "dead_letters_of_shop"
 
 refuse_unreadable_settlement = Refusing[SettleDeadLetter](DeadLetterRefused, "letter_id", "action")
-
-
-def raise_low_stock(state: State, message: Message[StockLow]) -> Decision[State]:
-    """Open or reopen the product's alert."""
-    low = message.data
-    key = stock_alert(low.product_id)
-    known = state.alerts.get(key)
-    if known is not None and known.crossing >= low.crossing:
-        return Decision(state, outcome="outdated")
-    detail = f"product {low.product_id}: {low.available} left, the threshold is {low.low_at}; order more."
-    times = known.times + 1 if known else 1
-    alert = Alert(key, "stock_low", "open", detail, message.time, times, crossing=low.crossing)
-    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
-    return Decision(state.with_alert(alert), (raised,), "raised")
-
-
-def resolve_low_stock(state: State, message: Message[StockRecovered]) -> Decision[State]:
-    """Close the product's alert. A recovery that overtakes its alert is stored, so that the late alert is ignored."""
-    recovered = message.data
-    key = stock_alert(recovered.product_id)
-    known = state.alerts.get(key)
-    if known is not None and known.crossing >= recovered.crossing:
-        return Decision(state, outcome="outdated")
-    detail = f"product {recovered.product_id}: {recovered.available} available again."
-    times = known.times if known else 0
-    alert = Alert(key, "stock_low", "resolved", detail, message.time, times, crossing=recovered.crossing)
-    resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time)
-    return Decision(state.with_alert(alert), (resolved,), "resolved")
-
-
-def note_shortage(state: State, message: Message[StockShortageChanged]) -> Decision[State]:
-    """Open, update or close the alert of a product with more units reserved than in stock."""
-    change = message.data
-    key = oversold_alert(change.product_id)
-    known = state.alerts.get(key)
-    if known is not None and known.crossing >= change.crossing:
-        return Decision(state, outcome="outdated")
-    was_open = known is not None and known.state == "open"
-    times = known.times if known else 0
-    if not change.shortage:
-        detail = f"product {change.product_id}: all reserved units are in stock again ({change.on_hand} on hand)."
-        alert = Alert(key, "stock_oversold", "resolved", detail, message.time, times, crossing=change.crossing)
-        resolved = AlertResolved(alert=key, kind=alert.kind, detail=detail, resolved_at=message.time)
-        return Decision(state.with_alert(alert), (resolved,) if was_open else (), "resolved")
-    detail = (
-        f"product {change.product_id}: {change.shortage} units short, {change.reserved} reserved and {change.on_hand} "
-        "on hand; the newest unpaid orders are cancelled, order more for the paid ones."
-    )
-    times += not was_open
-    alert = Alert(key, "stock_oversold", "open", detail, message.time, times, crossing=change.crossing)
-    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
-    return Decision(state.with_alert(alert), () if was_open else (raised,), "counted" if was_open else "raised")
 
 
 def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Decision[State]:
@@ -127,8 +73,8 @@ def keep_dead_letter(state: State, message: Message[MessageDeadLettered]) -> Dec
         return Decision(after.with_alert(replace(known, seen=known.seen + 1)), events, outcome)
     detail = f"{dead.queue} could not handle a message ({dead.reason}): {dead.detail}"
     alert = Alert(key, "dead_letter", "open", detail, message.time, known.times + 1 if known else 1)
-    raised = AlertRaised(alert=key, kind=alert.kind, detail=detail, raised_at=message.time)
-    return Decision(after.with_alert(alert), (raised, *events), "raised")
+    facts = {"queue": dead.queue, "reason": dead.reason, "detail": dead.detail}
+    return Decision(after.with_alert(alert), (raised(alert, facts), *events), "raised")
 
 
 def _count_of_shop(
@@ -143,7 +89,14 @@ def _count_of_shop(
         return state.with_alert(share), ()
     detail = _too_many(key.rpartition("/")[2], share.waiting, dead)
     share = replace(share, state="open", detail=detail, changed_at=message.time, times=share.times + 1)
-    return state.with_alert(share), (AlertRaised(alert=key, kind=_OF_SHOP, detail=detail, raised_at=message.time),)
+    facts = {"queue": dead.queue, "reason": dead.reason, "waiting": share.waiting}
+    return state.with_alert(share), (raised(share, facts, shop_id=_shop(key)),)
+
+
+def _shop(key: str) -> str | None:
+    """The shop of an alert about a shop's letters; None where the letters do not name their login."""
+    shop = key.rpartition("/")[2]
+    return None if shop == NO_SHOP else shop
 
 
 def _too_many(shop: str, waiting: int, dead: MessageDeadLettered) -> str:
@@ -217,7 +170,14 @@ def _decided(
         return state.with_alert(alert), ()
     at = message.bounded_time
     alert = replace(alert, state="resolved", detail=detail, changed_at=at)
-    return state.with_alert(alert), (AlertResolved(alert=alert.alert, kind=alert.kind, detail=detail, resolved_at=at),)
+    shop_id = _shop(alert.alert) if alert.kind == _OF_SHOP else None
+    return state.with_alert(alert), (resolved(alert, _cause(alert.alert), shop_id=shop_id),)
+
+
+def _cause(key: str) -> dict[str, str]:
+    """The queue and the reason that a dead letter's alert is about, by its key."""
+    _, queue, reason, *_ = key.split("/")
+    return {"queue": queue, "reason": reason}
 
 
 def _refuse(state: State, command: SettleDeadLetter, reason: str, detail: str) -> Decision[State]:

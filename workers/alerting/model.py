@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Self
 
 from contracts.operations.view import Alert, DeadLetter
@@ -16,12 +17,34 @@ NO_SHOP = "?"
 """In place of a shop: all that do not name their login share one limit, or to leave the name out would lift it."""
 
 
+PARKED_ALERT = "queues/parked"
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """A queue that was not empty when it was last measured: since when it has not been shorter than `least`."""
+
+    queue: str
+    least: int
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The queues as they were last measured; there is one such document."""
+
+    at: datetime
+    backlogs: tuple[Backlog, ...] = ()
+    name: str = "queues"
+
+
 @dataclass(frozen=True, slots=True)
 class State:
-    """The data for one message: its alerts and its dead letter, if they exist."""
+    """The data for one message: its alerts, its dead letter and the measured queues, if they exist."""
 
     alerts: Mapping[str, Alert] = field(default_factory=dict)
     letters: Mapping[str, DeadLetter] = field(default_factory=dict)
+    measured: Measured | None = None
 
     def with_alert(self, alert: Alert) -> Self:
         return replace(self, alerts={**self.alerts, alert.alert: alert})
@@ -36,6 +59,30 @@ def stock_alert(product_id: int) -> str:
 
 def oversold_alert(product_id: int) -> str:
     return f"oversold/{product_id}"
+
+
+def expiring_alert(product_id: int) -> str:
+    return f"expiring/{product_id}"
+
+
+def expired_alert(product_id: int) -> str:
+    return f"expired/{product_id}"
+
+
+def webhook_alert(webhook_id: str) -> str:
+    return f"webhook/{webhook_id}"
+
+
+def queue_alert(queue: str) -> str:
+    return f"queue/{queue}"
+
+
+def breach_alert(invariant: str) -> str:
+    return f"verification/{invariant}"
+
+
+def route_alert(route_id: str) -> str:
+    return f"route/{route_id}"
 
 
 def dead_letter_alert(queue: str, reason: str) -> str:

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
+from contracts.calendar import days_near, local_date
 from contracts.commissions.earnings import (
     EARNINGS,
     EARNINGS_STRIPES,
@@ -34,6 +35,7 @@ from contracts.commissions.view import (
 from contracts.orders.view import LISTS, ORDERS, downline_list
 from contracts.plans import recomputed
 from contracts.plans.calculation import Outcome, Sale, calculate, needs
+from contracts.plans.reversal import left_of
 from contracts.rules.view import RULES, Terms
 from contracts.times import plus
 from infra.auditing.audit import Read, Report, lines_of_order, together
@@ -68,8 +70,8 @@ async def audit_orders(read: Read, report: Report) -> None:
     await _audit_orders(read, report, terms, None, read.stream(ORDERS, report.among("order", "_id")))
     await _audit_without_order(read, report, report.ids("order") or ())
     found = report.ids("earnings") or []
-    await _audit_orders(read, Report(report.now, only={}), terms, months, _orders_of(read, found))
-    await months.conclude_month()
+    await _audit_orders(read, Report(report.now, only={}), terms, months, _orders_of(read, terms, found))
+    await months.conclude_months()
     await months.audit_without_orders(found)
     if report.ids("order"):
         newest = {"released_at": {"$gt": datetime.min.replace(tzinfo=UTC)}}
@@ -77,9 +79,9 @@ async def audit_orders(read: Read, report: Report) -> None:
         await _audit_overdue(read, report, released[0]["released_at"] if released else None)
 
 
-async def _orders_of(read: Read, keys: Iterable[str]) -> AsyncIterator[Document]:
+async def _orders_of(read: Read, terms: Mapping[int, Terms], keys: Iterable[str]) -> AsyncIterator[Document]:
     """The orders of these months, by calendar month: those that the distributor sold, was an upline of, or led the
-    seller's team of.
+    seller's team of. Months of other zones begin and end less than a day from those of UTC.
     """
     earners: defaultdict[str, set[int]] = defaultdict(set)
     for key in keys:
@@ -87,12 +89,13 @@ async def _orders_of(read: Read, keys: Iterable[str]) -> AsyncIterator[Document]
         earners[month].add(int(distributor_id))
     for month, ids in sorted(earners.items()):
         first = datetime(*map(int, month.split("-")), 1, tzinfo=UTC)  # type: ignore[misc, arg-type]
-        period = {"placed_at": {"$gte": first, "$lte": plus(first, timedelta(days=31))}}
+        began = datetime.combine(days_near(first)[0], time(), UTC)
+        period = {"placed_at": {"$gte": began, "$lte": plus(began, timedelta(days=33))}}
         lists = {downline_list(distributor_id) for distributor_id in ids}
         for where in ({LISTS: {"$in": sorted(lists)}}, {"team.leader_id": {"$in": sorted(ids)}}):
             async for order in read.stream(ORDERS, {**period, **where}, sort=(("placed_at", 1),)):
                 is_first = LISTS in where or lists.isdisjoint(order[LISTS])
-                if is_first and month_of(order["placed_at"]) == month:
+                if is_first and month_of(_day_of(order, terms)) == month:
                     yield order
 
 
@@ -186,13 +189,18 @@ def _audit_accrual(report: Report, about: str, sale: Sale, commission: Commissio
 
 
 def _audit_what_is_left(report: Report, about: str, refunds: tuple[LineRefund, ...], commission: Commission) -> None:
-    """Recompute what each entry is still worth from the order's refunded sums."""
+    """Compare what each entry is still worth with what the order's refunded sums leave. `left_of` is what the worker
+    used; only `beyond_pools` is a second look, by other arithmetic.
+    """
     if commission.lines != refunds:
         report.breach("I2", about, f"refunds are {commission.lines}, the order has {refunds}")
     if commission.reversals:
         report.add("I2", "reversals", len(commission.reversals))
-    actual, due = commission.remaining_minor(), recomputed.left_of(commission.entries, refunds)
+    actual = commission.remaining_minor()
+    due = left_of(commission.entries, commission.pools_minor, refunds, commission.arithmetic)
     report.require(actual == due, "I2", about, f"entries are worth {actual}, the refunds leave {due}")
+    for fault in recomputed.beyond_pools(commission):
+        report.breach("I3", about, fault)
 
 
 async def _audit_overdue(read: Read, report: Report, last_released_at: datetime | None) -> None:
@@ -222,9 +230,15 @@ async def _audit_late(read: Read, report: Report, late: Mapping[str, datetime], 
             report.breach("I2", about, f"is still held, and was due at {release_at}")
 
 
+def _day_of(order: Document, terms: Mapping[int, Terms]) -> date:
+    """The order's day in the zone of its rules."""
+    known = terms.get(order["rule_version"])
+    return local_date(order["placed_at"], known.zone if known else "UTC")
+
+
 class _Months:
-    """Sales and payments by distributor and month, from the orders. It holds one calendar month at a time, so memory
-    depends on that month's figures only, not on the number of orders.
+    """Sales and payments by distributor and month, from the orders. It holds one calendar month at a time, and for a
+    day the one before, so memory depends on those months' figures only, not on the number of orders.
     """
 
     def __init__(self, read: Read, report: Report, terms: Mapping[int, Terms]) -> None:
@@ -241,14 +255,15 @@ class _Months:
 
     async def book(self, order: Document, sale: Sale, commission: Commission, entries: Iterable[Entry]) -> None:
         """Add an order with the entries that its rules give. Orders arrive by `placed_at`."""
-        placed_at = order["placed_at"]
-        if month_of(placed_at) != self._month:
-            await self.conclude_month()
-            self._month = month_of(placed_at)
+        # Until a day after its end in UTC, a month may still get orders from zones in the west.
+        month_before = month_of(days_near(order["placed_at"])[0])
+        if month_before != self._month:
+            await self.conclude_months(month_before)
+            self._month = month_before
         terms, needed = self._terms[order["rule_version"]], self._needs[order["rule_version"]]
-        seller = order["distributor_id"]
+        seller, placed_on = order["distributor_id"], _day_of(order, self._terms)
         keys = {
-            earner: earnings_key(earner, placed_at, sale.currency, terms.market)
+            earner: earnings_key(earner, placed_on, sale.currency, terms.market)
             for earner in {seller, *earner_ids(sale)}
         }
         own = {seller: sum(line.net_minor for line in sale.lines)}
@@ -268,7 +283,7 @@ class _Months:
         for entry in entries:
             got[entry.plan][entry.distributor_id] += entry.amount_minor
         for plan in terms.plans:
-            day, month = recomputed.on_day(plan.name, day_of(placed_at)), recomputed.in_month(plan.name)
+            day, month = recomputed.on_day(plan.name, day_of(placed_on)), recomputed.in_month(plan.name)
             before_day = commission.earned.day_minor.get(plan.name, {}) if plan.name in needed.day else None
             before_month = commission.earned.month_minor.get(plan.name, {}) if plan.name in needed.month else None
             self._count(keys, day, got[plan.name], commission, before_day)
@@ -295,7 +310,7 @@ class _Months:
 
     async def conclude(self) -> None:
         """Find stored months without a paid order; called after all orders were added."""
-        await self.conclude_month()
+        await self.conclude_months()
         unknown = (
             key
             async for document in self._read.stream(EARNINGS, {})
@@ -308,16 +323,19 @@ class _Months:
         """Check that the months without an added order have no figures."""
         await self._audit_stored([key for key in keys if hash(key) not in self._known])
 
-    async def conclude_month(self) -> None:
-        keys = sorted({*self._totals, *(key for key, _ in self._sums)})
+    async def conclude_months(self, before: str = "") -> None:
+        """Compare the months before this one, or all, with what is stored, and forget them."""
+        found = {*self._totals, *(key for key, _ in self._sums)}
+        keys = sorted(key for key in found if not before or key.split("/")[1] < before)
         self._known.update(map(hash, keys))
         for start in range(0, len(keys), _CHUNK):
             await self._audit_stored(keys[start : start + _CHUNK])
-        for (key, figure), sum_ in self._sums.items():
-            for fault in sum_.faults():
+        concluded = set(keys)
+        for key, figure in [of for of in self._sums if of[0] in concluded]:
+            for fault in self._sums.pop((key, figure)).faults():
                 self._report.breach("I3", f"earnings/{key}", f"{figure}: {fault}")
-        self._totals.clear()
-        self._sums.clear()
+        for key in keys:
+            self._totals.pop(key, None)
 
     async def _audit_stored(self, keys: Sequence[str]) -> None:
         """Compare these stored months with the added orders."""

@@ -5,12 +5,13 @@ order of arrival decides only whether a reversal is taken from the held or from 
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Literal
 
+from contracts.calendar import local_date
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.v1 import (
     CommissionAccrued,
@@ -25,7 +26,8 @@ from contracts.commissions.view import Account, AfterSale, Commission, Entry, Le
 from contracts.money import to_amount, to_minor
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
 from contracts.plans.calculation import ARITHMETIC, Earner, Sale, SaleLine, calculate, needs
-from contracts.plans.reversal import pool_taken_back, taken_back
+from contracts.plans.reversal import left_of, pool_left
+from contracts.rules.view import DEFAULT_MARKET
 from contracts.times import plus
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message, Payload
@@ -48,7 +50,8 @@ def accrue(state: State, message: Message[OrderPaid]) -> Answer:
     if rules is None:
         return NotYet("rules_unknown")
     sale = sale_of(order)
-    earned = state.earned(sale, order.placed_at, rules.terms.market, needs(rules.terms))
+    zone, day = rules.terms.zone, local_date(order.placed_at, rules.terms.zone)
+    earned = state.earned(sale, day, rules.terms.market, needs(rules.terms))
     outcome = calculate(rules.terms, sale, earned)
     commission = Commission(
         key=order.key,
@@ -67,6 +70,7 @@ def accrue(state: State, message: Message[OrderPaid]) -> Answer:
         pools_minor=outcome.pools_minor,
         market=rules.terms.market,
         arithmetic=ARITHMETIC,
+        placed_on=None if zone == "UTC" else day.isoformat(),
     )
     postings: tuple[Posting, ...] = (_accrual(message.id, commission),)
     events: tuple[Payload, ...] = (_accrued(commission),)
@@ -135,7 +139,9 @@ def take_back_all(state: State, message: Message[OrderCancelled]) -> Answer:
 
 
 def release(state: State, message: Message[ClockTicked]) -> Answer:
-    """Make the rest of a commission available when its hold period is over."""
+    """Make the rest of a commission available when its hold period is over. Its event is published even if nothing is
+    left of it, or nothing was earned: rewards wait for the hold of their sales.
+    """
     released: list[Commission] = []
     postings: list[Posting] = []
     events: list[Payload] = []
@@ -151,7 +157,7 @@ def release(state: State, message: Message[ClockTicked]) -> Answer:
             moves |= {("available", earner): amount for earner, amount in shares.items()}
             posting_id = f"{message.id}/{commission.key}"
             postings.append(post(posting_id, commission, message.time, "release", moves))
-            events.append(_released(commission, commission.release_at, shares))
+        events.append(_released(commission, commission.release_at, shares))
     after = state.with_commissions(released, postings)
     return Decision(after, tuple(events), "released" if released else "nothing_due")
 
@@ -219,27 +225,22 @@ def _take_back(commission: Commission, claim: Claim) -> Step:
     lines = tuple(map(claim.raises, commission.lines))
     if lines == commission.lines:
         return commission, (), ()
-    places: defaultdict[int, list[int]] = defaultdict(list)
-    for place, entry in enumerate(commission.entries):
-        places[entry.line].append(place)
-    remaining = commission.remaining_minor()
-    amounts = [0] * len(remaining)
-    pool_minor = 0
-    for before, line, line_pool_minor in zip(commission.lines, lines, commission.pools_minor, strict=True):
-        if line == before:
-            continue
-        pool_minor += pool_taken_back(line_pool_minor, line) - pool_taken_back(line_pool_minor, before)
-        entries = [commission.entries[place] for place in places[line.line]]
-        for place, entry, taken in zip(places[line.line], entries, taken_back(entries, line), strict=True):
-            amounts[place] = entry.amount_minor - taken - remaining[place]
+    left = left_of(commission.entries, commission.pools_minor, lines, commission.arithmetic)
+    amounts = tuple(now - before for now, before in zip(left, commission.remaining_minor(), strict=True))
+    pool_minor = _pool_left(commission, commission.lines) - _pool_left(commission, lines)
     account: Literal["held", "available"] = "held" if commission.status == "held" else "available"
-    reversal = Reversal(claim.reference, claim.reason, claim.at, account, tuple(amounts))
+    reversal = Reversal(claim.reference, claim.reason, claim.at, account, amounts)
     after = replace(commission, lines=lines, reversals=(*commission.reversals, reversal))
     moves: dict[tuple[Account, int], int] = {
         (account, earner): amount for earner, amount in _shares(commission.entries, amounts).items()
     }
     posting = post(claim.message_id, commission, claim.at, "reversal", moves | {("pool", 0): pool_minor})
     return after, (posting,) if posting.legs else (), (_reversed(commission, reversal),) if any(amounts) else ()
+
+
+def _pool_left(commission: Commission, lines: Sequence[LineRefund]) -> int:
+    pools = zip(commission.pools_minor, lines, strict=True)
+    return sum(pool_left(pool_minor, line, commission.arithmetic) for pool_minor, line in pools)
 
 
 def _accrual(posting_id: str, commission: Commission) -> Posting:
@@ -287,6 +288,7 @@ def _released(commission: Commission, released_at: datetime, shares: dict[int, i
             for earner, amount in shares.items()
         ),
         released_at=released_at,
+        market=_market_of(commission),
     )
 
 
@@ -312,4 +314,10 @@ def _reversed(commission: Commission, reversal: Reversal) -> CommissionReversed:
             if amount
         ),
         reason=reversal.reason,
+        market=_market_of(commission),
     )
+
+
+def _market_of(commission: Commission) -> str | None:
+    """The market in the form of the events."""
+    return None if commission.market == DEFAULT_MARKET else commission.market

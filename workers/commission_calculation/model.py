@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Self
 
 from contracts.commissions.earnings import Earnings, Tally, day_of, earnings_key, tallies_of
@@ -86,16 +86,16 @@ class State:
         """The notices so far of an order that has not accrued."""
         return self.notices.get(key) or Notices(key)
 
-    def earned(self, sale: Sale, placed_at: datetime, market: str, needed: Needs) -> Earned:
+    def earned(self, sale: Sale, placed_on: date, market: str, needed: Needs) -> Earned:
         """The earlier earnings of a sale's possible earners, as far as the rules need them; zeros are left out."""
         if not needed.anything:
             return Earned()
         known = {
-            earner: self._month(earnings_key(earner, placed_at, sale.currency, market)) for earner in earner_ids(sale)
+            earner: self._month(earnings_key(earner, placed_on, sale.currency, market)) for earner in earner_ids(sale)
         }
 
         sellers = known if needed.own_sales else {}
-        day = day_of(placed_at)
+        day = day_of(placed_on)
         return Earned(
             _without_zeros((d, month.own_sales_minor - month.own_refunded_minor) for d, month in sellers.items()),
             {

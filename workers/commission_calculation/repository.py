@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Self
 
+from contracts.calendar import local_date
 from contracts.clock.v1 import ClockTicked
 from contracts.commissions.earnings import (
     EARNINGS,
@@ -33,7 +34,7 @@ from contracts.commissions.view import (
 )
 from contracts.orders.v1 import AfterSaleChanged, OrderCancelled, OrderCompleted, OrderPaid, OrderRefunded
 from contracts.plans.calculation import needs
-from contracts.rules.view import RULES, RuleSet
+from contracts.rules.view import RULES, RuleSet, Terms
 from contracts.subjects import OfOrder
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Document, Increment, Index, Query, Transaction
@@ -108,7 +109,7 @@ class CommissionRepository(Repository[State, Consumed]):
         self._notices = notices
         self._earnings = earnings
         self._rules = rules
-        self._markets = _markets(rules)
+        self._terms = _terms_with_months(rules)
         self._due = due
         self._stripe = stripe
         self._postings: list[Posting] = []
@@ -136,7 +137,7 @@ class CommissionRepository(Repository[State, Consumed]):
         return cls(
             commissions,
             _notices.loaded(found["notices"]),
-            await _earnings(tx, fresh, _markets(rules)),
+            await _earnings(tx, fresh, _terms_with_months(rules)),
             rules,
             [document["_id"] for document in due],
             stripe=stripe if fresh else (stripe + _OTHER_STRIPE) % BALANCE_STRIPES,
@@ -146,7 +147,7 @@ class CommissionRepository(Repository[State, Consumed]):
         data = message.data
         if isinstance(data, ClockTicked):
             return State(self._commissions.pick(self._due))
-        needed = _keys_needed(data, self._markets) if isinstance(data, OrderPaid) else ()
+        needed = _keys_needed(data, self._terms) if isinstance(data, OrderPaid) else ()
         earnings = {key: self._earnings[key] for key in needed if key in self._earnings}
         return State(self._commissions.pick([data.key]), self._notices.pick([data.key]), earnings, self._rules)
 
@@ -181,28 +182,29 @@ async def _due(tx: Transaction, ticks: Sequence[datetime]) -> list[Document]:
     return due
 
 
-async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], markets: Mapping[int, str]) -> dict[str, Earnings]:
+async def _earnings(tx: Transaction, paid: Iterable[OrderPaid], terms: Mapping[int, Terms]) -> dict[str, Earnings]:
     """The months that these orders need, summed over their stripes; empty if nothing was earned yet."""
-    keys = {key for order in paid for key in _keys_needed(order, markets)}
+    keys = {key for order in paid for key in _keys_needed(order, terms)}
     query = with_ids(EARNINGS, (earnings_id(key, stripe) for key in keys for stripe in range(EARNINGS_STRIPES)))
     found = months_of([] if query.is_idle else await query.run(tx))
     return {key: found.get(key) or Earnings() for key in keys}
 
 
-def _keys_needed(order: OrderPaid, markets: Mapping[int, str]) -> Iterable[str]:
+def _keys_needed(order: OrderPaid, terms: Mapping[int, Terms]) -> Iterable[str]:
     """The months of an order's possible earners; none if no plan of its rules needs them."""
-    market = markets.get(order.rule_version)
-    if market is None:
+    known = terms.get(order.rule_version)
+    if known is None:
         return ()
+    day = local_date(order.placed_at, known.zone)
     earners = [up.distributor_id for up in order.upline]
     if order.team is not None:
         earners.append(order.team.leader_id)
-    return [earnings_key(earner, order.placed_at, order.currency, market) for earner in earners]
+    return [earnings_key(earner, day, order.currency, known.market) for earner in earners]
 
 
-def _markets(rules: Mapping[int, RuleSet]) -> dict[int, str]:
-    """The rule versions with a plan that needs earlier earnings, with their market."""
-    return {version: known.terms.market for version, known in rules.items() if needs(known.terms).anything}
+def _terms_with_months(rules: Mapping[int, RuleSet]) -> dict[int, Terms]:
+    """The rule versions with a plan that needs earlier earnings."""
+    return {version: known.terms for version, known in rules.items() if needs(known.terms).anything}
 
 
 def _increments(postings: Iterable[Posting], *, stripe: int) -> Iterable[Increment]:

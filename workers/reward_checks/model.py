@@ -1,10 +1,10 @@
-"""A distributor's own paid sales of a calendar month (UTC) in one currency and market, and the granted rewards."""
+"""A distributor's own paid sales of a calendar month in one currency and market, and the granted rewards."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Self
 
 from contracts.commissions.earnings import earnings_key
@@ -43,7 +43,8 @@ class Sale:
     it was cancelled. Both only grow, so the order of arrival does not matter.
 
     `month` is the key of its month, final once it is paid: a refund does not name the market. `too_large` is a paid
-    order that is not counted, since its month was at `SALES_MINOR_MAX`; it stays so.
+    order that is not counted, since its month was at `SALES_MINOR_MAX`; it stays so. `released` is whether the hold of
+    its commission has ended, which may be known before it is paid; None if an earlier release counted it.
     """
 
     key: str
@@ -52,11 +53,17 @@ class Sale:
     counted: bool = False
     taken_back_minor: int = 0
     too_large: bool | None = None
+    released: bool | None = None
 
     @property
     def worth_minor(self) -> int:
         """What it adds to the month's sales; 0 before it is paid."""
         return self.net_minor - self.taken_back_minor if self.counted else 0
+
+    @property
+    def held_minor(self) -> int:
+        """The part of its worth that no reward is available for: all of it until its commission is released."""
+        return self.worth_minor if self.released is False else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +81,6 @@ class State:
         return replace(self, sales={**self.sales, sale.key: sale})
 
 
-def progress_key(distributor_id: int, placed_at: datetime, currency: str, market: str) -> str:
+def progress_key(distributor_id: int, placed_on: date, currency: str, market: str) -> str:
     """The key of the month's earnings: `distributor/month/currency`, with `/market` unless it is the default market."""
-    return earnings_key(distributor_id, placed_at, currency, market)
+    return earnings_key(distributor_id, placed_on, currency, market)

@@ -1,5 +1,5 @@
 """I1: on hand = received - shipped + adjusted, reserved = open reservations; an item is low if its lots that day are;
-units reserved beyond the stock are announced as a shortage and belong to paid orders.
+units reserved beyond the stock are announced as a shortage and belong to paid orders; expiring units are announced.
 
 Units refunded before they shipped are in no reservation.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import AsyncIterator
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 
+from contracts.calendar import local_date
 from contracts.orders.view import LISTS, ORDERS, status_list
 from contracts.stock.view import ITEMS, Lot, StockItem
 from infra.auditing.audit import Read, Report
@@ -18,6 +19,9 @@ from workers.stock_reservation.repository import BOOKINGS, RESERVATIONS, to_book
 
 _DAYS_LEFT_MIN = 3
 """A lot counts while it can be sold for this many days more."""
+
+_EXPIRING_DAYS = 7
+"""A lot is announced as expiring this many days before its last day of sale."""
 
 _CHECKED_WITHIN = timedelta(hours=2)
 """Time for the ticks of a new day to check every item, and for clock skew."""
@@ -50,7 +54,7 @@ async def audit(read: Read, report: Report) -> None:
         report.breach(
             "I1", f"order/{key}", f"{_listed(due)} refunded before they shipped, but nothing was ever reserved"
         )
-    checked = await _checked_for(read, report)
+    ticked = await _ticked_until(read, report)
     booked: Counter[int] = Counter()
     async for document in read.stream(BOOKINGS, report.among("product", "product_id", int)):
         booking = to_booking(document)
@@ -61,8 +65,11 @@ async def audit(read: Read, report: Report) -> None:
         report.add("I1", "products")
         report.add("I1", "units_on_hand", item.on_hand)
         report.add("I1", "units_reserved", item.reserved)
-        _audit_low(report, about, item, checked)
-        await _audit_short(read, report, about, item, checked)
+        today = local_date(report.now, item.zone)
+        checked = ticked and local_date(ticked, item.zone)
+        _audit_low(report, about, item, checked, today)
+        _audit_expiry(report, about, item, checked, today)
+        await _audit_short(read, report, about, item, checked, today)
         books = item.received - item.shipped + item.adjusted
         report.require(item.on_hand == books, "I1", about, f"on hand is {item.on_hand}, the books give {books}")
         came_in, recorded = item.received + item.adjusted, booked[item.product_id]
@@ -85,35 +92,54 @@ async def audit(read: Read, report: Report) -> None:
         report.breach("I1", f"product/{product_id}", f"{units} reserved out of lot {batch_id}, which does not exist")
 
 
-async def _checked_for(read: Read, report: Report) -> date | None:
-    """The day for which every item must have been checked by now, given the ticks that this worker handled."""
+async def _ticked_until(read: Read, report: Report) -> datetime | None:
+    """For this time's day every item must have been checked by now, given the ticks that this worker handled."""
     recent = {"about": "clock", "at": {"$gte": report.now - _TICKED_WITHIN}}
     ticks = await read.find("journal.stock_reservation", recent, fields=("at",))
     newest = max((record["at"] for record in ticks), default=None)
-    return newest and (newest - _CHECKED_WITHIN).date()
+    return newest and newest - _CHECKED_WITHIN
 
 
-def _audit_low(report: Report, about: str, item: StockItem, checked: date | None) -> None:
+def _audit_low(report: Report, about: str, item: StockItem, checked: date | None, today: date) -> None:
     """An item with thresholds has the right alert state, and its next check comes before any lot's last day."""
     if item.recovered_at > item.low_at and checked is not None:
         left = _lasting(item, checked)
         detail = f"had {left} units left on {checked}, its threshold is {item.low_at}, and it is not low"
         report.require(item.low or left > item.low_at, "I1", about, detail)
     if item.low:
-        left = _lasting(item, report.now.date())
+        left = _lasting(item, today)
         report.require(left < item.recovered_at, "I1", about, f"is low, but {left} units are left")
     for lot in item.lots if item.next_check_on is not None else ():
         first = _ordinal(lot.expires_on) - _DAYS_LEFT_MIN + 1
         ends = [day for day in (first, first + _DAYS_LEFT_MIN) if day > _ordinal(item.checked_on)]
-        is_watched = lot.expires_on is None or not ends or _ordinal(item.next_check_on) <= max(ends[0], 1)
+        is_watched = lot.expires_on is None or not ends or _next_check(item) <= max(ends[0], 1)
         detail = f"the next check is on {item.next_check_on}, too late for lot {lot.batch_id} ({lot.expires_on})"
         report.require(is_watched, "I1", about, detail)
 
 
-async def _audit_short(read: Read, report: Report, about: str, item: StockItem, checked: date | None) -> None:
+def _audit_expiry(report: Report, about: str, item: StockItem, checked: date | None, day: date) -> None:
+    """Units that expire soon, or have expired, are announced, and announced no longer when there are none."""
+    today = day.toordinal()
+    since = checked.toordinal() if checked else 0
+    ends = [_ordinal(lot.expires_on) for lot in item.lots if lot.expires_on is not None and lot.on_hand > 0]
+    if checked is not None:
+        over = [end for end in ends if end < since]
+        report.require(item.expired or not over, "I1", about, "has expired units that were not announced")
+        near = [end for end in ends if today <= end <= since + _EXPIRING_DAYS]
+        is_announced = item.expiring is not False or not near
+        report.require(is_announced, "I1", about, "has units that expire soon and were not announced")
+    was_over = any(end < today for end in ends)
+    report.require(not item.expired or was_over, "I1", about, "is announced as expired, but no unit is")
+    was_near = any(since <= end <= today + _EXPIRING_DAYS for end in ends)
+    report.require(not item.expiring or was_near, "I1", about, "is announced as expiring, but no unit expires soon")
+
+
+async def _audit_short(
+    read: Read, report: Report, about: str, item: StockItem, checked: date | None, today: date
+) -> None:
     """A shortage is announced with its amount, and ends when covered; no unpaid order has reserved any of it."""
     report.add("I1", "units_short", item.short)
-    least, most = (_missing(item, day) for day in (checked, report.now.date()))
+    least, most = (_missing(item, day) for day in (checked, today))
     detail = f"{least} units reserved beyond the stock, and the announced shortage is {item.short}"
     report.require(item.short >= least, "I1", about, detail)
     report.require(not item.short or most > 0, "I1", about, f"is short by {item.short}, but nothing is missing")
@@ -150,6 +176,12 @@ def _lasting(item: StockItem, day: date) -> int:
 
 def _is_good(lot: Lot, day: date) -> bool:
     return lot.expires_on is None or _ordinal(lot.expires_on) >= day.toordinal()
+
+
+def _next_check(item: StockItem) -> int:
+    """The day of the next check in the item's zone."""
+    text = item.next_check_on or ""
+    return local_date(datetime.fromisoformat(f"{text}+00:00"), item.zone).toordinal() if "T" in text else _ordinal(text)
 
 
 def _ordinal(day: str | None) -> int:

@@ -35,6 +35,7 @@ from workers.stock_reservation.model import (
     count_shipped,
     first_expired,
     message_picks,
+    text_of,
 )
 from workers.stock_reservation.thresholds import after_answer, recovery_threshold, watch
 
@@ -54,14 +55,13 @@ def reserve(state: State, message: Message[OrderAccepted]) -> Answer:
     known = state.reservations.get(order.key)
     if known is not None:
         return Decision(state, outcome="cancelled_before" if known.status == "void" else "duplicate")
-    day = _day(message.time)
     ordered: Counter[int] = Counter()
     for line in order.lines:
         ordered[line.product_id] += line.quantity
     shortages = tuple(
         Shortage(product_id=product_id, wanted=quantity, available=sellable)
         for product_id, quantity in sorted(ordered.items())
-        if (sellable := _item(state, product_id).sellable(day)) < quantity
+        if (sellable := _item(state, product_id).sellable(message.time)) < quantity
     )
     if shortages:
         short = StockShort(shop_id=order.shop_id, order_id=order.order_id, shortages=shortages)
@@ -69,7 +69,7 @@ def reserve(state: State, message: Message[OrderAccepted]) -> Answer:
     picks = tuple(
         pick
         for product_id, quantity in sorted(ordered.items())
-        for pick in first_expired(_item(state, product_id), quantity, day)
+        for pick in first_expired(_item(state, product_id), quantity, message.time)
     )
     items, crossings = watch(state.move(picks, reserved=+1), message.time)
     reserved = StockReserved(shop_id=order.shop_id, order_id=order.order_id, picks=message_picks(picks))
@@ -86,10 +86,12 @@ def ship(state: State, message: Message[OrderShipped]) -> Answer:
         return NotYet("reservation_unknown")
     if reservation.status != "open":
         return Decision(state, outcome=f"already_{reservation.status}")
-    moved, after = state.ship(reservation, _day(message.time))
+    moved, after = state.ship(reservation, message.time)
     items = count_shipped(moved, reservation.left, +1)
-    # Units that another lot gave, or an expired one, are lacking no longer: that may end a shortage or an alert.
-    watched, changes = watch([item for item in items if item.short or item.low], message.time)
+    # Units that another lot gave, or an expired one, are lacking no longer: that may end a shortage or an alert. So may
+    # the last unit of a lot that expires soon.
+    announced = [item for item in items if item.short or item.low or item.expiring or item.expired]
+    watched, changes = watch(announced, message.time)
     return Decision(state.with_items(*items, *watched).with_reservation(after), changes, "shipped")
 
 
@@ -168,6 +170,7 @@ def receive(state: State, message: Message[ReceiveStock]) -> Answer:
     recovered_at = recovery_threshold(item, receipt, low_at)
     item = replace(
         item.with_lot(replace(lot, on_hand=lot.on_hand + receipt.quantity)),
+        zone=receipt.zone or item.zone,
         received=item.received + receipt.quantity,
         low_at=low_at,
         recovered_at=recovered_at,
@@ -226,9 +229,10 @@ def count(state: State, message: Message[SetStock]) -> Answer:
         # The same count, repeated after another receipt, would have a different delta.
         return _booked_before(state, known, replace(booking, delta=known.delta))
     counted = replace(lot, on_hand=found.on_hand, expires_on=found.expiry_date or lot.expires_on)
-    if counted == lot:
+    zone = found.zone or item.zone
+    if (counted, zone) == (lot, item.zone):
         return Decision(state.with_booking(booking), outcome="unchanged")
-    item = replace(item.with_lot(counted), adjusted=item.adjusted + delta, next_check_on=None)
+    item = replace(item.with_lot(counted), adjusted=item.adjusted + delta, next_check_on=None, zone=zone)
     return _corrected(state, item, booking, message.bounded_time)
 
 
@@ -236,13 +240,13 @@ def check_dates(state: State, message: Message[ClockTicked]) -> Answer:
     """A lot too close to its last day of sale no longer counts, so its item may run low by that alone. After that day
     it serves no order, and the reserved units may exceed the other lots.
     """
-    day = _day(message.data.at)
+    now, reached = message.data.at, text_of(message.data.at)
     due = [
-        replace(item, checked_on=day, next_check_on=None)
+        replace(item, checked_on=item.day_of(now), next_check_on=None)
         for item in state.items.values()
-        if item.next_check_on is None or item.next_check_on <= day
+        if item.next_check_on is None or item.next_check_on <= reached
     ]
-    items, crossings = watch(due, message.data.at)
+    items, crossings = watch(due, now)
     return Decision(state.with_items(*items), crossings, "dates_checked" if due else "nothing_due")
 
 
@@ -263,7 +267,7 @@ def take_back(state: State, message: Message[UnpaidCancelled]) -> Answer:
     after = freed.with_items(*items)
     item = after.items[answer.product_id]
     if item.asking is not None and item.requests == answer.request:
-        item, next_step = after_answer(item, answer, _day(message.time))
+        item, next_step = after_answer(item, answer, message.time)
         after, changes = after.with_items(item), (*changes, *next_step)
     released_events = (
         StockReleased(shop_id=shop_id, order_id=order_id, picks=message_picks(reservation.left))
@@ -277,10 +281,6 @@ def _item(state: State, product_id: int) -> StockItem:
     return state.items.get(product_id) or StockItem(product_id)
 
 
-def _day(moment: datetime) -> str:
-    return moment.date().isoformat()
-
-
 def _corrected(state: State, item: StockItem, booking: Booking, now: datetime) -> Answer:
     [item], crossings = watch([item], now)
     adjusted = StockAdjusted(
@@ -289,7 +289,7 @@ def _corrected(state: State, item: StockItem, booking: Booking, now: datetime) -
         delta=booking.delta,
         on_hand=item.on_hand,
         available=item.available,
-        short=item.shortage(_day(now)) or None,
+        short=item.shortage(now) or None,
     )
     return Decision(state.with_items(item).with_booking(booking), (adjusted, *crossings), "adjusted")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 from typing import Literal, Self
 
 from contracts.fields import QUANTITY_MAX
@@ -14,6 +14,10 @@ from contracts.stock.view import StockItem
 
 EXPIRES_SOON_DAYS = 3
 """Units that expire within this time do not count in the check for low stock."""
+
+
+EXPIRING_DAYS = 7
+"""A lot is announced as expiring this many days before its last day of sale."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,19 +104,19 @@ class State:
             moved[pick.product_id] = item.with_lot(changed)
         return list(moved.values())
 
-    def ship(self, reservation: Reservation, today: str) -> tuple[list[StockItem], Reservation]:
+    def ship(self, reservation: Reservation, now: datetime) -> tuple[list[StockItem], Reservation]:
         """The items after shipment, and the reservation with the lots that the goods were shipped from.
 
         That is the reserved lot, as far as it has them and can be sold; then free units of other lots, then any units
         on hand. If the books have no more, the reserved lot goes below zero until the next count.
         """
         left = reservation.left
-        if all(_serves(self.items[pick.product_id], pick, today) for pick in left):
+        if all(_serves(self.items[pick.product_id], pick, now) for pick in left):
             return self.move(left, on_hand=-1, reserved=-1), replace(reservation, status="shipped")
         stock = self.with_items(*self.move(left, reserved=-1))
         taken: list[Pick] = []
         for pick in left:
-            picks = list(_taken(stock.items[pick.product_id], pick, today))
+            picks = list(_taken(stock.items[pick.product_id], pick, now))
             stock = stock.with_items(*stock.move(picks, on_hand=-1))
             taken += picks
         # Given-back units are last, since `give_back` starts there.
@@ -135,9 +139,14 @@ def days_after(day: str, days: int) -> str:
     return date.fromordinal(min(max(ordinal, date.min.toordinal()), date.max.toordinal())).isoformat()
 
 
-def first_expired(item: StockItem, quantity: int, day: str) -> Iterator[Pick]:
+def text_of(moment: datetime) -> str:
+    """A UTC time to the minute, which compares as text with days: `2026-11-29T16:00`."""
+    return moment.isoformat()[:16]
+
+
+def first_expired(item: StockItem, quantity: int, now: datetime) -> Iterator[Pick]:
     """Take `quantity` from the lots that can be sold, first expired first."""
-    day = item.day_of(day)
+    day = item.day_of(now)
     for lot in item.lots:
         taken = min(lot.available, quantity) if lot.sells_on(day) else 0
         if taken > 0:
@@ -145,15 +154,15 @@ def first_expired(item: StockItem, quantity: int, day: str) -> Iterator[Pick]:
             yield Pick(item.product_id, lot.batch_id, taken)
 
 
-def _serves(item: StockItem, pick: Pick, today: str) -> bool:
+def _serves(item: StockItem, pick: Pick, now: datetime) -> bool:
     """Whether the lot that the units were picked from has them, and can be sold."""
     lot = item.lot(pick.batch_id)
-    return lot is not None and lot.on_hand >= pick.quantity and lot.sells_on(item.day_of(today))
+    return lot is not None and lot.on_hand >= pick.quantity and lot.sells_on(item.day_of(now))
 
 
-def _taken(item: StockItem, pick: Pick, today: str) -> Iterator[Pick]:
+def _taken(item: StockItem, pick: Pick, now: datetime) -> Iterator[Pick]:
     """The lots that give the units of a pick whose own reservation was removed already."""
-    missing, day = pick.quantity, item.day_of(today)
+    missing, day = pick.quantity, item.day_of(now)
     left = {lot.batch_id: lot.on_hand for lot in item.lots}
     own = [lot for lot in item.lots if lot.batch_id == pick.batch_id]
     sources = (

@@ -14,7 +14,7 @@ from contracts.subjects import OfOrder
 from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Document, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
-from workers.stock_reservation.model import Booking, Reservation, State
+from workers.stock_reservation.model import Booking, Reservation, State, text_of
 
 DUE_MAX, DUE_BYTES_MAX = 500, 8 * 2**20
 """Items whose dates one tick checks; the next tick takes the rest. An item may have lots for years."""
@@ -119,9 +119,9 @@ async def _due(tx: Transaction, ticks: Sequence[datetime]) -> dict[int, StockIte
     """The items whose dates are to be checked: first those that never were."""
     if not ticks:
         return {}
-    day, order = max(ticks).date().isoformat(), (("next_check_on", 1),)
+    order = (("next_check_on", 1),)
     never, _ = await tx.find_some(ITEMS, {"next_check_on": None}, limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
-    where = {"next_check_on": {"$lte": day}}
+    where = {"next_check_on": {"$lte": text_of(max(ticks))}}
     due, _ = await tx.find_some(ITEMS, where, sort=order, limit=DUE_MAX, bytes_max=DUE_BYTES_MAX)
     return _items.by_key([*never, *due])
 

@@ -7,22 +7,27 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import date, datetime
 
+from contracts.calendar import midnight
 from contracts.orders.v1 import UnpaidCancelled
 from contracts.stock.v1 import ReceiveStock, StockLow, StockRecovered, StockReleaseRequested, StockShortageChanged
 from contracts.stock.view import NEVER, StockItem
 from contracts.wire.envelope import Payload
-from workers.stock_reservation.model import EXPIRES_SOON_DAYS, days_after
+from workers.stock_reservation.expiry import announce_expiry
+from workers.stock_reservation.model import EXPIRES_SOON_DAYS, EXPIRING_DAYS, days_after, text_of
 
 Watched = tuple[StockItem, tuple[Payload, ...]]
 
 
 def next_check_on(item: StockItem) -> str:
-    """The first day after the last check on which another lot expires soon, or can no longer be sold."""
+    """The first day after the last check on which another lot is announced as expiring, no longer counts in the check
+    for low stock, or can no longer be sold; as the instant at which it begins, unless the zone is UTC.
+    """
     ends = (lot.expires_on for lot in item.lots if lot.expires_on is not None)
-    days = (days_after(end, after) for end in ends for after in (1 - EXPIRES_SOON_DAYS, 1))
-    return min((day for day in days if item.checked_on is None or day > item.checked_on), default=NEVER)
+    days = (days_after(end, after) for end in ends for after in (-EXPIRING_DAYS, 1 - EXPIRES_SOON_DAYS, 1))
+    day = min((day for day in days if item.checked_on is None or day > item.checked_on), default=NEVER)
+    return day if item.zone == "UTC" or day == NEVER else text_of(midnight(date.fromisoformat(day), item.zone))
 
 
 def recovery_threshold(item: StockItem, receipt: ReceiveStock, low_at: int) -> int:
@@ -39,18 +44,16 @@ def watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], t
 
     A late message cannot make a lot count again that did not count at the last check.
     """
-    today = now.date().isoformat()
-    soon = days_after(today, EXPIRES_SOON_DAYS)
     watched: list[StockItem] = []
     crossings: list[Payload] = []
     for item in items:
-        day = item.day_of(today)
-        free, lasting = item.balance(day, soon if day == today else days_after(day, EXPIRES_SOON_DAYS))
+        day = item.day_of(now)
+        free, lasting = item.balance(day, days_after(day, EXPIRES_SOON_DAYS))
         lasting, short = max(lasting, 0), max(-free, 0)
         crosses = (
             lasting >= item.recovered_at if item.low else lasting <= item.low_at and item.recovered_at > item.low_at
         )
-        if item.next_check_on is None:
+        if item.next_check_on is None or item.expiring is None:
             item = replace(item, next_check_on=next_check_on(item))
         if crosses:
             item = replace(item, low=not item.low, crossings=item.crossings + 1)
@@ -63,7 +66,9 @@ def watch(items: Iterable[StockItem], now: datetime) -> tuple[list[StockItem], t
         if short != item.short:
             item, changes = _short_by(item, short)
             crossings += changes
+        item, changes = announce_expiry(item, day)
         watched.append(item)
+        crossings += changes
     return watched, tuple(crossings)
 
 
@@ -84,9 +89,9 @@ def _short_by(item: StockItem, short: int) -> Watched:
     return after, (*change, *request)
 
 
-def after_answer(item: StockItem, answer: UnpaidCancelled, today: str) -> Watched:
+def after_answer(item: StockItem, answer: UnpaidCancelled, now: datetime) -> Watched:
     """Request the next page if units are still short; if there is none, announce what stays short."""
-    short = item.shortage(today)
+    short = item.shortage(now)
     known, item = item, replace(item, asking=None)
     if short and known.asking == "again":
         return _request(item, short)

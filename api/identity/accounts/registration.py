@@ -14,6 +14,7 @@ from uuid import uuid4
 import structlog
 
 from api.http.problems import Problem
+from api.http.turns import Turns
 from api.identity.accounts.logins import Logins
 from api.identity.accounts.users import for_audit
 from api.identity.model import Attempts, Invite, Registration, User
@@ -29,7 +30,7 @@ from contracts.network.view import DISTRIBUTORS
 from contracts.wire.envelope import derived_id, message_of
 from infra.gateway.command_client import Answer
 from infra.ports.messaging import BrokerUnavailable
-from infra.ports.store import Transaction
+from infra.ports.store import Reader, Transaction
 from infra.ports.time import Time
 from infra.runtime.conflicts import transact
 
@@ -39,6 +40,11 @@ SOURCE = "api/registration"
 _NUMBERS_MAX = 5
 """Numbers to try where a message from elsewhere has taken the first."""
 
+
+OPEN_INVITES_MAX = 100
+"""Of one distributor: each is a document, and an entry in the audit log."""
+
+_INVITES_READ_MAX = 1_000
 
 _PER_DAY_MAX = 20
 """Registrations with the invites of one distributor, in the day after the first one."""
@@ -59,9 +65,13 @@ class Invites:
         self._store = store
         self._audit = audit
         self._time = time
+        self._turns = Turns(1)
 
     async def create(self, principal: Principal, correlation: str, *, uses_max: int, days: int) -> tuple[str, Invite]:
-        """The code, which is shown only this once, and the stored invite. Raises Problem not_a_distributor."""
+        """The code, which is shown only this once, and the stored invite.
+
+        Raises Problem not_a_distributor, too_many_invites.
+        """
         if principal.distributor_id is None:
             raise Problem("not_a_distributor")
         now, code = self._time.now(), new_invite_code()
@@ -83,11 +93,25 @@ class Invites:
         )
 
         async def work(tx: Transaction) -> None:
+            await self._require_room(tx, invite)
             await INVITES.insert(tx, invite)
             await self._audit.append_in(tx, entry)
 
-        await self._audit.transact(work)
+        # One at a time of each maker: every change with an entry in the audit log waits in one queue.
+        async with self._turns.of(principal.subject):
+            await self._require_room(self._store, invite)
+            await self._audit.transact(work)
         return code, invite
+
+    async def _require_room(self, reader: Reader, invite: Invite) -> None:
+        """Raises Problem too_many_invites where OPEN_INVITES_MAX of the distributor's newest invites are open."""
+        now = invite.created_at
+        valid = {"sponsor_id": invite.sponsor_id, "expires_at": {"$gt": now}}
+        known = await INVITES.all(reader, valid, sort=(("created_at", -1),), limit=_INVITES_READ_MAX)
+        if len(known) >= OPEN_INVITES_MAX:
+            makers = {maker: await USERS.get(reader, maker) for maker in {each.created_by for each in known}}
+            if sum(each.is_good(makers[each.created_by], now) for each in known) >= OPEN_INVITES_MAX:
+                raise Problem("too_many_invites")
 
     async def end_all(self, principal: Principal, correlation: str) -> datetime:
         """End every invite that the user has made until now, the returned time. Raises Problem not_a_distributor."""
@@ -134,12 +158,12 @@ class Registrations:
         valid invite the answer, and the time that it takes, are the same for every address.
         """
         email = normalized_email(joining.email)
-        check_strength(joining.password, email)
         if not self._commands.connected:
             # Before the invite is used: a person who mistyped the address can still start again.
             raise BrokerUnavailable("RabbitMQ is away; try again later")
         # Codes and passwords can be guessed here as well as at the login, so one counter has both.
         await self._logins.count_attempt(email, address)
+        check_strength(joining.password, email)
         begun = await self._repeated(joining, email)
         hashed = await self._passwords.hash(joining.password)
         if begun is None:

@@ -20,12 +20,12 @@ from api.identity.model import Code, Grant, RefreshToken, User
 from api.identity.opaque import challenge_of, hash_of, is_same, new_secret
 from api.identity.permissions import as_scope, narrowed
 from api.identity.repository import CODES, GRANTS, REFRESH_TOKENS, SESSIONS, USERS
-from api.identity.sealing import seal, unseal
 from api.identity.tokens.standings import next_second
 from api.identity.tokens.tokens import OwnTokens
 from infra.ports.store import Store, Transaction
 from infra.ports.time import Time
 from infra.runtime.conflicts import transact
+from infra.sealing import seal, unseal
 from infra.settings import Settings
 
 log = structlog.get_logger()

@@ -24,11 +24,11 @@ from jwt.algorithms import ECAlgorithm
 from api.identity.model import SigningKey
 from api.identity.opaque import is_same
 from api.identity.repository import KEYS
-from api.identity.sealing import CannotUnseal, is_sealed, proof_of, seal, unseal
 from api.storage.protocols import Documents
 from infra.ports.store import Reader, StoreUnavailable, Transaction
 from infra.ports.time import Time
 from infra.runtime.conflicts import transact
+from infra.sealing import CannotUnseal, is_sealed, proof_of, seal, unseal
 from infra.settings import Settings
 
 log = structlog.get_logger()

@@ -66,10 +66,10 @@ async def send(settings: Settings, store: MongoStore, payload: Payload, *, wait_
         await client.stop()
     if answer is not None and answer.outcome != DEAD_LETTERED:
         return Outcome("handled", answer.outcome, tuple(answer.events))
-    return await _outcome_of(store, _reader_of(payload), message)
+    return await _outcome_of(store, reader_of(payload), message)
 
 
-def _reader_of(payload: Payload) -> str:
+def reader_of(payload: Payload) -> str:
     """The worker that reads this command."""
     return next(
         worker.name

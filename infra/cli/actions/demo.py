@@ -23,6 +23,7 @@ from infra.cli.actions.trace import print_timeline, timeline
 from infra.cli.actions.verify import print_report
 from infra.demo import report
 from infra.demo.given import NotEmptyError, require_empty
+from infra.demo.mail import READER, MailBox, MailNotServingError, open_mail_box
 from infra.demo.quiet import NeverQuietError
 from infra.demo.report import Findings
 from infra.demo.run import Demo, Outcome, World, fleet_at_work
@@ -81,10 +82,11 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
                 _permit(settings, orders, yes=yes)
             record.create_private(logs.parent)
             logs.mkdir(exist_ok=True)
-            environment = environment_for(settings)
-            staying = Staying(settings, name, home, environment) if keep else None
+            mail_box = open_mail_box(name, home)
+            environment = mail_box.environment(environment_for(settings))
+            staying = Staying(settings, name, home, environment, mail_box) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
-            played = uvloop.run(_play(settings, orders, at_work))
+            played = uvloop.run(_play(settings, orders, at_work, mail_box))
             with progress_notes(print_note):
                 kept = _keep(staying, name, played) if staying else None
             _show(played, console, as_json=as_json)
@@ -97,7 +99,7 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
                     f"The demo's records stay in the database {settings.database!r}; drop it at the end.", err=True
                 )
             verified = bool(played.figures["verified"])
-        except (NeverQuietError, NotServingError) as error:
+        except (NeverQuietError, NotServingError, MailNotServingError) as error:
             left = True
             local.keep(name, home=home)
             print_line(f"The demo did not finish: {error}. Logs are in {logs}.", err=True)
@@ -129,13 +131,21 @@ def _keep(staying: Staying, name: str, played: _Played) -> Kept:
     """Start the API, let the system continue, and add its addresses to the figures."""
     earners = [distributor_id for distributor_id, _ in played.found.top]
     kept = uvloop.run(staying.open(earners, played.outcome.sample_order))
-    played.figures["kept"] = {"stack": name, "api": kept.api, "docs": kept.docs, "stop": _stop_command(name)}
+    played.figures["kept"] = {
+        "stack": name,
+        "api": kept.api,
+        "docs": kept.docs,
+        "mail": kept.mail_box.page,
+        "stop": _stop_command(name),
+    }
     return kept
 
 
-async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextManager[None]) -> _Played:
+async def _play(
+    settings: Settings, orders: int, at_work: AbstractAsyncContextManager[None], mail_box: MailBox
+) -> _Played:
     with progress() as on_progress:
-        running = Demo(settings, orders, at_work, on_progress)
+        running = Demo(settings, orders, at_work, mail_box, on_progress)
         outcome = await running.run()
         on_progress("reading the results", 0, 0)
         store = MongoStore.connect(settings.mongodb_url, settings.database)
@@ -146,7 +156,8 @@ async def _play(settings: Settings, orders: int, at_work: AbstractAsyncContextMa
         finally:
             store.close()
         steps = list((await timeline(settings, outcome.sample_order)).steps)
-    verified = outcome.report.breach_count == 0 and report.accounted(outcome)
+    is_sound = outcome.report.breach_count == 0 and not found.statements.differing
+    verified = is_sound and report.accounted(outcome) and outcome.mailed.is_complete
     return _Played(outcome, found, report.as_object(outcome, found, verified=verified), steps)
 
 
@@ -158,17 +169,19 @@ def _show(played: _Played, console: Console, *, as_json: bool) -> None:
     report.show(console, outcome, played.found)
     print_timeline(outcome.sample_order, played.steps, console)
     print_report(outcome.report, console)
-    _print_closing(console, played.figures, accounted=report.accounted(outcome))
+    _print_closing(console, outcome, played.figures)
 
 
-def _print_closing(console: Console, figures: dict[str, object], *, accounted: bool) -> None:
+def _print_closing(console: Console, outcome: Outcome, figures: dict[str, object]) -> None:
     console.print(
         f"{figures['published']} messages published, {figures['accounted']} accounted for; "
         f"{figures['accepted']} orders accepted, {figures['refused']} refusals, {figures['duplicates']} duplicates, "
-        f"{figures['dead_lettered']} dead letters; {figures['orders_per_s']} orders/s, {figures['seconds']} s in total."
+        f"{figures['dead_lettered']} dead letters, {outcome.mailed.mails} e-mails with alerts; "
+        f"{figures['orders_per_s']} orders/s, {figures['seconds']} s in total."
     )
     verdict = "[bold green]verified[/]" if figures["verified"] else "[bold red]not verified[/]"
-    missing = "" if accounted else " (not every published message is accounted for)"
+    missing = "" if report.accounted(outcome) else " (not every published message is accounted for)"
+    missing += "" if outcome.mailed.is_complete else " (not every alert reached the administrators' mail box)"
     console.print(f"Verdict: {verdict}{missing}")
 
 
@@ -179,6 +192,7 @@ def _print_kept(kept: Kept, name: str, *, to_stderr: bool, on_given_servers: boo
     lines = [
         "",
         f"{running}, clock and the HTTP API continue in the background. Docs page: {kept.docs}",
+        f"Alerts come to {READER}, in this mail box: {kept.mail_box.page}",
         "The logins are shown only this once. Paste these lines into a shell, and use them as docs/tutorial.md does:",
         "",
         *(f"export {_assignments(variables)}" for variables in kept.variables()),

@@ -13,9 +13,12 @@ from contracts.wire.envelope import SHOPS_EXCHANGE
 from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.cli.actions.operating import with_operations
+from infra.cli.actions.webhooks import disable_those_of, those_of
 from infra.operators.shop_logins import ShopLogins, shop_address
+from infra.ports.store import Document
 from infra.ports.time import RealTime
 from infra.processes import api_entry
+from infra.rehearsal import stored_rules
 from infra.settings import Settings
 from infra.shops.logins import shop_queue
 from infra.shops.readers import READERS
@@ -45,6 +48,9 @@ def create_shop(shop_id: str, stack: str, *, replace: bool, as_json: bool) -> No
         await operations.require_shop(shop_id)
         client_id, secret = await operations.create_shop(shop_id, replace=replace)
         made = {"client_id": client_id, "client_secret": secret}
+        if replace:
+            async with stored_rules.opened(settings) as store:
+                left[:] = await those_of(store, shop_id, "enabled", "disabled")
         async with _shop_logins(settings) as logins:
             if logins is None:
                 return made
@@ -52,27 +58,44 @@ def create_shop(shop_id: str, stack: str, *, replace: bool, as_json: bool) -> No
         address = shop_address(settings.rabbitmq_url, shop_id, secret)
         return {**made, "rabbitmq_url": address, "exchange": SHOPS_EXCHANGE, "queue": shop_queue(shop_id).name}
 
+    left: list[Document] = []
     _check("check_shop_id", shop_id)
     made = _with_operations(stack, create)
     _print(made, as_json)
     if "rabbitmq_url" not in made:
         print_note("Without RABBITMQ_MANAGEMENT_URL the shop has a login for HTTP alone.")
+    for webhook in left:
+        print_note(
+            f"Webhook {webhook['_id']} to {webhook['host']} stays {webhook['state']}: if the shop does not know it, "
+            f"`tributary webhooks remove {webhook['_id']}`; if its secret leaked too, have the shop rotate it with "
+            f"POST /api/webhooks/{webhook['_id']}/rotate-secret."
+        )
 
 
 def disable_shop(shop_id: str, stack: str, *, yes: bool, as_json: bool) -> None:
-    async def disable(operations: Any, settings: Settings) -> bool:
+    async def disable(operations: Any, settings: Settings) -> dict[str, Any]:
         await operations.disable_shop(shop_id)
         async with _shop_logins(settings) as logins:
             if logins is not None:
                 await logins.end(shop_id)
-            return logins is not None
+            at_broker = "not looked at" if logins is None else "disabled"
+        async with stored_rules.opened(settings) as store:
+            done, waiting = await disable_those_of(settings, store, shop_id)
+        noted = {"webhook.disabled": done, "webhook.disable-sent": waiting}
+        for action, webhook_ids in noted.items():
+            for webhook_id in webhook_ids:
+                await operations.note(action, webhook_id, {"shop_id": shop_id})
+        ended = {"shop_id": shop_id, "http": "disabled", "broker": at_broker}
+        return {**ended, "webhooks_disabled": done, "webhooks_waiting": waiting}
 
     _check("check_shop_id", shop_id)
-    agree(f"end every login of shop {shop_id}", yes=yes)
-    at_broker = _with_operations(stack, disable)
-    _print({"shop_id": shop_id, "http": "disabled", "broker": "disabled" if at_broker else "not looked at"}, as_json)
-    if not at_broker:
+    agree(f"end every login of shop {shop_id}, and disable its webhooks", yes=yes)
+    ended = _with_operations(stack, disable)
+    _print(ended, as_json)
+    if ended["broker"] != "disabled":
         print_note("Set RABBITMQ_MANAGEMENT_URL and repeat this to end the shop's login at the broker too.")
+    if ended["webhooks_waiting"]:
+        print_note("`tributary work shop_webhooks` has not answered; it disables these as soon as it runs. Look again.")
 
 
 @asynccontextmanager
@@ -131,5 +154,5 @@ def _print(found: dict[str, Any], as_json: bool) -> None:
         print_text(json.dumps(all_exact(found), indent=2))
         return
     for name, value in found.items():
-        if value is not None:
+        if value is not None and value != []:
             print_line(f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}")

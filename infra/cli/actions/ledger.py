@@ -22,29 +22,27 @@ from contracts.commissions.view import (
 )
 from contracts.javascript import all_exact
 from contracts.money import to_amount
-from infra.adapters import rabbitmq as broker
+from contracts.settlement.view import LEDGER as SETTLEMENT_LEDGER
 from infra.adapters.mongo import MongoStore
+from infra.cli.actions.ledger_quiet import require_stopped
 from infra.cli.actions.ledger_sums import Compared, Difference, compare
 from infra.cli.actions.operating import note_change
 from infra.local.progress_notes import progress_notes
 from infra.ports.store import SnapshotTooOld
-from infra.runtime import roster
 from infra.runtime.repository import Codec
 from infra.settings import Settings
 from infra.terminal.environment import (
     EXIT_BREACH,
-    EXIT_ENVIRONMENT,
     agree,
     one_sentence_on_failure,
-    refuse,
     settings_for,
 )
 from infra.terminal.printing import print_line, print_text
 from infra.terminal.screen import Grid, Screen, print_note
 
 _DIFFERENCES_SHOWN_MAX = 20
-_OWNER = LEDGER.partition(".")[0]
-"""The only worker that writes the ledger and its balances."""
+_OWNERS = (LEDGER.partition(".")[0], SETTLEMENT_LEDGER.partition(".")[0])
+"""The only workers that write the ledgers and their balances."""
 
 _postings = Codec(Posting, key="posting_id")
 _WOULD_CHANGE = (
@@ -81,31 +79,34 @@ def rebuild(stack: str, *, check: bool, yes: bool, as_json: bool) -> None:
     async def run(settings: Settings) -> Compared:
         async with _store(settings) as store:
             if not check:
-                await _require_quiet(settings, _WOULD_CHANGE)
+                await require_stopped(settings, _OWNERS, _WOULD_CHANGE)
                 # Before and after: a rebuild that was killed in between has its entry too.
                 await note_change(settings, "ledger.rebuild-begun", "ledger", {})
                 found = await compare(store, snapshot=False, repair=True)
-                counts = {"accounts": len(found.differing), "months": len(found.months)}
+                counts = {"accounts": len(found.differing), "months": len(found.months), "slices": len(found.slices)}
                 await note_change(settings, "ledger.rebuilt", "ledger", counts)
                 return found
             try:
                 return await compare(store, snapshot=True, repair=False)
             except SnapshotTooOld:
-                await _require_quiet(settings, _TOO_OLD)
+                await require_stopped(settings, _OWNERS, _TOO_OLD)
                 return await compare(store, snapshot=False, repair=False)
 
     if not check:
         agree("overwrite the balances and months that differ from the ledger", yes=yes)
     with one_sentence_on_failure(), progress_notes(print_note):
         found = asyncio.run(run(settings_for(stack)))
-    accounts, differing, months = found.accounts, found.differing, found.months
+    accounts, differing, months, slices = found.accounts, found.differing, found.months, found.slices
     if as_json:
         compared = _compared(accounts, differing, rebuilt=bool(differing) and not check)
-        print_text(json.dumps(all_exact({**compared, "months_differing": months}), indent=2))
+        print_text(
+            json.dumps(all_exact({**compared, "months_differing": months, "slices_differing": slices}), indent=2)
+        )
     else:
         _print_compared(accounts, differing, rebuilt=not check)
         _print_months(months, rebuilt=not check)
-    raise typer.Exit(EXIT_BREACH if check and (differing or months) else 0)
+        _print_slices(slices, rebuilt=not check)
+    raise typer.Exit(EXIT_BREACH if check and (differing or months or slices) else 0)
 
 
 @asynccontextmanager
@@ -116,15 +117,6 @@ async def _store(settings: Settings) -> AsyncIterator[MongoStore]:
         yield store
     finally:
         store.close()
-
-
-async def _require_quiet(settings: Settings, otherwise: str) -> None:
-    """End with a sentence if any process consumes the queues of the ledger's owner."""
-    owner = roster.load(_OWNER)
-    depths = await broker.depths(settings.rabbitmq_url, [owner.queue_of(handler) for handler in owner.handlers])
-    consumers = max((depth.consumers for depth in depths.values() if depth is not None), default=0)
-    if consumers:
-        refuse(f"{consumers} process(es) of {_OWNER} are running, {otherwise}", EXIT_ENVIRONMENT)
 
 
 def _sum(parts: Iterable[Counter[AccountKey]]) -> Counter[AccountKey]:
@@ -173,6 +165,14 @@ def _print_months(differing: Sequence[str], *, rebuilt: bool) -> None:
     if differing:
         result = "rebuilt from the commissions" if rebuilt else "differ; nothing was changed"
         print_line(f"{len(differing)} distributor months {result}.")
+
+
+def _print_slices(differing: Sequence[str], *, rebuilt: bool) -> None:
+    for key in differing[:_DIFFERENCES_SHOWN_MAX]:
+        print_line(f"settlement {key}: the stored sums differ from its ledger")
+    if differing:
+        result = "rebuilt from its ledger" if rebuilt else "differ; nothing was changed"
+        print_line(f"{len(differing)} slices of settlement {result}.")
 
 
 def _print_balances(distributor: int, balances: Mapping[AccountKey, int]) -> None:

@@ -32,9 +32,11 @@ from contracts.commissions.view import (
     balance_of_stripe,
 )
 from contracts.rules.view import RULES
+from contracts.settlement.view import BALANCES as SLICES
 from infra.adapters.mongo import MongoStore
 from infra.adapters.mongo_reads import MongoReads
 from infra.adapters.mongo_sums import storable
+from infra.cli.actions.ledger_slices import compare_slices
 from infra.ports.store import Document
 from infra.runtime.repository import Codec
 
@@ -51,11 +53,12 @@ Difference = tuple[AccountKey, int, int]
 
 @dataclass(slots=True)
 class Compared:
-    """The number of accounts in the ledger, the accounts that differ, and the months that differ."""
+    """The number of accounts in the ledger, and the accounts, months, and slices of settlement that differ."""
 
     accounts: int = 0
     differing: list[Difference] = field(default_factory=list)
     months: list[str] = field(default_factory=list)
+    slices: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +81,13 @@ class _Part:
 
 
 async def compare(store: MongoStore, *, snapshot: bool, repair: bool) -> Compared:
-    """Compare all balances and months; with `repair`, overwrite those that differ.
+    """Compare all balances, months and slices; with `repair`, overwrite those that differ.
 
     Raises SnapshotTooOld if one part takes longer than the server keeps its snapshot.
     """
     found = Compared()
-    for collection, compare_part in ((BALANCES, _compare_accounts), (EARNINGS, _compare_months)):
+    compared = ((BALANCES, _compare_accounts), (EARNINGS, _compare_months), (SLICES, _compare_slices))
+    for collection, compare_part in compared:
         parts = 1 + await store.count(collection) // FIGURES_AT_ONCE
         for number in range(parts):
             async with _reading(store, snapshot=snapshot) as read:
@@ -174,6 +178,10 @@ async def _compare_months(read: MongoReads, part: _Part, found: Compared) -> lis
     found.months += differing
     empty = {one["_id"]: {"_id": one["_id"]} for key in differing for one in stored.get(key, ())}
     return [*(empty | {key: expected[key] for key in differing if key in expected}).values()]
+
+
+async def _compare_slices(read: MongoReads, part: _Part, found: Compared) -> list[Document]:
+    return await compare_slices(read, part.condition("distributor_id"), found.slices)
 
 
 def _month(documents: Sequence[Document]) -> Earnings:

@@ -1,4 +1,7 @@
-"""Rule sets and markets in files, JSON or YAML. All errors are reported together, each with its place."""
+"""Rule sets, markets and terms of settlement in files, JSON or YAML.
+
+All errors are reported together, each with its place.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,8 @@ from contracts.rules.document import Place, RuleDocument, errors_of, place_of
 from contracts.rules.terms import terms_of
 from contracts.rules.v1 import DefineMarket
 from contracts.rules.view import Terms
+from contracts.settlement import terms as settlement
+from contracts.settlement.document import TermsDocument
 from infra.terminal.environment import EXIT_BREACH, EXIT_USAGE
 from infra.terminal.near import did_you_mean
 from infra.terminal.printing import print_line
@@ -28,7 +33,7 @@ M = TypeVar("M", bound=BaseModel)
 
 def read_rules(path: Path) -> tuple[RuleDocument, Terms]:
     """Return the rule set in the file and its terms; end the command if it is not valid."""
-    document = _valid(path, RuleDocument)
+    document = read_file(path, RuleDocument)
     try:
         return document, terms_of(document)
     except MoneyError as error:
@@ -37,10 +42,20 @@ def read_rules(path: Path) -> tuple[RuleDocument, Terms]:
 
 def read_market(path: Path) -> DefineMarket:
     """Return the market in the file; end the command if it is not valid."""
-    return _valid(path, DefineMarket)
+    return read_file(path, DefineMarket)
 
 
-def _valid(path: Path, model: type[M]) -> M:
+def read_terms(path: Path) -> TermsDocument:
+    """Return the terms of settlement in the file; end the command if they are not valid."""
+    document = read_file(path, TermsDocument)
+    try:
+        settlement.terms_of(document)
+    except MoneyError as error:
+        _end([f"{path}: {error}"], EXIT_BREACH)
+    return document
+
+
+def read_file(path: Path, model: type[M]) -> M:
     try:
         return model.model_validate_json(_as_json(path))
     except ValidationError as error:

@@ -13,20 +13,25 @@ from rich.text import Text
 
 from contracts.javascript import all_exact
 from infra.adapters.mongo import MongoStore
+from infra.adapters.os_user import os_user
 from infra.auditing.audit import Report
+from infra.cli.actions import commanding
 from infra.collector import collect_seldom
 from infra.operators.invariants import invariants
 from infra.operators.verification import OnProgress, Unfinished, verify_live
+from infra.operators.verification_report import report_of
 from infra.ports.time import RealTime
 from infra.runtime import roster
 from infra.settings import Settings
 from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, one_sentence_on_failure, refuse, settings_for
-from infra.terminal.printing import print_text, printable
+from infra.terminal.printing import print_line, print_text, printable
 from infra.terminal.progress import progress
 from infra.terminal.screen import Grid, Screen
 
+_REPORTED_WITHIN_S = 10.0
 
-def verify_command(stack: str, *, as_json: bool) -> None:
+
+def verify_command(stack: str, *, as_json: bool, report_alerts: bool = False) -> None:
     with one_sentence_on_failure():
         settings = settings_for(stack)
         try:
@@ -34,6 +39,8 @@ def verify_command(stack: str, *, as_json: bool) -> None:
                 report = asyncio.run(run_verify(settings, on_progress))
         except Unfinished as error:
             refuse(str(error), EXIT_ENVIRONMENT)
+        if report_alerts:
+            asyncio.run(_report_alerts(settings, report))
     if as_json:
         print_text(json.dumps(all_exact(as_object(report)), indent=2))
     else:
@@ -49,6 +56,18 @@ async def run_verify(settings: Settings, on_progress: OnProgress) -> Report:
         return await verify_live(store, roster.load_all(), RealTime(), on_progress)
     finally:
         store.close()
+
+
+async def _report_alerts(settings: Settings, report: Report) -> None:
+    """Send the result to the worker of alerts. Ends with a sentence if it cannot be handled soon."""
+    store = MongoStore.connect(settings.mongodb_url, settings.database)
+    try:
+        command = report_of(report, os_user=os_user())
+        outcome = await commanding.send(settings, store, command, wait_s=_REPORTED_WITHIN_S)
+    finally:
+        store.close()
+    if outcome.state != "handled":
+        print_line("The report is sent, but no worker has handled it yet; check the worker `alerting`.", err=True)
 
 
 def as_object(report: Report) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import structlog
 import typer
 import uvloop
 
-from infra.processes import process
+from infra.processes import forking, process
 from infra.processes.exposure import require_own_passwords
 from infra.processes.fleet import Fleet
 from infra.runtime import roster
@@ -48,6 +48,7 @@ def _work(chosen: list[str], processes: int, stack: str, *, together: bool) -> N
         groups = [[name] for name in chosen for _ in range(1 if name == roster.CLOCK else processes)]
         fleet = Fleet(groups, environment_for(settings), health_port=settings.health_port)
         fleet.require_ports()
+        forking.load_workers()
         asyncio.run(process.prepare(settings))
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             # A signal that `nohup` ignores stays ignored.

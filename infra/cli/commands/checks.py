@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
+
 from infra.terminal.environment import AsJson, Stack
 
 
-def verify(stack: Stack = "default", as_json: AsJson = False) -> None:
+def verify(
+    stack: Stack = "default",
+    as_json: AsJson = False,
+    report: Annotated[
+        bool, typer.Option("--report", help="Also open an alert for each breached invariant, and resolve the others.")
+    ] = False,
+) -> None:
     """Check every invariant over the stored state, with figures; the system may keep working.
 
     Exits with 0 if all of them hold, 1 if one is breached, 3 if the check could not finish. Progress is shown on
@@ -13,7 +23,7 @@ def verify(stack: Stack = "default", as_json: AsJson = False) -> None:
     """
     from infra.cli.actions.verify import verify_command as run
 
-    run(stack, as_json=as_json)
+    run(stack, as_json=as_json, report_alerts=report)
 
 
 def doctor(stack: Stack = "default", as_json: AsJson = False) -> None:

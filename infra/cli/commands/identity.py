@@ -56,6 +56,7 @@ def create_shop(
     """Give a shop a secret: for client credentials over HTTP, and as the password of its login at RabbitMQ.
 
     Over HTTP the secret before works on until the next is made, unless it is replaced; at RabbitMQ it ends at once.
+    The shop's webhooks stay: with --replace those that exist are listed, with how to remove them.
     """
     from infra.cli.actions.identity import create_shop as run
 
@@ -68,7 +69,10 @@ def disable_shop(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """End a shop's logins over HTTP and at RabbitMQ at once. `create-shop` gives it new ones."""
+    """End a shop's logins over HTTP and at RabbitMQ at once, and disable its webhooks.
+
+    `create-shop` gives it new logins.
+    """
     from infra.cli.actions.identity import disable_shop as run
 
     run(shop_id, stack, yes=yes, as_json=as_json)

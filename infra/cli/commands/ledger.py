@@ -29,19 +29,31 @@ def show(
     run(distributor, last, stack, as_json=as_json)
 
 
+def hand_over(stack: Stack = "default") -> None:
+    """Hand over to settlement what was released and granted before it ran.
+
+    Needed once, after an upgrade from a release without settlement; `verify` reports it as I12 until then. It needs
+    `reward_checks` and `settlement` to be stopped, and every reward that was announced to be booked. Repeating it books
+    nothing twice.
+    """
+    from infra.cli.actions.ledger_hand_over import hand_over as run
+
+    run(stack)
+
+
 def rebuild(
     check: Annotated[bool, typer.Option("--check", help="Only compare; exits with 1 if something differs.")] = False,
     yes: Yes = False,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """Add up the ledger, and overwrite the balances that differ from it.
+    """Add up the ledgers of commissions and of settlement, and overwrite the sums that differ from them.
 
     The monthly figures of conditions and caps (own sales, and what each plan paid) are rebuilt from the commissions in
     the same way. An order that was calculated with other figures keeps its commissions.
 
-    Stop all commission workers first, because their concurrent changes would be lost. A --check may run beside them: it
-    reads a snapshot, which MongoDB keeps for five minutes.
+    Stop all workers of commissions and settlement first, because their concurrent changes would be lost. A --check may
+    run beside them: it reads a snapshot, which MongoDB keeps for five minutes.
     """
     from infra.cli.actions.ledger import rebuild as run
 

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from contracts.explanation.rule_phrases import Language
+from infra.cli.commands.options import By, Wait
 from infra.terminal.environment import AsJson, Stack, day_in_range
-from infra.terminal.numbers import seconds, whole
+from infra.terminal.numbers import whole
 
 File = Annotated[Path, typer.Argument(metavar="FILE", help="A rule set in JSON or YAML.")]
 MarketName = Annotated[
@@ -21,16 +22,9 @@ MarketFile = Annotated[
 ]
 Lang = Annotated[Language, typer.Option("--lang", help="The language of the sentences.")]
 Version = Annotated[int, typer.Argument(metavar="VERSION", parser=whole(1, 2**31), help="The rule set's number.")]
-By = Annotated[
-    str | None,
-    typer.Option("--by", help="Who does it; beside your user name.", show_default="your user name"),
-]
 From = Annotated[
     str | None,
     typer.Option("--from", metavar="TIME", help="The start, such as 2026-12-01T00:00:00+08:00.", show_default="now"),
-]
-Wait = Annotated[
-    float, typer.Option("--wait", metavar="SECONDS", parser=seconds, help="How long to wait for the answer.")
 ]
 
 _DAYS = ["%Y-%m-%d"]

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from contracts.operations.v1 import MessageDeadLettered, SettleDeadLetter
-from contracts.stock.v1 import StockLow, StockRecovered, StockShortageChanged
-from tests.builders import TEA, message
+from datetime import timedelta
+
+from contracts.operations.v1 import (
+    CheckedInvariant,
+    MessageDeadLettered,
+    QueueMeasured,
+    ReportVerification,
+    SettleDeadLetter,
+)
+from contracts.stock.v1 import StockExpired, StockExpiring, StockLow, StockRecovered, StockShortageChanged
+from tests.builders import NOW, TEA, message
 from tests.faults.crash_scenario import Scenario, outgoing
 
 
@@ -25,6 +33,11 @@ def alerting() -> Scenario:
         )
         for name in ("letter-1", "letter-2")
     ]
+    expiring = StockExpiring(product_id=TEA, units=6, expires_on="2026-11-05", crossing=1)
+    expired = StockExpired(product_id=TEA, units=6, expires_on="2026-11-05", crossing=2)
+    measured = QueueMeasured(at=NOW, parked=1, waiting={"order_intake.order.place": 7})
+    clean = CheckedInvariant(invariant="I1", breaches=0)
+    breached = ReportVerification(invariants=(clean.model_copy(update={"breaches": 1}),), by="li.na")
     discard = [SettleDeadLetter(letter_id=message(letter).id, action="discarded", by="li.na") for letter in letters]
     return Scenario(
         "alerting",
@@ -35,6 +48,12 @@ def alerting() -> Scenario:
             (outgoing(short), outgoing(short, again=1)),
             (outgoing(short.model_copy(update={"shortage": 1, "crossing": 2})),),
             (outgoing(short.model_copy(update={"shortage": 0, "crossing": 3})),),
+            (outgoing(expiring), outgoing(expired), outgoing(expiring, again=1)),
+            (outgoing(expired.model_copy(update={"units": 0, "crossing": 3})),),
+            (outgoing(measured), outgoing(measured, again=1)),
+            (outgoing(measured.model_copy(update={"at": NOW + timedelta(minutes=1), "parked": 0, "waiting": {}})),),
+            (outgoing(breached),),
+            (outgoing(breached.model_copy(update={"invariants": (clean,)})),),
             (*map(outgoing, letters), outgoing(letters[0])),
             (
                 *map(outgoing, discard),
@@ -43,7 +62,20 @@ def alerting() -> Scenario:
                 outgoing(SettleDeadLetter(letter_id="no-such-letter", action="discarded", by="li.na")),
             ),
         ),
-        frozenset(["raised", "outdated", "resolved", "counted", "discarded", "replayed", "duplicate", "refused"]),
+        frozenset(
+            [
+                "raised",
+                "outdated",
+                "resolved",
+                "counted",
+                "measured",
+                "reported",
+                "discarded",
+                "replayed",
+                "duplicate",
+                "refused",
+            ]
+        ),
         {},
         dead=0,
     )

@@ -4,5 +4,5 @@ consumes   order.paid
 publishes  points.earned
 owns       loyalty_points.credits
 refuses    nothing
-proves     I9: each paid order earned the points that its net gives
+proves     I15: each paid order earned the points that its net gives
 """

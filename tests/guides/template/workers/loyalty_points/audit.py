@@ -1,4 +1,4 @@
-"""I9: each paid order earned the points that its net gives, recomputed from the orders."""
+"""I15: each paid order earned the points that its net gives, recomputed from the orders."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ async def audit(read: Read, report: Report) -> None:
 async def _compare(read: Read, report: Report, due: Mapping[str, Credit]) -> None:
     found = {d["_id"]: to_credit(d) for d in await read.find(CREDITS, {"_id": {"$in": list(due)}})}
     for key, credit in due.items():
-        report.add("I9", "orders")
-        report.require(found.get(key) == credit, "I9", f"order/{key}", f"earned {found.get(key)}, due is {credit}")
+        report.add("I15", "orders")
+        report.require(found.get(key) == credit, "I15", f"order/{key}", f"earned {found.get(key)}, due is {credit}")
 
 
 def _credit_of(order: Document) -> Credit:

@@ -1,0 +1,1 @@
+"""Operators decide who learns of alerts: routes, silences and acknowledgements."""

@@ -1,0 +1,1 @@
+"""Alerts become notifications, and notifications reach people."""

@@ -1,0 +1,151 @@
+"""What a notification says, in English and Chinese; every channel shows the same text.
+
+A sentence is made from an alert's facts. An unknown kind, or one without all its facts, shows `detail` instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC
+
+from contracts.fields import visible_text
+from contracts.notifications.channel import Language
+from contracts.notifications.v1 import Item, NotificationDue
+
+LINE_LENGTH_MAX = 300
+TITLE_LENGTH_MAX = 100
+"""Title and one line have at most 1,600 bytes, so that they fit into the shortest message of a chat robot."""
+
+NUMBER_LENGTH = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """How one language speaks. `kinds` are titles; sentences are by kind and state."""
+
+    kinds: dict[str, str]
+    sentences: dict[tuple[str, str], str]
+    severities: dict[str, str]
+    reasons: dict[str, str]
+    title: str
+    since: str
+    resolved: str
+    test: str
+    more: str
+    number: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """`lines` are one for each alert, `more` counts those without a line; readers recognise a repeat by `number`."""
+
+    title: str
+    lines: tuple[str, ...]
+    more: int
+    number: str
+    language: Language
+
+    def footer(self, dropped: int = 0) -> tuple[str, ...]:
+        """What follows the lines, if the last `dropped` of them do not fit."""
+        words = _WORDS[self.language]
+        more = self.more + dropped
+        counted = (words.more.format(more=more),) if more else ()
+        return (*counted, words.number.format(number=self.number))
+
+
+_WORDS: dict[Language, Words] = {
+    "en": Words(
+        kinds={
+            "stock_low": "Stock is low",
+            "stock_oversold": "Reserved beyond the stock",
+            "dead_letter": "A message could not be handled",
+            "dead_letters_of_shop": "Many unreadable messages of a shop",
+        },
+        sentences={
+            ("stock_low", "open"): "Product {product_id}: {available} left, the threshold is {low_at}; order more.",
+            ("stock_low", "resolved"): "Product {product_id}: {available} available again.",
+            (
+                "stock_oversold",
+                "open",
+            ): "Product {product_id}: {shortage} units short, {reserved} reserved and {on_hand} on hand; order more.",
+            ("stock_oversold", "resolved"): "Product {product_id}: all reserved units are in stock again.",
+            ("dead_letter", "open"): "{queue} could not handle a message ({reason}); see `tributary dead list`.",
+        },
+        severities={"info": "Info", "warning": "Warning", "critical": "Critical"},
+        reasons={"repeated": "reminder", "escalated": "escalated", "resolved": "resolved", "test": "test"},
+        title="Tributary: {severity}: {kind}",
+        since="{sentence} (since {since} UTC)",
+        resolved="Resolved: {sentence}",
+        test="This is a test of route {route_id}.",
+        more="and {more} more",
+        number="No. {number}",
+    ),
+    "zh": Words(
+        kinds={
+            "stock_low": "库存不足",
+            "stock_oversold": "预留超过库存",
+            "dead_letter": "有消息无法处理",
+            "dead_letters_of_shop": "店铺有大量无法读取的消息",
+        },
+        sentences={
+            ("stock_low", "open"): "商品 {product_id}：剩余 {available} 件，阈值 {low_at} 件，请补货。",
+            ("stock_low", "resolved"): "商品 {product_id}：可用库存已恢复到 {available} 件。",
+            (
+                "stock_oversold",
+                "open",
+            ): "商品 {product_id}：缺 {shortage} 件（已预留 {reserved} 件，现有 {on_hand} 件），请补货。",
+            ("stock_oversold", "resolved"): "商品 {product_id}：已预留的数量均有库存。",
+            ("dead_letter", "open"): "队列 {queue} 有消息无法处理（{reason}），请运行 tributary dead list 查看。",
+        },
+        severities={"info": "提示", "warning": "警告", "critical": "严重"},
+        reasons={"repeated": "提醒", "escalated": "升级", "resolved": "已恢复", "test": "测试"},
+        title="Tributary：{severity}：{kind}",
+        since="{sentence}（自 {since} UTC 起）",
+        resolved="已恢复：{sentence}",
+        test="这是通知路由 {route_id} 的测试消息。",
+        more="另有 {more} 条",
+        number="编号 {number}",
+    ),
+}
+
+_SEVERITIES = ("info", "warning", "critical")
+
+
+def text_of(due: NotificationDue) -> Text:
+    words = _WORDS[due.language]
+    lines = tuple(_cut(_line(item, words), LINE_LENGTH_MAX) for item in due.items)
+    if not lines:
+        lines = (words.test.format(route_id=due.route_id),)
+    # Ids begin with a time, so their ends differ.
+    number = visible_text(due.notification_id)[-NUMBER_LENGTH:]
+    return Text(_cut(_title(due, words), TITLE_LENGTH_MAX), lines, due.more, number, due.language)
+
+
+def _title(due: NotificationDue, words: Words) -> str:
+    severity = max((item.severity for item in due.items), key=_SEVERITIES.index, default="info")
+    kinds = dict.fromkeys(words.kinds.get(item.kind, item.kind.replace("_", " ")) for item in due.items)
+    titled = words.title.format(severity=words.severities[severity], kind=" · ".join(kinds) or words.reasons["test"])
+    count = len(due.items) + due.more
+    reason = words.reasons.get(due.reason)
+    notes = (f"× {count}" if count > 1 else "", f"({reason})" if reason and kinds else "")
+    return visible_text(" ".join((titled, *notes)))
+
+
+def _line(item: Item, words: Words) -> str:
+    sentence = _sentence(item, words)
+    if item.state == "resolved":
+        return words.resolved.format(sentence=sentence)
+    return words.since.format(sentence=sentence, since=item.since.astimezone(UTC).strftime("%Y-%m-%d %H:%M"))
+
+
+def _sentence(item: Item, words: Words) -> str:
+    pattern = words.sentences.get((item.kind, item.state))
+    try:
+        sentence = pattern.format_map(item.facts) if pattern else item.detail
+    except KeyError:
+        sentence = item.detail
+    return visible_text(sentence)
+
+
+def _cut(text: str, length_max: int) -> str:
+    return text if len(text) <= length_max else text[: length_max - 1] + "…"

@@ -1,0 +1,41 @@
+"""The destinations outside that performers call, made from the settings: the one place that knows their adapters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from contracts.notifications.v1 import NotificationDue
+from contracts.webhooks.v1 import WebhookDue
+from infra.adapters.outside.channels import UnreadableCertificates, channels
+from infra.adapters.outside.shop_webhook import shop_webhooks
+from infra.ports.outside import Outside
+from infra.ports.store import Reader
+from infra.processes.start import StartError
+from infra.runtime.worker import Worker, noun_and_verb
+from infra.settings import Settings
+
+
+def outside_of(settings: Settings, reader: Reader) -> Mapping[str, Outside[Any]]:
+    """The adapter for each message that asks for a call, by its type without the version. Raises StartError if the
+    settings name certificates that cannot be read.
+    """
+    try:
+        return {
+            noun_and_verb(NotificationDue): channels(settings),
+            noun_and_verb(WebhookDue): shop_webhooks(settings, reader),
+        }
+    except UnreadableCertificates as error:
+        raise StartError(str(error)) from error
+
+
+def check(workers: Iterable[Worker], outside: Mapping[str, Outside[Any]]) -> None:
+    """Raise StartError if one of these workers performs calls for which there is no adapter."""
+    for worker in workers:
+        asking = [handler.noun_and_verb for handler in worker.handlers if handler.performs]
+        missing = [name for name in asking if name not in outside]
+        if missing:
+            raise StartError(
+                f"{worker.name} needs an adapter for {', '.join(missing)}; add it to `outside_of` in "
+                "infra/processes/outside.py."
+            )
