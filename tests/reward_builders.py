@@ -1,7 +1,8 @@
-"""Events of rewards of the shared world, and of the release that they wait for."""
+"""Months and events of rewards of the shared world, and the release that they wait for."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -9,7 +10,43 @@ from contracts.commissions.v1 import CommissionReleased
 from contracts.rewards.ids import reward_id
 from contracts.rewards.v1 import RewardAdjusted, RewardReleased
 from contracts.rewards.v2 import RewardGranted
+from contracts.rules.view import RuleSet
 from tests.builders import NOW, ORDER, SELLER, SHOP
+from workers.reward_checks.model import Progress, Sale, State
+
+MONTH = f"{SELLER}/2026-11/CNY"
+
+
+def reward_state(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[RuleSet, ...]) -> State:
+    return State(
+        {month.key: month for month in months},
+        {known.rule_version: known for known in rule_sets},
+        {sale.key: sale for sale in sales},
+    )
+
+
+def a_month(
+    sales_minor: int,
+    *granted: str,
+    rule_version: int = 1,
+    placed_at: datetime = NOW,
+    held_minor: int | None = None,
+    held: tuple[str, ...] | None = None,
+) -> Progress:
+    """A month whose commissions and rewards are all held, if nothing else is given. Each reward is worth 5.00."""
+    return Progress(
+        MONTH,
+        SELLER,
+        "2026-11",
+        "CNY",
+        sales_minor,
+        rule_version,
+        granted,
+        placed_at=placed_at,
+        amounts_minor=dict.fromkeys(granted, 500),
+        held_minor=sales_minor if held_minor is None else held_minor,
+        held=granted if held is None else held,
+    )
 
 
 def a_grant(sales: str, *, bonus: str = "5.00", target: str = "100.00", **fields: Any) -> RewardGranted:

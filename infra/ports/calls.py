@@ -1,29 +1,24 @@
-"""Calls to the outside, made side by side, each with a deadline; a simulation provides its own."""
+"""Calls to the outside, each with a deadline; a simulation provides its own."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine
 from typing import Any, Protocol, TypeVar
 
 T = TypeVar("T")
 
 
 class Calls(Protocol):
-    async def make(self, calls: Sequence[Coroutine[Any, Any, T]], *, deadline_s: float) -> list[T | Exception]:
-        """The result of each call, or what it raised: TimeoutError for one that was cancelled at the deadline."""
+    async def make(self, call: Coroutine[Any, Any, T], *, deadline_s: float) -> T | Exception:
+        """The result of the call, or what it raised: TimeoutError if it was cancelled at the deadline."""
         ...
 
 
-class SideBySide:
-    async def make(self, calls: Sequence[Coroutine[Any, Any, T]], *, deadline_s: float) -> list[T | Exception]:
-        async def bounded(call: Coroutine[Any, Any, T]) -> T:
+class RealCalls:
+    async def make(self, call: Coroutine[Any, Any, T], *, deadline_s: float) -> T | Exception:
+        try:
             async with asyncio.timeout(deadline_s):
                 return await call
-
-        results: list[T | Exception] = []
-        for result in await asyncio.gather(*map(bounded, calls), return_exceptions=True):
-            if isinstance(result, BaseException) and not isinstance(result, Exception):
-                raise result
-            results.append(result)
-        return results
+        except Exception as error:
+            return error

@@ -52,12 +52,17 @@ def _run(module: str, arguments: list[str], environment: dict[str, str], log: Pa
     # The title must not overwrite the environment in /proc, by which a stack finds its processes.
     os.environ["SPT_NOENV"] = "1"
     setproctitle(" ".join(("tributary work", *arguments)))
+    become([module, *arguments], environment, log, log)
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def become(argv: list[str], environment: Mapping[str, str], out: Path | None, err: Path | None) -> None:
+    """Give this fork the arguments and environment of a program, and write its output to the ends of these files."""
     os.environ.clear()
     os.environ.update(environment)
-    if log is not None:
-        with log.open("ab") as stream:
-            os.dup2(stream.fileno(), sys.stdout.fileno())
-            os.dup2(stream.fileno(), sys.stderr.fileno())
+    for file, stream in ((out, sys.stdout), (err, sys.stderr)):
+        if file is not None:
+            with file.open("ab") as written:
+                os.dup2(written.fileno(), stream.fileno())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-    sys.argv = [module, *arguments]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = argv

@@ -79,13 +79,13 @@ class Attempts:
     def read(self, found: Iterable[Document]) -> list[Attempt]:
         return list(map(_attempts.to_entity, found))
 
-    async def begin(self, tx: Transaction, attempts: Iterable[Attempt]) -> None:
-        """Note the calls that are about to be made. Of two processes that note the same, one gets StoreConflict."""
-        await tx.insert(self.collection.name, list(map(_attempts.to_document, attempts)))
+    async def begin(self, tx: Transaction, attempt: Attempt) -> None:
+        """Note the call that is about to be made. Of two processes that note the same, one gets StoreConflict."""
+        await tx.insert(self.collection.name, [_attempts.to_document(attempt)])
 
-    async def take_over(self, tx: Transaction, attempts: Iterable[Attempt], by: str) -> None:
-        """Note that this try continues with attempts of others, which may still be under way."""
-        await self._change(tx, ((each, replace(each, by=by)) for each in attempts))
+    async def take_over(self, tx: Transaction, attempt: Attempt, by: str) -> None:
+        """Note that this try continues with the attempt of another, which may still be under way."""
+        await self._change(tx, [(attempt, replace(attempt, by=by))])
 
     async def of(self, tx: Transaction, messages: Iterable[str]) -> list[Attempt]:
         query = with_ids(self.collection.name, messages)

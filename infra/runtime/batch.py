@@ -18,7 +18,7 @@ import structlog
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type, wait_random_exponential
 
 from contracts.wire.envelope import Command, Message
-from infra.ports.calls import Calls, SideBySide
+from infra.ports.calls import Calls, RealCalls
 from infra.ports.messaging import BrokerUnavailable, Delivery, Inbox, Outgoing, Publisher
 from infra.ports.outside import Outside
 from infra.ports.store import Store, StoreConflict, StoreUnavailable, Transaction
@@ -77,7 +77,7 @@ class Ports:
     take as long as both. And if one batch ended the process, both would be suspected."""
     outside: Mapping[str, Outside[Any]] = field(default_factory=dict)
     """Where performers make their calls, by the message that asks for one, without its version."""
-    calls: Calls = field(default_factory=SideBySide)
+    calls: Calls = field(default_factory=RealCalls)
     with_webhooks: Callable[[], frozenset[str]] = frozenset
     """The shops with webhooks, which get the same events there."""
 

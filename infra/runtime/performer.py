@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import math
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import count
@@ -138,70 +138,58 @@ class Performer(BatchLoop):
         return self._handler.key(item.data) if self._handler.key else ""
 
     async def _answered(self, works: list[Work]) -> list[Work]:
-        """These works with the answers of their calls; those in the journal need none."""
-        asked = {work.item.key: work.item for work in works if isinstance(work.item, Message) and _asks(work)}
-        if not asked:
+        """These works with the answer of the one call that they ask for; those in the journal need none."""
+        message = next((work.item for work in works if isinstance(work.item, Message) and _asks(work)), None)
+        if message is None:
             return works
         by = f"{self._lane}/{next(self._tries)}"
         began = self._time.monotonic()
-        doubted: set[str] = set()
-        steps = await self._noted(lambda tx: self._note(tx, asked, by, doubted))
-        if self._time.monotonic() - began > self._settings.call_deadline_s:
-            # Meanwhile the broker may have given the messages to another process, which has found the notes.
-            doubted.update(steps)
-        steps = {key: "look_up" if step == "send" and key in doubted else step for key, step in steps.items()}
-        answers = await self._perform(asked, steps)
-        return [replace(work, answer=answers.get(work.item.key)) if _asks(work) else work for work in works]
+        looked_up = False
 
-    async def _note(
-        self, tx: Transaction, asked: Mapping[str, Message[Any]], by: str, doubted: set[str]
-    ) -> dict[str, Step]:
-        """Note the calls of the messages that the journal does not know; return the step of each. `doubted` gets those
-        to look up: after a commit without an answer, the next look may find a note that was taken over as its own.
-        """
-        keys = {message: self._key_of(item) for message, item in asked.items()}
+        async def note(tx: Transaction) -> Step | None:
+            # After a commit without an answer, the next look may find a note that was taken over as its own.
+            nonlocal looked_up
+            step = await self._note(tx, message, by)
+            looked_up |= step == "look_up"
+            return step
+
+        step = await self._noted(note)
+        if step is None:
+            return works
+        # Meanwhile the broker may have given the message to another process, which has found the note.
+        is_late = self._time.monotonic() - began > self._settings.call_deadline_s
+        answer = await self._perform(message, "look_up" if step == "send" and (looked_up or is_late) else step)
+        return [replace(work, answer=answer) if _asks(work) else work for work in works]
+
+    async def _note(self, tx: Transaction, message: Message[Any], by: str) -> Step | None:
+        """Note the call of a message and return its step; None if the journal knows the message."""
+        key = self._key_of(message)
         found = await run_queries(
-            tx,
-            {
-                _JOURNAL: self._journal.mentions(asked.keys()),
-                _ATTEMPTS: self._attempts.with_keys(set(keys.values())),
-            },
+            tx, {_JOURNAL: self._journal.mentions({message.key}), _ATTEMPTS: self._attempts.with_keys({key})}
         )
-        known = self._journal.known(found[_JOURNAL], asked.keys())
+        if self._journal.known(found[_JOURNAL], {message.key}):
+            return None
         noted = self._attempts.read(found[_ATTEMPTS])
-        fresh = [message for message in asked if message not in known]
-        steps = {
-            message: step_of(message, by, [each for each in noted if each.key == keys[message]]) for message in fresh
-        }
-        doubted |= {key for key, step in steps.items() if step == "look_up"}
-        own = {each.message: each for each in noted if each.message in fresh}
-        now = self._time.now()
-        new = [Attempt(message, keys[message], now, by) for message in fresh if message not in own]
-        await self._attempts.begin(tx, new)
-        await self._attempts.take_over(tx, [each for each in own.values() if each.answer is None], by)
-        return steps
+        own = next((each for each in noted if each.message == message.key), None)
+        if own is None:
+            await self._attempts.begin(tx, Attempt(message.key, key, self._time.now(), by))
+        elif own.answer is None:
+            await self._attempts.take_over(tx, own, by)
+        return step_of(message.key, by, noted)
 
-    async def _perform(self, asked: Mapping[str, Message[Any]], steps: Mapping[str, Step]) -> dict[str, Answer]:
-        """Make the calls, all at once, and return the answer for each message."""
-        answers: dict[str, Answer] = {}
-        calls: list[_Call] = []
-        for message, step in steps.items():
-            if isinstance(step, Answer):
-                answers[message] = step
-                continue
-            ready = self._ready(asked[message], looks_up=step == "look_up")
-            if isinstance(ready, _Call):
-                calls.append(ready)
-            else:
-                answers[message] = ready
-        results = await self._calls.make(list(map(self._call, calls)), deadline_s=self._settings.call_deadline_s)
-        for call, result in zip(calls, results, strict=True):
-            answer = result if isinstance(result, Answer) else self._unknown(call, result)
-            if answer.code != WITHHELD:
-                self._shared.breaker.record(call.destination, answer.outcome)
-            answers[call.message.key] = answer
-            self._log.info("called", **_fields(call), outcome=answer.outcome, code=answer.code)
-        return answers
+    async def _perform(self, message: Message[Any], step: Step) -> Answer:
+        """Make the call, unless its answer is known or its destination is paused."""
+        if isinstance(step, Answer):
+            return step
+        call = self._ready(message, looks_up=step == "look_up")
+        if isinstance(call, Answer):
+            return call
+        result = await self._calls.make(self._call(call), deadline_s=self._settings.call_deadline_s)
+        answer = result if isinstance(result, Answer) else self._unknown(call, result)
+        if answer.code != WITHHELD:
+            self._shared.breaker.record(call.destination, answer.outcome)
+        self._log.info("called", **_fields(call), outcome=answer.outcome, code=answer.code)
+        return answer
 
     def _ready(self, message: Message[Any], *, looks_up: bool) -> _Call | Answer:
         """The call, or its answer if it is not to be made: `unavailable`, or `unknown` after an earlier call."""

@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
-import signal
-import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from infra.cli.app import main
+from infra.processes import forking
 
 _PRELOADED = ("tests.connected.forked", "infra.cli.actions.work")
 
@@ -30,11 +28,5 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], out: Path, e
 
 
 def _run(arguments: list[str], environment: dict[str, str], out: Path, err: Path) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
-    for file, stream in ((out, sys.stdout), (err, sys.stderr)):
-        with file.open("wb") as written:
-            os.dup2(written.fileno(), stream.fileno())
-    signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    sys.argv = ["tributary", *arguments]
+    forking.become(["tributary", *arguments], environment, out, err)
     main()

@@ -125,20 +125,15 @@ class SimulatedOutside:
 
 @dataclass(frozen=True, slots=True)
 class SimulatedCalls:
-    """Makes calls one after another, in virtual time: other processes continue between their steps."""
+    """Makes calls in virtual time: other processes continue between their steps."""
 
     scheduler: Scheduler
 
-    async def make(self, calls: Sequence[Coroutine[Any, Any, T]], *, deadline_s: float) -> list[T | Exception]:
-        results: list[T | Exception] = []
+    async def make(self, call: Coroutine[Any, Any, T], *, deadline_s: float) -> T | Exception:
         try:
-            for call in calls:
-                until_ms = self.scheduler.now_ms + int(deadline_s * 1000)
-                results.append(await self._bounded(call, until_ms))
+            return await self._bounded(call, self.scheduler.now_ms + int(deadline_s * 1000))
         finally:
-            for call in calls:
-                call.close()
-        return results
+            call.close()
 
     async def _bounded(self, call: Coroutine[Any, Any, T], until_ms: int) -> T | Exception:
         while True:

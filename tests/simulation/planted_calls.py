@@ -29,8 +29,8 @@ class AcknowledgesBeforeItsAnswer(Performer):
 class SendsWithoutLooking(Performer):
     """Sends again whatever the notes state."""
 
-    async def _note(self, *given: Any) -> dict[str, Step]:
-        return dict.fromkeys(await super()._note(*given), "send")
+    async def _note(self, *given: Any) -> Step | None:
+        return "send" if await super()._note(*given) is not None else None
 
 
 class MakesNewKeys(Performer):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -12,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.rewards.v2 import RewardGranted
-from contracts.rules.view import RuleSet
 from contracts.wire.decision import Decision, NotYet
+from tests import reward_builders as rewards
 from tests.builders import (
     JOINED,
     KEY,
@@ -27,36 +28,14 @@ from tests.builders import (
     paid,
     rules,
 )
-from tests.reward_builders import a_grant, an_adjustment_of_a_reward
+from tests.reward_builders import MONTH, a_grant, a_month, an_adjustment_of_a_reward
 from workers.reward_checks.decide import count_sale, take_back_sale
 from workers.reward_checks.model import Progress, Sale, State
 
-MONTH = f"{SELLER}/2026-11/CNY"
 TARGETS = rules(1, targets=(a_target(target_minor=10_000, bonus_minor=500),))
 
 
-def reward_state(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[RuleSet, ...] = (TARGETS,)) -> State:
-    return State(
-        {month.key: month for month in months},
-        {known.rule_version: known for known in rule_sets},
-        {sale.key: sale for sale in sales},
-    )
-
-
-def a_month(sales_minor: int, *granted: str, rule_version: int = 1, placed_at: datetime = NOW) -> Progress:
-    return Progress(
-        MONTH,
-        SELLER,
-        "2026-11",
-        "CNY",
-        sales_minor,
-        rule_version,
-        granted,
-        placed_at=placed_at,
-        amounts_minor=dict.fromkeys(granted, 500),
-        held_minor=sales_minor,
-        held=granted,
-    )
+reward_state = partial(rewards.reward_state, rule_sets=(TARGETS,))
 
 
 def counted(net_minor: int, key: str = KEY) -> Sale:

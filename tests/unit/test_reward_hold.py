@@ -8,10 +8,9 @@ from typing import Any
 
 from contracts.rules.view import RuleSet
 from contracts.wire.decision import Decision
+from tests import reward_builders as rewards
 from tests.builders import (
     KEY,
-    NOW,
-    SELLER,
     SHOP,
     a_target,
     an_order_line,
@@ -20,34 +19,26 @@ from tests.builders import (
     paid,
     rules,
 )
-from tests.reward_builders import a_grant, a_release_of_a_reward, a_release_of_an_order, an_adjustment_of_a_reward
+from tests.reward_builders import (
+    MONTH,
+    a_grant,
+    a_release_of_a_reward,
+    a_release_of_an_order,
+    an_adjustment_of_a_reward,
+)
 from workers.reward_checks.decide import count_sale, release_sale, take_back_sale
 from workers.reward_checks.model import Progress, Sale, State
 
-MONTH = f"{SELLER}/2026-11/CNY"
 TARGET = rules(1, targets=(a_target(target_minor=10_000, bonus_minor=500),))
 OTHER = f"{SHOP}/1002"
 
 
 def the_state(month: Progress, *sales: Sale, rule_sets: tuple[RuleSet, ...] = (TARGET,)) -> State:
-    return State({MONTH: month}, {known.rule_version: known for known in rule_sets}, {sale.key: sale for sale in sales})
+    return rewards.reward_state(month, sales=sales, rule_sets=rule_sets)
 
 
 def a_month(sales_minor: int, held_minor: int, *granted: str, held: tuple[str, ...] = ()) -> Progress:
-    amounts = dict.fromkeys(granted, 500)
-    return Progress(
-        MONTH,
-        SELLER,
-        "2026-11",
-        "CNY",
-        sales_minor,
-        1,
-        granted,
-        placed_at=NOW,
-        amounts_minor=amounts,
-        held_minor=held_minor,
-        held=held,
-    )
+    return rewards.a_month(sales_minor, *granted, held_minor=held_minor, held=held)
 
 
 def a_sale(net_minor: int, key: str = KEY, *, released: bool | None = False) -> Sale:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,13 +12,11 @@ from hypothesis import strategies as st
 from contracts.commissions.v1 import CommissionReleased
 from contracts.orders.v1 import OrderCancelled, OrderPaid, OrderRefunded
 from contracts.rewards.v1 import RewardAdjusted, RewardReleased
-from contracts.rules.view import RuleSet
 from contracts.wire.decision import Decision
 from contracts.wire.envelope import Payload
+from tests import reward_builders as rewards
 from tests.builders import (
     KEY,
-    NOW,
-    SELLER,
     a_refunded_line,
     a_target,
     an_order_line,
@@ -27,39 +26,16 @@ from tests.builders import (
     refunded,
     rules,
 )
-from tests.reward_builders import a_grant, a_release_of_an_order, an_adjustment_of_a_reward
+from tests.reward_builders import MONTH, a_grant, a_month, a_release_of_an_order, an_adjustment_of_a_reward
 from tests.unit.order_histories import Event, order_histories, resent
 from workers.order_intake.model import Order
 from workers.reward_checks.decide import count_sale, release_sale, take_back_refund, take_back_sale
-from workers.reward_checks.model import Progress, Sale, State
+from workers.reward_checks.model import Sale, State
 
-MONTH = f"{SELLER}/2026-11/CNY"
 TARGET = rules(1, targets=(a_target(target_minor=8_000, bonus_minor=500),))
 
 
-def reward_state(*months: Progress, sales: tuple[Sale, ...] = (), rule_sets: tuple[RuleSet, ...] = (TARGET,)) -> State:
-    return State(
-        {month.key: month for month in months},
-        {known.rule_version: known for known in rule_sets},
-        {sale.key: sale for sale in sales},
-    )
-
-
-def a_month(sales_minor: int, *granted: str) -> Progress:
-    """A month whose commissions are all held."""
-    return Progress(
-        MONTH,
-        SELLER,
-        "2026-11",
-        "CNY",
-        sales_minor,
-        1,
-        granted,
-        placed_at=NOW,
-        amounts_minor=dict.fromkeys(granted, 500),
-        held_minor=sales_minor,
-        held=granted,
-    )
+reward_state = partial(rewards.reward_state, rule_sets=(TARGET,))
 
 
 def a_sale(taken_back_minor: int = 0, *, counted: bool = True) -> Sale:
