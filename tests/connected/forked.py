@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
@@ -28,5 +30,8 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], out: Path, e
 
 
 def _run(arguments: list[str], environment: dict[str, str], out: Path, err: Path) -> None:
+    # A command that starts processes hands on its standard input, which in a fork is another file than 0.
+    os.dup2(sys.stdin.fileno(), 0)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
     forking.become(["tributary", *arguments], environment, out, err)
     main()
