@@ -45,7 +45,7 @@ test: $(INSTALLED) ## Run the tests, including those against real servers and in
 # Tests of servers wait half of their time, so three files run at a time, in the order of tests/order.py. What measures
 # runs alone.
 	@$(BIN)/python -m pytest tests -p tests.order -m "not measures and not $(or $(SKIPPED),full)" --numprocesses 3 \
-		--dist loadfile --no-loadscope-reorder
+		--dist loadfile --no-loadscope-reorder --durations 40 --durations-min 8
 	@$(BIN)/python -m pytest tests/bench -m measures --quiet
 
 .PHONY: test-full

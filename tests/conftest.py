@@ -14,6 +14,7 @@ from infra.collector import collect_seldom, start_quickly
 from infra.local.leftovers import MARK
 from infra.terminal.environment import leave_exported_addresses
 from tests import watchdog
+from tests.connected import forked
 from tests.servers import LocalStack
 
 start_quickly()
@@ -54,6 +55,7 @@ def _watchdog(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """RabbitMQ, MongoDB and Redis on their own ports and in their own folder; stopped and removed at the end."""
     servers = LocalStack(tmp_path_factory.mktemp("servers"))
+    forked.load()
     servers.up()
     try:
         yield servers

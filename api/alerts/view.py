@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.notifications.channel import Kind, Language
+from contracts.notifications.channel import Language
 from contracts.notifications.quiet_hours import QuietHours
 from contracts.notifications.view import NOTIFICATIONS, STANDINGS, Notice, Notification, Route, Silence, Standing
 from contracts.operations.view import Alert
@@ -42,7 +42,7 @@ class AlertView(BaseModel):
 class ChannelView(BaseModel):
     model_config = ConfigDict(title="ShownChannel")
 
-    kind: Kind = Field(examples=["dingtalk"])
+    kind: str = Field(examples=["dingtalk"])
     to: Sequence[str] = Field(description="The readers of an e-mail.", examples=[[]])
     host: str | None = Field(description="The host of the address.", examples=["oapi.dingtalk.com"])
 

@@ -9,6 +9,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validat
 from contracts.fields import visible_address
 
 Kind = Literal["email", "webhook", "wecom", "dingtalk", "feishu", "slack"]
+"""The kinds that a route may have. Messages name a kind in an open form, so that a new one does not change them."""
+
 Language = Annotated[Literal["en", "zh"], Field(description="English or Chinese.", examples=["en"])]
 
 SEALED_MAX = 8192
@@ -46,7 +48,9 @@ class Channel(BaseModel):
         json_schema_extra={"examples": [{"kind": "email", "to": ["warehouse@example.com"]}]},
     )
 
-    kind: Annotated[Kind, Field(description="The kind of channel.", examples=["email"])]
+    kind: Annotated[
+        str, Field(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="The kind of channel.", examples=["email"])
+    ]
     to: Annotated[list[EmailAddress], Field(max_length=20, description="The readers of an e-mail.")] = []
     host: Annotated[
         str | None,

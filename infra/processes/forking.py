@@ -23,12 +23,12 @@ from infra.runtime import roster
 _SIGNALS = {signal.SIGTERM, signal.SIGHUP}
 
 
-def load_workers() -> None:
-    """Begin to load all workers in a process of their own, if that is not done; do not wait for it.
+def load_workers(*also: str) -> None:
+    """Begin to load all workers, and other modules, in a process of their own, if none runs; do not wait for it.
 
     The process ends with its forks. It does not end with a signal to the whole group: it reports how its forks end.
     """
-    forkserver.set_forkserver_preload(["infra.cli.actions.work", *map(roster.module_of, roster.names())])
+    forkserver.set_forkserver_preload(["infra.cli.actions.work", *map(roster.module_of, roster.names()), *also])
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         forkserver.ensure_running()

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import secrets
 import signal
-import sys
 from base64 import urlsafe_b64encode
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from hashlib import sha256
 from itertools import count
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -33,6 +32,7 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE, Payload
 from infra.ports.store import Transaction
 from infra.ports.time import RealTime
 from tests.builders import message
+from tests.connected import forked
 from tests.connected.running import Ended, Site, command, free_ports, until
 
 SECRET = "a secret for the tests that is long enough"
@@ -61,11 +61,16 @@ class Front:
     log: Path
     site: Site
     environment: dict[str, str]
-    process: asyncio.subprocess.Process
+    process: BaseProcess
     operations: Operations
     """The commands of the command line, without the second that a start takes."""
     secrets_seen: list[str] = field(default_factory=list)
     """Every secret that a test has sent or received: none may be in the log."""
+
+    @property
+    def pid(self) -> int:
+        assert self.process.pid is not None
+        return self.process.pid
 
     def client(self, **options: Any) -> httpx.AsyncClient:
         """A client with an address of its own, so that failed logins of other tests do not block it."""
@@ -187,20 +192,13 @@ async def serving(site: Site, folder: Path, *, processes: int = 1, **settings: o
         prefix = "" if name in ("rabbitmq_url", "mongodb_url", "redis_url") else "TRIBUTARY_"
         environment[f"{prefix}{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
     log = folder / f"api-{port}.log"
-    with log.open("wb") as sink:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *("-m", "infra.cli.app", "api", "--port", str(port), "--workers", str(processes)),
-            env=environment,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=sink,
-            stderr=sink,
-        )
+    words = ("api", "--port", str(port), "--workers", str(processes))
+    process = await asyncio.to_thread(forked.start, words, environment, log, log)
     try:
         async with httpx.AsyncClient(base_url=url, timeout=5) as client:
 
             async def ready() -> bool:
-                assert process.returncode is None, log.read_text()
+                assert process.exitcode is None, log.read_text()
                 try:
                     return (await client.get("/readyz")).status_code == 200
                 except httpx.TransportError:
@@ -210,10 +208,9 @@ async def serving(site: Site, folder: Path, *, processes: int = 1, **settings: o
         own = site.settings.model_copy(update={"public_url": url, "identity_secret": SecretStr(SECRET)})
         yield Front(url, log, site, environment, process, Operations(site.store, own, "tests"))
     finally:
-        if process.returncode is None:
-            os.kill(process.pid, signal.SIGTERM)
-        await asyncio.wait_for(process.wait(), 40)
-    assert process.returncode in (0, -signal.SIGTERM), log.read_text()
+        process.terminate()
+        await asyncio.to_thread(process.join, 40)
+    assert process.exitcode in (0, -signal.SIGTERM), log.read_text()
 
 
 def lines_of(log: Path) -> list[dict[str, Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -39,14 +40,14 @@ async def damaged(front: Front) -> AsyncIterator[Database[Document]]:
     with MongoClient[Document](front.site.settings.mongodb_url, tz_aware=True) as mongo:
         database = mongo[front.site.settings.database]
         kept = {name: list(database[name].find()) for name in ("api.audit", "api.audit_head")}
-        front.process.send_signal(signal.SIGSTOP)
+        os.kill(front.pid, signal.SIGSTOP)
         try:
             yield database
         finally:
             for name, documents in kept.items():
                 database[name].delete_many({})
                 database[name].insert_many(documents)
-            front.process.send_signal(signal.SIGCONT)
+            os.kill(front.pid, signal.SIGCONT)
 
 
 async def verified(front: Front, *words: str) -> tuple[int, list[str]]:

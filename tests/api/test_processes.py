@@ -15,7 +15,7 @@ UVICORN_TIMEOUT_S = 5
 
 
 def children(front: Front) -> list[int]:
-    listed = Path(f"/proc/{front.process.pid}/task/{front.process.pid}/children").read_text().split()
+    listed = Path(f"/proc/{front.pid}/task/{front.pid}/children").read_text().split()
     commands = {int(pid): _command(pid) for pid in listed}
     return sorted(pid for pid, command in commands.items() if "spawn_main" in command)
 

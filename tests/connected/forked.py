@@ -6,21 +6,24 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
+import sys
 from collections.abc import Mapping, Sequence
-from multiprocessing import forkserver
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from infra.cli.app import main
 from infra.processes import forking
 
-_PRELOADED = ("tests.connected.forked", "infra.cli.actions.work")
+
+def load() -> None:
+    """Begin to load the program in the process of which `start` and the fleets make forks."""
+    forking.load_workers("tests.connected.forked", "api.app")
 
 
 def start(arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> BaseProcess:
     """Start the command; its output goes to these files."""
-    # Without effect if the fork server runs already, which then has loaded the workers.
-    forkserver.set_forkserver_preload(list(_PRELOADED))
+    load()
     context = multiprocessing.get_context("forkserver")
     process = context.Process(target=_run, args=(list(arguments), dict(environment), out, err))
     process.start()
@@ -28,5 +31,8 @@ def start(arguments: Sequence[str], environment: Mapping[str, str], out: Path, e
 
 
 def _run(arguments: list[str], environment: dict[str, str], out: Path, err: Path) -> None:
+    # A command that starts processes hands on its standard input, which in a fork is another file than 0.
+    os.dup2(sys.stdin.fileno(), 0)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115
     forking.become(["tributary", *arguments], environment, out, err)
     main()

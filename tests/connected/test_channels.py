@@ -8,13 +8,13 @@ from base64 import b64encode
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
-from contracts.notifications.channel import Channel
+from contracts.notifications.channel import Channel, Kind
 from contracts.notifications.v1 import NotificationDue
-from infra.adapters.outside.channels import UnreadableCertificates, channels
+from infra.adapters.outside.channels import HTTP_CHANNELS, UnreadableCertificates, channels
 from infra.ports.outside import Outside
 from tests.receivers import scripts
 from tests.receivers.notifications import KEY, SOON_S, an_item, due, logged, sealed, settings
@@ -48,6 +48,17 @@ def hasty(certificates: Certificates) -> Outside[NotificationDue]:
 
 def webhook(port: int, path: str = "/alerts?key=k-canary", scheme: str = "https", secret: str = SECRET) -> Channel:
     return sealed("webhook", f"{scheme}://{HOST}:{port}{path}", secret)
+
+
+async def test_every_kind_of_route_has_a_channel() -> None:
+    assert {*HTTP_CHANNELS, "email"} == {*get_args(Kind)}
+
+
+async def test_a_kind_of_a_newer_release_is_refused(outside: Outside[NotificationDue]) -> None:
+    channel = Channel(kind="telegraph", host=HOST, sealed=webhook(443).sealed)
+    answer = await outside.send(due(channel), KEY)
+    assert (answer.outcome, answer.code) == ("refused", "channel_unknown")
+    assert answer.detail == "This release has no channel telegraph: update it, or define the route again."
 
 
 async def test_a_webhook_is_delivered(outside: Outside[NotificationDue], certificates: Certificates) -> None:

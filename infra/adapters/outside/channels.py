@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
-from contracts.notifications.channel import Kind
 from contracts.notifications.v1 import NotificationDue
 from contracts.wire.answer import Answer
 from infra.adapters.outside import dingtalk, feishu, slack, webhook, wecom
@@ -34,7 +33,7 @@ class HttpChannel(Protocol):
         ...
 
 
-HTTP_CHANNELS: Mapping[Kind, HttpChannel] = {
+HTTP_CHANNELS: Mapping[str, HttpChannel] = {
     "webhook": webhook,
     "wecom": wecom,
     "dingtalk": dingtalk,
@@ -63,9 +62,13 @@ class _Channels:
     async def send(self, request: NotificationDue, key: str) -> Answer:
         if request.channel.kind == "email":
             return await self._email.send(request, key)
+        http_channel = HTTP_CHANNELS.get(request.channel.kind)
+        if http_channel is None:
+            detail = f"This release has no channel {request.channel.kind}: update it, or define the route again."
+            return Answer("refused", "channel_unknown", detail, self._time.now())
         try:
             address = open_address(request.channel.sealed or "", request.route_id, self._settings.delivery_secret)
-            post = HTTP_CHANNELS[request.channel.kind].compose(request, address, key, self._time.now())
+            post = http_channel.compose(request, address, key, self._time.now())
         except CannotUnseal:
             detail = (
                 f"The address of route {request.route_id} does not open: set {SETTING} as it was when the route was "
@@ -77,7 +80,7 @@ class _Channels:
         except BadSecret as error:
             return Answer("refused", "secret_invalid", str(error), self._time.now())
         reply = await self._https.post(post, request.channel.host or "")
-        return HTTP_CHANNELS[request.channel.kind].judge(reply) if isinstance(reply, Reply) else reply
+        return http_channel.judge(reply) if isinstance(reply, Reply) else reply
 
     async def look_up(self, request: NotificationDue, key: str) -> Answer | None:
         """None: no channel can be asked. Webhooks and mail programs recognise a repeat by the key; readers of a chat
