@@ -42,8 +42,8 @@ OAUTH: SecurityBase = OAuth2(
 
 
 async def authenticate(request: Request) -> Principal:
-    """The principal of the bearer token, with what the login may still do; verified and counted once for a request. A
-    request that reads then waits for its turn, which `FewLargeAnswers` ends.
+    """The principal of the bearer token, with what the login may still do; verified and counted once for a request. It
+    then waits for its turn, which `FewLargeAnswers` ends.
 
     Raises Problem unauthenticated, invalid_token, too_many_requests.
     """
@@ -66,8 +66,8 @@ async def authenticate(request: Request) -> Principal:
     request.scope[PRINCIPAL] = principal
     structlog.contextvars.bind_contextvars(principal=principal.name)
     await ports.limits.count_principal(request, principal.counted_as)
-    if request.method in READING:
-        await ports.limits.reads.begin(request.scope, principal.counted_as)
+    turns = ports.limits.reads if request.method in READING else ports.limits.writes
+    await turns.begin(request.scope, principal.counted_as)
     return principal
 
 

@@ -19,6 +19,7 @@ from api.access.guard import Authenticated, correlation_of
 from api.access.ports import Here, Ports
 from api.http.preferences import Preferences
 from api.http.problems import Problem, documented
+from api.http.turns import RequestTurns
 from api.identity.accounts.favours import note_favour
 from api.identity.principal import Principal
 from api.storage.audit_log import Entry
@@ -162,6 +163,7 @@ class Writer:
         earlier = await self._record(message.key, command, correlation, location)
         after = {**content_of(command), "message": message.key}
         entry = Entry(self.principal.as_author, command.message_type, command.about(), correlation, before, after)
+        RequestTurns.end(self.request.scope)
         try:
             answer = await self.ports.commands.send(message, wait_s=self.preferences.wait_s)
         except BrokerUnavailable:

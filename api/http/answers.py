@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.http.limits import PRINCIPAL
 from api.http.problems import Problem, problem_response
 from api.http.requests import address_of, network_of
-from api.http.turns import READING, Reads
+from api.http.turns import READING, RequestTurns
 
 LARGE_BYTES = 256 * 1024
 """A page of 100 usual orders is smaller."""
@@ -23,7 +23,7 @@ AT_ONCE_MAX = 8
 
 
 class FewLargeAnswers:
-    """Refuses a further large answer as `too_many_requests`, before any of it is sent; ends the turn of a read."""
+    """Refuses a further large answer as `too_many_requests`, before any of it is sent; ends the turn of a request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -32,7 +32,10 @@ class FewLargeAnswers:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # What was written is never answered as refused; and only what is read may be large.
         if scope["type"] != "http" or scope["method"] not in READING:
-            await self._app(scope, receive, send)
+            try:
+                await self._app(scope, receive, send)
+            finally:
+                RequestTurns.end(scope)
             return
         start: Message | None = None
 
@@ -43,7 +46,7 @@ class FewLargeAnswers:
                 return
             # A streamed answer is made while it is sent, so it keeps its turn.
             if not message.get("more_body", False):
-                Reads.end(scope)
+                RequestTurns.end(scope)
             first, start = start, None
             if first is None or len(message.get("body", b"")) < LARGE_BYTES:
                 if first is not None:
@@ -68,7 +71,7 @@ class FewLargeAnswers:
         try:
             await self._app(scope, receive, send_on)
         finally:
-            Reads.end(scope)
+            RequestTurns.end(scope)
 
 
 _DETAIL = f"Read the answers to your other requests first: at most {AT_ONCE_MAX} large ones are sent at a time."

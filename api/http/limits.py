@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import Problem, problem_response
 from api.http.requests import address_of, network_of
-from api.http.turns import Reads
+from api.http.turns import READS_MAX, WRITES_MAX, RequestTurns
 from infra.ports.cache import Cache, CacheUnavailable, Taken
 from infra.settings import Settings
 
@@ -59,7 +59,8 @@ class Limits:
         self._prefix = f"{settings.database}:limit:"
         self._known = Limit("principal", settings.requests_per_minute)
         self._anonymous = Limit("address", settings.anonymous_requests_per_minute)
-        self.reads = Reads()
+        self.reads = RequestTurns(READS_MAX)
+        self.writes = RequestTurns(WRITES_MAX)
 
     async def count_principal(self, request: Request, name: str) -> None:
         """Count a request of a principal. Raises Problem too_many_requests."""

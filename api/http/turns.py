@@ -1,7 +1,8 @@
 """What one principal may have at work at a time in a process, so that others do not wait for it.
 
-The rate limit counts requests, whatever they cost. So a principal has few reads at work, further ones wait for their
-turn, and large views are built in a thread, one after the other, while the process answers others.
+The rate limit counts requests, whatever they cost, and a minute's may come at once. So a principal has few requests at
+work, further ones wait for their turn, and large views are built in a thread, one after the other, while the process
+answers others.
 """
 
 from __future__ import annotations
@@ -22,13 +23,16 @@ READING = ("GET", "HEAD")
 """The methods of requests that read; only their answers may be large."""
 
 READS_MAX = 2
+WRITES_MAX = 4
+"""One that waits for its outcome is not at work: that costs no processor time."""
+
 WAITING_MAX = 50
-"""Reads of a principal that wait for their turn: more than a browser sends at a time."""
+"""Requests of a principal that wait for their turn: more than a browser sends at a time."""
 
 PARTS_MAX = 100
 """Parts, such as lines of orders, of a view that is built at once: a few milliseconds."""
 
-_READ = "tributary.turn"
+_TURN = "tributary.turn"
 _BUILDER = ThreadPoolExecutor(max_workers=1, thread_name_prefix="large-views")
 
 
@@ -47,37 +51,33 @@ class Turns:
         return turn
 
 
-class Reads(Turns):
-    """The turns of requests that read. Each ends when its answer begins, if that is made, or with the last part of a
-    streamed one; or without an answer."""
-
-    def __init__(self) -> None:
-        super().__init__(READS_MAX)
+class RequestTurns(Turns):
+    """The turns of requests. That of a read ends when its answer begins, if that is made, or with the last part of a
+    streamed one; that of a write when it waits for its outcome; each without an answer, too.
+    """
 
     async def begin(self, scope: Scope, who: str) -> None:
         """Wait for the turn of a request. Raises Problem too_many_requests where too many wait."""
         turn = self.of(who)
         if turn.waiting >= WAITING_MAX:
-            raise Problem("too_many_requests", detail=_DETAIL, headers={"Retry-After": "1"})
+            detail = f"Wait for the answers to your other requests: {self._at_once} are at work and {WAITING_MAX} wait."
+            raise Problem("too_many_requests", detail=detail, headers={"Retry-After": "1"})
         turn.waiting += 1
         try:
             await turn.acquire()
         finally:
             turn.waiting -= 1
-        scope[_READ] = turn
+        scope[_TURN] = turn
 
     @staticmethod
     def end(scope: Scope) -> None:
-        turn: _Turn | None = scope.pop(_READ, None)
+        turn: _Turn | None = scope.pop(_TURN, None)
         if turn is not None:
             turn.release()
 
 
 class _Turn(asyncio.Semaphore):
     waiting = 0
-
-
-_DETAIL = f"Wait for the answers to your other requests: {READS_MAX} are at work and {WAITING_MAX} wait."
 
 
 async def built(parts: int, build: Callable[[], T]) -> T:

@@ -14,9 +14,10 @@ from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.writing import Sent, Writer, Writing, refuse, written
 from api.http.bodies import Body, BodyRoute
-from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.http.conditions import NOT_MODIFIED, IfNoneMatch, json_of, read_response
 from api.http.paging import Cursor, Limit, Page, next_link, page_of
 from api.http.problems import Problem, Reason, documented
+from api.http.turns import built
 from api.identity.principal import Principal
 from api.webhooks.webhooks_view import (
     BY_ID,
@@ -160,11 +161,12 @@ async def show_webhook(
 @router.get(
     "/{webhook_id}/attempts",
     summary="List what was sent to a webhook",
+    response_model=Page[DeliveryView],
     responses=documented("not_found", "invalid_cursor"),
 )
 async def list_attempts(
     webhook_id: OfWebhook, request: Request, ports: Here, principal: Reads, limit: Limit = 50, cursor: Cursor = None
-) -> Page[DeliveryView]:
+) -> Response:
     """The events, newest first, each with its attempts. They are kept for 30 days after they ended."""
     await find_webhook(ports.store, principal, webhook_id)
     found, after = await page_of(
@@ -176,7 +178,13 @@ async def list_attempts(
         limit=limit,
         fields=DELIVERY_FIELDS,
     )
-    return Page(items=[delivery_view(document) for document in found], next=next_link(request, after))
+
+    def page() -> Response:
+        items = [delivery_view(document) for document in found]
+        body = json_of(Page[DeliveryView](items=items, next=next_link(request, after)))
+        return Response(body, media_type="application/json")
+
+    return await built(sum(len(document["notes"]) for document in found), page)
 
 
 @router.delete(

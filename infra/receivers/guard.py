@@ -22,6 +22,9 @@ import httpx
 LOOK_UP_S = 2.0
 """How long the name servers of a host may take."""
 
+ADDRESSES_MAX = 64
+"""Of one host: more than large services have, and checked in a millisecond."""
+
 URL_LENGTH_MAX = 2048
 """Characters, and bytes in UTF-8."""
 
@@ -87,7 +90,7 @@ class Receiver:
 
 
 async def resolve(host: str, port: int) -> Sequence[str]:
-    """By the system's hosts file and name servers. Raises TimeoutError, too."""
+    """By the system's hosts file and name servers; of too many, one more than allowed. Raises TimeoutError, too."""
     async with aiodns.DNSResolver(timeout=LOOK_UP_S / 2, tries=2) as resolver, asyncio.timeout(LOOK_UP_S):
         try:
             found = await resolver.getaddrinfo(host, port=port, type=socket.SOCK_STREAM)
@@ -95,7 +98,7 @@ async def resolve(host: str, port: int) -> Sequence[str]:
             if error.args[0] in _SILENT:
                 raise TimeoutError from error
             raise OSError(str(error)) from error
-    return [node.addr[0].decode() for node in found.nodes]
+    return [node.addr[0].decode() for node in found.nodes[: ADDRESSES_MAX + 1]]
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
@@ -128,6 +131,9 @@ class Guard:
             found = ()
         if not found:
             raise HostUnknown("host_unknown", f"The host {host} has no address; check its spelling.")
+        if len(found) > ADDRESSES_MAX:
+            detail = f"The host {host} has more than {ADDRESSES_MAX} addresses; name a host with fewer."
+            raise ReceiverRefused("address_invalid", detail)
         if f"{_bracketed(host)}:{port}" in self._hosts:
             return Receiver(parsed, found)
         for address in map(ip_address, found):

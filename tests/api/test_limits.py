@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from api.http.turns import WAITING_MAX, WRITES_MAX
 from contracts.network.v1 import RegisterShop
 from infra.adapters.redis import RedisCache
 from tests.api.front import Front, a_network, bearer, lines_of, serving, unique
-from tests.connected.running import Site, free_ports
+from tests.api.world import a_world
+from tests.connected.running import Site, free_ports, until
 
 
 async def test_a_principal_has_a_quota_per_minute(site: Site, front: Front, tmp_path: Path) -> None:
@@ -38,6 +40,27 @@ async def test_a_principal_has_a_quota_per_minute(site: Site, front: Front, tmp_
         assert elsewhere.status_code == 429
         await asyncio.sleep(5.1)
         assert (await client.get("/api/me")).status_code == 200
+
+
+async def test_of_many_orders_at_once_each_is_placed_or_refused(site: Site, front: Front) -> None:
+    """Some are at work and some wait; what is refused was not placed, and none is answered as unconfirmed."""
+    world = await a_world(front)
+    at_once = WRITES_MAX + WAITING_MAX + 70
+    async with world.as_shop() as shop:
+        orders = [world.order(order_id=f"burst-{number}") for number in range(at_once)]
+        answers = await asyncio.gather(
+            *(shop.post("/api/orders", json=order, headers={"Prefer": "respond-async"}) for order in orders)
+        )
+    refused = [answer for answer in answers if answer.status_code == 429]
+    assert {answer.status_code for answer in answers} == {202, 429}
+    assert {answer.json()["reason"] for answer in refused} == {"too_many_requests"}
+
+    async def placed() -> bool:
+        found = await site.documents("order_intake.orders", {"shop_id": world.shop_id})
+        assert len(found) <= at_once - len(refused)
+        return len(found) == at_once - len(refused)
+
+    await until(placed, what="every order that was not refused is placed")
 
 
 async def test_logins_of_one_distributor_or_shop_have_one_quota(site: Site, front: Front, tmp_path: Path) -> None:

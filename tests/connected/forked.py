@@ -17,7 +17,7 @@ from infra.processes import forking
 
 
 def load() -> None:
-    """Begin to load the program in the process of which `start` and the fleets make forks."""
+    """Begin to load the program in a process; `start` and the fleets then make forks of it."""
     forking.load_workers("tests.connected.forked", "api.app")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 from base64 import b64encode
@@ -171,7 +172,9 @@ async def test_without_a_readable_answer_it_is_unknown(hasty: Outside[Notificati
     assert datetime.now(UTC) - began < timedelta(seconds=3 * SOON_S)
 
 
-@pytest.mark.parametrize("script", [scripts.drip_body, scripts.send_10_gb, scripts.cut_in_body])
+@pytest.mark.parametrize(
+    "script", [scripts.drip_body, scripts.send_10_gb, scripts.cut_in_body, scripts.send_tiny_chunks]
+)
 async def test_a_status_without_its_body_delivers_a_webhook_but_no_chat_message(
     hasty: Outside[NotificationDue], script: Script
 ) -> None:
@@ -181,6 +184,20 @@ async def test_a_status_without_its_body_delivers_a_webhook_but_no_chat_message(
         robot_answer = await hasty.send(due(robot), KEY)
 
     assert (webhook_answer.outcome, robot_answer.outcome, server.requests) == ("done", "unknown", 2)
+
+
+@pytest.mark.parametrize(
+    ("script", "outcome"),
+    [(scripts.send_endless_1xx, "unknown"), (scripts.send_tiny_chunks, "done"), (scripts.send_10_gb, "done")],
+)
+async def test_an_answer_without_end_is_given_up_long_before_the_deadline(
+    certificates: Certificates, script: Script, outcome: str
+) -> None:
+    patient = outside_with(certificates, outside_deadline_s=60.0)
+    async with misbehaving(script) as server, asyncio.timeout(30):
+        answer = await patient.send(due(webhook(server.port, scheme="http")), KEY)
+
+    assert answer.outcome == outcome
 
 
 async def test_a_certificate_for_another_name_gets_no_request(

@@ -1,6 +1,7 @@
 """The chat robots of DingTalk, Feishu, WeCom and Slack, as their documents describe them.
 
-They answer 200 with a code in the body, check signatures and keywords, and take 20 messages, as in a minute.
+They answer 200 with a code in the body, Slack with a status and a word; they check signatures and keywords, and take 20
+messages, as in a minute.
 """
 
 from __future__ import annotations

@@ -52,6 +52,13 @@ async def send_endless_1xx(reader: StreamReader, writer: StreamWriter) -> None:
         await writer.drain()
 
 
+async def send_tiny_chunks(reader: StreamReader, writer: StreamWriter) -> None:
+    writer.write(OK + b"transfer-encoding: chunked\r\n\r\n")
+    while True:
+        writer.write(b"1\r\nx\r\n" * 10_000)
+        await writer.drain()
+
+
 async def drip_body(reader: StreamReader, writer: StreamWriter) -> None:
     writer.write(OK + b"content-length: 100000\r\n\r\n")
     while True:

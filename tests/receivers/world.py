@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import SecretStr
 
@@ -26,7 +26,7 @@ from tests.receivers.webhooks import WebhookReceiver
 HOST = "127.0.0.1"
 READER = "warehouse@example.com"
 SENDER = "tributary@example.com"
-KINDS: tuple[Kind, ...] = ("email", "webhook", "wecom", "dingtalk", "feishu", "slack")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _PLENTY = 100_000
 _PATHS: dict[Kind, str] = {
     "webhook": "alerts?token={token}",

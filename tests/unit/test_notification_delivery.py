@@ -20,7 +20,7 @@ from tests.builders import NOW, message
 from tests.receiver import due
 from tests.workflow.in_memory import InMemoryStore
 from workers.notification_delivery.audit import OPEN_MAX, audit
-from workers.notification_delivery.decide import key_of, record
+from workers.notification_delivery.decide import key_of, record, route_of
 from workers.notification_delivery.model import State
 
 DONE = Answer("done", "accepted", "The receiver has it.", NOW, reference="r-1")
@@ -101,6 +101,10 @@ def test_what_was_delivered_stays_delivered() -> None:
 
 def test_all_attempts_of_a_notification_have_one_key() -> None:
     assert key_of(due(attempt=1)) == key_of(due(attempt=2)) != key_of(due("notification-2"))
+
+
+def test_the_calls_of_a_route_share_its_lanes() -> None:
+    assert route_of(due()) == "warehouse"
 
 
 class TestAudit:

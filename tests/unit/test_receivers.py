@@ -14,7 +14,7 @@ from pydantic import SecretStr, ValidationError
 
 from contracts.notifications.channel import Kind
 from infra.receivers.addresses import Address, address_of, open_address, seal_address, sealed_channel
-from infra.receivers.guard import Guard, HostUnknown, ReceiverRefused, is_public, parse
+from infra.receivers.guard import ADDRESSES_MAX, Guard, HostUnknown, ReceiverRefused, is_public, parse
 from infra.receivers.signing import BadSecret, secrets_of, signed_headers
 from infra.sealing import CannotUnseal
 from infra.settings import Settings
@@ -153,6 +153,15 @@ async def test_a_host_is_resolved_and_shown_in_ascii() -> None:
     receiver = await Guard((), resolve).check("https://höoks.example/")
 
     assert asked == [receiver.host] == ["xn--hoks-5qa.example"]
+
+
+async def test_a_host_with_too_many_addresses_is_refused() -> None:
+    addresses = [f"8.8.{number // 256}.{number % 256}" for number in range(ADDRESSES_MAX + 1)]
+    with pytest.raises(ReceiverRefused, match="more than 64 addresses") as refused:
+        await check("https://hooks.example/", *addresses)
+
+    assert refused.value.code == "address_invalid"
+    assert await check("https://hooks.example/", *addresses[:-1]) == tuple(addresses[:-1])
 
 
 async def test_a_host_without_an_address_may_get_one() -> None:

@@ -1,4 +1,4 @@
-"""One principal has few reads at work; large views are built beside the event loop."""
+"""One principal has few requests at work; large views are built beside the event loop."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from starlette.types import Message, Receive, Scope, Send
 from api.http.answers import FewLargeAnswers
 from api.http.conditions import json_of
 from api.http.problems import Problem
-from api.http.turns import PARTS_MAX, READS_MAX, WAITING_MAX, Reads, built
+from api.http.turns import PARTS_MAX, READS_MAX, WAITING_MAX, RequestTurns, built
 
 
 class App:
     """Reads that take until `done` is set, behind the middleware that ends their turns."""
 
     def __init__(self) -> None:
-        self.reads = Reads()
+        self.turns = RequestTurns(READS_MAX)
         self.at_work = 0
         self.done = asyncio.Event()
         self.read = asyncio.Event()
         self.app = FewLargeAnswers(self._answer)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self.reads.begin(scope, scope["who"])
+        await self.turns.begin(scope, scope["who"])
         self.at_work += 1
         try:
             await self.done.wait()
@@ -48,14 +48,14 @@ class App:
         await self.read.wait()
         yield b"b"
 
-    async def get(self, who: str, path: str = "/") -> None:
+    async def get(self, who: str, path: str = "/", method: str = "GET") -> None:
         async def receive() -> Message:
             return {"type": "http.request"}
 
         async def send(_: Message) -> None:
             return
 
-        scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": "GET", "path": path, "headers": []}
+        scope = {"type": "http", "asgi": {"spec_version": "2.4"}, "method": method, "path": path, "headers": []}
         await self.app({**scope, "who": who}, receive, send)
 
 
@@ -78,9 +78,10 @@ async def test_further_reads_of_a_principal_wait_and_others_do_not() -> None:
     await asyncio.wait_for(app.get("shop s1"), 1)
 
 
-async def test_a_read_that_fails_or_is_given_up_ends_its_turn() -> None:
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_request_that_fails_or_is_given_up_ends_its_turn(method: str) -> None:
     app = App()
-    given_up = [asyncio.create_task(app.get("shop s1")) for _ in range(READS_MAX + 1)]
+    given_up = [asyncio.create_task(app.get("shop s1", method=method)) for _ in range(READS_MAX + 1)]
     await settled()
     for task in given_up:
         task.cancel()
@@ -89,7 +90,7 @@ async def test_a_read_that_fails_or_is_given_up_ends_its_turn() -> None:
     app.done.set()
     for _ in range(READS_MAX + 1):
         with pytest.raises(RuntimeError):
-            await asyncio.wait_for(app.get("shop s1", "/fails"), 1)
+            await asyncio.wait_for(app.get("shop s1", "/fails", method), 1)
 
 
 async def test_a_streamed_answer_keeps_its_turn_until_its_end() -> None:

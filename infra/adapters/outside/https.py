@@ -3,30 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-import httpx
+import h11
 
 from contracts.wire.answer import RETRY_AFTER_MAX_S, Answer, Outcome
 from infra.ports.time import Time
 from infra.receivers.guard import Guard, HostUnknown, Receiver, ReceiverRefused
 
 ANSWER_BYTES_MAX = 64 * 1024
-"""Of the body; httpx bounds the headers at 100 kB."""
+"""Of everything that is read of an answer, with its headers and the frames of its chunks."""
 
 CONNECTS_MAX = 4
 """Addresses of one host that are tried before its first byte is sent."""
 
-_HEADERS = {"accept-encoding": "identity", "user-agent": "tributary"}
+_BITE_BYTES = 4 * 1024
+"""What is read and understood at once. Chunks of one byte make seven hundred events of it: some milliseconds."""
 
-# They log addresses, and the key of a chat robot is in its address.
-for _name in ("httpx", "httpcore"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
+_PORTS = {"https": 443, "http": 80}
+_OWN_HEADERS = {"accept-encoding": "identity", "user-agent": "tributary", "connection": "close"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,26 +58,32 @@ class _Progress:
 
     has_written: bool = False
     status: int | None = None
-    headers: httpx.Headers = field(default_factory=httpx.Headers)
+    headers: dict[str, str] = field(default_factory=dict)
     body: bytes | None = None
-
-    async def trace(self, event: str, _: object) -> None:
-        self.has_written |= event == "http11.send_request_headers.started"
 
 
 class Https:
     """Makes calls. `trusted` checks the certificates; proxies of the environment are not used."""
 
-    def __init__(self, guard: Guard, trusted: ssl.SSLContext, deadline_s: float, time: Time) -> None:
+    def __init__(
+        self,
+        guard: Guard,
+        trusted: ssl.SSLContext,
+        deadline_s: float,
+        time: Time,
+        *,
+        answer_bytes_max: int = ANSWER_BYTES_MAX,
+    ) -> None:
         self._guard = guard
         self._trusted = trusted
         self._deadline_s = deadline_s
         self._time = time
+        self._answer_bytes_max = answer_bytes_max
 
     async def post(self, post: Post, host: str) -> Reply | Answer:
         """The receiver's reply, or the answer to a call without one. `host` is how people know the receiver."""
         progress = _Progress()
-        failure: Exception
+        failure: Exception | None = None
         try:
             async with asyncio.timeout(self._deadline_s):
                 receiver = await self._guard.check(post.url)
@@ -86,7 +92,7 @@ class Https:
             return Answer("unavailable", error.code, error.detail, self._time.now())
         except ReceiverRefused as error:
             return Answer("refused", error.code, error.detail, self._time.now())
-        except (TimeoutError, httpx.HTTPError, OSError) as error:
+        except (TimeoutError, h11.ProtocolError, OSError) as error:
             failure = error
         if progress.status is not None:
             now = self._time.now()
@@ -94,49 +100,81 @@ class Https:
         return self._without_reply(host, progress, failure)
 
     async def _exchange(self, receiver: Receiver, post: Post, progress: _Progress) -> None:
-        addresses = receiver.addresses[:CONNECTS_MAX]
-        timeout = httpx.Timeout(None, connect=self._deadline_s / len(addresses))
-        transport = httpx.AsyncHTTPTransport(verify=self._trusted, trust_env=False)
-        async with httpx.AsyncClient(transport=transport, timeout=timeout, trust_env=False) as client:
-            for address in addresses:
-                try:
-                    await _send(client, receiver, address, post, progress)
-                    break
-                except (httpx.ConnectError, httpx.ConnectTimeout):
-                    if address == addresses[-1]:
-                        raise
+        async with self._connected(receiver) as (reader, writer):
+            connection = h11.Connection(h11.CLIENT)
+            progress.has_written = True
+            writer.write(_request(connection, receiver, post))
+            await writer.drain()
+            await _read(connection, reader, progress, self._answer_bytes_max)
 
-    def _without_reply(self, host: str, progress: _Progress, failure: Exception) -> Answer:
+    @asynccontextmanager
+    async def _connected(self, receiver: Receiver) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A connection to the first checked address that takes one; the certificate is that of the host's name."""
+        addresses = receiver.addresses[:CONNECTS_MAX]
+        is_https = receiver.url.scheme == "https"
+        trusted, name = (self._trusted, receiver.host) if is_https else (None, None)
+        port = receiver.url.port or _PORTS[receiver.url.scheme]
+        for address in addresses:
+            try:
+                async with asyncio.timeout(self._deadline_s / len(addresses)):
+                    reader, writer = await asyncio.open_connection(
+                        address, port, limit=_BITE_BYTES, ssl=trusted, server_hostname=name
+                    )
+                break
+            except OSError:
+                if address == addresses[-1]:
+                    raise
+        try:
+            yield reader, writer
+        finally:
+            writer.transport.abort()
+
+    def _without_reply(self, host: str, progress: _Progress, failure: Exception | None) -> Answer:
         now = self._time.now()
         if progress.has_written:
             return Answer("unknown", "no_answer", f"{host} got the message and gave no readable answer.", now)
-        if isinstance(failure, httpx.ConnectError) and "SSL" in str(failure):
+        if isinstance(failure, ssl.SSLError):
             detail = f"{host} has no valid certificate for its name; its operator must renew or correct it."
             return Answer("unavailable", "tls_failed", detail, now)
         return Answer("unavailable", "not_connected", f"{host} does not accept connections.", now)
 
 
-async def _send(client: httpx.AsyncClient, receiver: Receiver, address: str, post: Post, progress: _Progress) -> None:
-    """Connect to the checked address, with the name of the host for its certificate and in the request."""
-    host = {"host": receiver.url.netloc.decode("ascii")}
-    async with client.stream(
-        "POST",
-        receiver.url.copy_with(host=address),
-        headers={**_HEADERS, **post.headers, **host},
-        content=post.body,
-        follow_redirects=False,
-        extensions={"sni_hostname": receiver.host, "trace": progress.trace},
-    ) as response:
-        progress.status, progress.headers = response.status_code, response.headers
-        body = bytearray()
-        async for part in response.aiter_raw():
-            body += part
-            if len(body) > ANSWER_BYTES_MAX:
+def _request(connection: h11.Connection, receiver: Receiver, post: Post) -> bytes:
+    headers = {
+        "host": receiver.url.netloc.decode("ascii"),
+        **_OWN_HEADERS,
+        **{name.lower(): value for name, value in post.headers.items()},
+        "content-length": str(len(post.body)),
+    }
+    request = h11.Request(method="POST", target=receiver.url.raw_path, headers=[*headers.items()])
+    sent = (connection.send(event) for event in (request, h11.Data(data=post.body), h11.EndOfMessage()))
+    return b"".join(part or b"" for part in sent)
+
+
+async def _read(connection: h11.Connection, reader: asyncio.StreamReader, progress: _Progress, bytes_max: int) -> None:
+    """Read the answer in small bites, between which others have their turn; no more than the limit, whatever it is."""
+    body = bytearray()
+    left = bytes_max
+    while True:
+        event = connection.next_event()
+        if event is h11.NEED_DATA:
+            if left <= 0:
                 return
-        progress.body = bytes(body)
+            await asyncio.sleep(0)
+            bite = await reader.read(min(_BITE_BYTES, left))
+            left -= len(bite)
+            connection.receive_data(bite)
+        elif isinstance(event, h11.Response):
+            progress.status = event.status_code
+            progress.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
+        elif isinstance(event, h11.Data):
+            body += event.data
+        elif not isinstance(event, h11.InformationalResponse):
+            progress.body = bytes(body)
+            return
 
 
-def _retry_after_s(headers: httpx.Headers, now: datetime) -> int | None:
+def _retry_after_s(headers: Mapping[str, str], now: datetime) -> int | None:
     """Seconds from a number or a date, at most RETRY_AFTER_MAX_S; None if there is none that can be read."""
     written = headers.get("retry-after", "").strip()
     if written.isascii() and written.isdigit():
