@@ -52,8 +52,8 @@ async def test_of_many_orders_at_once_each_is_placed_or_refused(site: Site, fron
             *(shop.post("/api/orders", json=order, headers={"Prefer": "respond-async"}) for order in orders)
         )
     refused = [answer for answer in answers if answer.status_code == 429]
-    assert {answer.status_code for answer in answers} == {202, 429}
-    assert {answer.json()["reason"] for answer in refused} == {"too_many_requests"}
+    assert {answer.status_code for answer in answers} <= {202, 429}
+    assert {answer.json()["reason"] for answer in refused} <= {"too_many_requests"}
 
     async def placed() -> bool:
         found = await site.documents("order_intake.orders", {"shop_id": world.shop_id})

@@ -83,6 +83,7 @@ def block_of(heading: str, language: str = "", number: int = 0) -> str:
     return re.findall(rf"^```{language}\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)[number]
 
 
+@pytest.mark.full
 def test_the_checks_name_the_missing_parts_of_a_worker_and_pass_when_they_are_added(tree: Path) -> None:
     assert misses(tree, "tests/architecture/test_roster.py") == {
         "add contracts/loyalty/v1.py, which workers/loyalty_points/decide.py imports",
