@@ -16,16 +16,19 @@ from __future__ import annotations
 import asyncio
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Generic, TypeVar
 
 from fastapi import Query, Request
+from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
+from api.http.conditions import json_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import Problem, Reason
+from api.http.turns import built
 from api.storage.protocols import Documents
 from infra.ports.store import Document
 
@@ -225,6 +228,15 @@ async def _short_page(ways: _Ways, some: Sequence[Mapping[str, Any]]) -> tuple[l
 def _all(conditions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     some = [dict(condition) for condition in conditions if condition]
     return {"$and": some} if len(some) > 1 else some[0] if some else {}
+
+
+async def built_page(kind: type[Page[T]], parts: int, items: Callable[[], list[T]], next_page: str | None) -> Response:
+    """A page as JSON; one of many parts is built in a thread."""
+
+    def page() -> Response:
+        return Response(json_of(kind(items=items(), next=next_page)), media_type="application/json")
+
+    return await built(parts, page)
 
 
 def next_link(request: Request, cursor: str | None) -> str | None:

@@ -18,11 +18,10 @@ from api.http.conditions import (
     IfNoneMatch,
     check_match,
     etag_of,
-    json_of,
     read_response,
     written_response,
 )
-from api.http.paging import Cursor, Limit, Page, next_link, page_of
+from api.http.paging import Cursor, Limit, Page, built_page, next_link, page_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import documented
 from api.http.turns import built
@@ -170,13 +169,12 @@ async def list_orders(
         cursor=cursor,
         limit=limit,
     )
-
-    def page() -> Response:
-        items = [order_view(order_of(document), principal) for document in found]
-        body = json_of(Page[OrderView](items=items, next=next_link(request, after)))
-        return Response(body, media_type="application/json")
-
-    return await built(sum(map(parts_of, found)), page)
+    return await built_page(
+        Page[OrderView],
+        sum(map(parts_of, found)),
+        lambda: [order_view(order_of(document), principal) for document in found],
+        next_link(request, after),
+    )
 
 
 _SHOWN: dict[str, Any] = {

@@ -14,10 +14,9 @@ from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.writing import Sent, Writer, Writing, refuse, written
 from api.http.bodies import Body, BodyRoute
-from api.http.conditions import NOT_MODIFIED, IfNoneMatch, json_of, read_response
-from api.http.paging import Cursor, Limit, Page, next_link, page_of
+from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
+from api.http.paging import Cursor, Limit, Page, built_page, next_link, page_of
 from api.http.problems import Problem, Reason, documented
-from api.http.turns import built
 from api.identity.principal import Principal
 from api.webhooks.webhooks_view import (
     BY_ID,
@@ -178,13 +177,12 @@ async def list_attempts(
         limit=limit,
         fields=DELIVERY_FIELDS,
     )
-
-    def page() -> Response:
-        items = [delivery_view(document) for document in found]
-        body = json_of(Page[DeliveryView](items=items, next=next_link(request, after)))
-        return Response(body, media_type="application/json")
-
-    return await built(sum(len(document["notes"]) for document in found), page)
+    return await built_page(
+        Page[DeliveryView],
+        sum(len(document["notes"]) for document in found),
+        lambda: [delivery_view(document) for document in found],
+        next_link(request, after),
+    )
 
 
 @router.delete(

@@ -88,6 +88,10 @@ class Receiver:
     def host(self) -> str:
         return host_of(self.url)
 
+    @property
+    def port(self) -> int:
+        return port_of(self.url)
+
 
 async def resolve(host: str, port: int) -> Sequence[str]:
     """By the system's hosts file and name servers; of too many, one more than allowed. Raises TimeoutError, too."""
@@ -121,7 +125,7 @@ class Guard:
     async def check(self, url: str) -> Receiver:
         """The receiver of an address. Raises ReceiverRefused, or HostUnknown."""
         parsed = parse(url)
-        host, port = host_of(parsed), parsed.port or _PORTS[parsed.scheme]
+        host, port = host_of(parsed), port_of(parsed)
         try:
             found = tuple(dict.fromkeys(await self._resolve(host, port)))
         except TimeoutError as error:
@@ -174,6 +178,10 @@ def parse(url: str) -> httpx.URL:
 def host_of(url: httpx.URL) -> str:
     """In ASCII, as it is resolved and in certificates: letters that look alike are apart there."""
     return url.raw_host.decode("ascii")
+
+
+def port_of(url: httpx.URL) -> int:
+    return url.port or _PORTS[url.scheme]
 
 
 def _is_network(allowed: str) -> bool:

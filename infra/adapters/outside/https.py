@@ -25,7 +25,6 @@ CONNECTS_MAX = 4
 _BITE_BYTES = 4 * 1024
 """What is read and understood at once. Chunks of one byte make seven hundred events of it: some milliseconds."""
 
-_PORTS = {"https": 443, "http": 80}
 _OWN_HEADERS = {"accept-encoding": "identity", "user-agent": "tributary", "connection": "close"}
 
 
@@ -113,12 +112,11 @@ class Https:
         addresses = receiver.addresses[:CONNECTS_MAX]
         is_https = receiver.url.scheme == "https"
         trusted, name = (self._trusted, receiver.host) if is_https else (None, None)
-        port = receiver.url.port or _PORTS[receiver.url.scheme]
         for address in addresses:
             try:
                 async with asyncio.timeout(self._deadline_s / len(addresses)):
                     reader, writer = await asyncio.open_connection(
-                        address, port, limit=_BITE_BYTES, ssl=trusted, server_hostname=name
+                        address, receiver.port, limit=_BITE_BYTES, ssl=trusted, server_hostname=name
                     )
                 break
             except OSError:
@@ -141,9 +139,9 @@ class Https:
 
 def _request(connection: h11.Connection, receiver: Receiver, post: Post) -> bytes:
     headers = {
-        "host": receiver.url.netloc.decode("ascii"),
         **_OWN_HEADERS,
         **{name.lower(): value for name, value in post.headers.items()},
+        "host": receiver.url.netloc.decode("ascii"),
         "content-length": str(len(post.body)),
     }
     request = h11.Request(method="POST", target=receiver.url.raw_path, headers=[*headers.items()])
