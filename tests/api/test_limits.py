@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from api.http.turns import WAITING_MAX, WRITES_MAX
+from api.identity.repository import USERS
 from contracts.network.v1 import RegisterShop
 from infra.adapters.redis import RedisCache
 from tests.api.front import Front, a_network, bearer, lines_of, serving, unique
@@ -40,6 +41,25 @@ async def test_a_principal_has_a_quota_per_minute(site: Site, front: Front, tmp_
         assert elsewhere.status_code == 429
         await asyncio.sleep(5.1)
         assert (await client.get("/api/me")).status_code == 200
+
+
+async def test_of_many_writes_at_once_some_are_at_work_some_wait_and_the_others_are_refused(
+    site: Site, front: Front
+) -> None:
+    """New users take a password's hash each, so they keep their turn for long."""
+    async with front.client(limits=httpx.Limits(max_connections=None)) as client:
+        client.headers.update(bearer(await front.admin(client)))
+        emails = [f"{unique('burst')}@example.com" for _ in range(WRITES_MAX + WAITING_MAX + 40)]
+        answers = await asyncio.gather(
+            *(client.post("/api/users", json={"email": email, "roles": ["ROLE_ADMIN"]}) for email in emails)
+        )
+    refused = [email for email, answer in zip(emails, answers, strict=True) if answer.status_code == 429]
+    assert {answer.status_code for answer in answers} == {201, 429}
+    assert {answer.json()["detail"] for answer in answers if answer.status_code == 429} == {
+        f"Wait for the answers to your other requests: {WRITES_MAX} are at work and {WAITING_MAX} wait."
+    }
+    made = await site.documents(USERS.name, {"email": {"$in": emails}})
+    assert {user["email"] for user in made} == set(emails) - set(refused)
 
 
 async def test_of_many_orders_at_once_each_is_placed_or_refused(site: Site, front: Front) -> None:
