@@ -12,7 +12,6 @@ from fastapi.security.base import SecurityBase
 from api.access.ports import Ports
 from api.http.limits import PRINCIPAL
 from api.http.problems import Problem
-from api.http.turns import READING
 from api.identity.accounts.logins import CHALLENGE
 from api.identity.accounts.two_persons import Author
 from api.identity.permissions import PERMISSIONS
@@ -51,12 +50,13 @@ async def authenticate(request: Request) -> Principal:
     if known is not None:
         return known
     ports: Ports = request.app.state.ports
+    reads = request.method in _READING
     bearer = await BEARER(request)
     if bearer is None:
         raise Problem("unauthenticated", headers=CHALLENGE)
     try:
         verified = await ports.identity.verifier.verify(bearer.credentials)
-        principal = await ports.identity.standings.current(verified, writes=request.method not in _READING)
+        principal = await ports.identity.standings.current(verified, writes=not reads)
     except InvalidToken as error:
         log.info("token refused", reason=error.reason)
         await ports.limits.count_address(request)
@@ -66,7 +66,7 @@ async def authenticate(request: Request) -> Principal:
     request.scope[PRINCIPAL] = principal
     structlog.contextvars.bind_contextvars(principal=principal.name)
     await ports.limits.count_principal(request, principal.counted_as)
-    turns = ports.limits.reads if request.method in READING else ports.limits.writes
+    turns = ports.limits.reads if reads else ports.limits.writes
     await turns.begin(request.scope, principal.counted_as)
     return principal
 

@@ -64,20 +64,11 @@ class _Progress:
 class Https:
     """Makes calls. `trusted` checks the certificates; proxies of the environment are not used."""
 
-    def __init__(
-        self,
-        guard: Guard,
-        trusted: ssl.SSLContext,
-        deadline_s: float,
-        time: Time,
-        *,
-        answer_bytes_max: int = ANSWER_BYTES_MAX,
-    ) -> None:
+    def __init__(self, guard: Guard, trusted: ssl.SSLContext, deadline_s: float, time: Time) -> None:
         self._guard = guard
         self._trusted = trusted
         self._deadline_s = deadline_s
         self._time = time
-        self._answer_bytes_max = answer_bytes_max
 
     async def post(self, post: Post, host: str) -> Reply | Answer:
         """The receiver's reply, or the answer to a call without one. `host` is how people know the receiver."""
@@ -104,7 +95,7 @@ class Https:
             progress.has_written = True
             writer.write(_request(connection, receiver, post))
             await writer.drain()
-            await _read(connection, reader, progress, self._answer_bytes_max)
+            await _read(connection, reader, progress)
 
     @asynccontextmanager
     async def _connected(self, receiver: Receiver) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
@@ -149,10 +140,10 @@ def _request(connection: h11.Connection, receiver: Receiver, post: Post) -> byte
     return b"".join(part or b"" for part in sent)
 
 
-async def _read(connection: h11.Connection, reader: asyncio.StreamReader, progress: _Progress, bytes_max: int) -> None:
+async def _read(connection: h11.Connection, reader: asyncio.StreamReader, progress: _Progress) -> None:
     """Read the answer in small bites, between which others have their turn; no more than the limit, whatever it is."""
     body = bytearray()
-    left = bytes_max
+    left = ANSWER_BYTES_MAX
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
