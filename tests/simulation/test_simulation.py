@@ -13,7 +13,7 @@ from tests.simulation.faults import CALM, INTERRUPTED, UNANSWERED
 from tests.simulation.run import Variant, simulate
 from tests.simulation.sweep import sweep
 
-SEEDS = (*range(1, sampled(30, whole=301)), *sampled((67, 107, 236), whole=()))
+SEEDS = sampled((*range(1, 30), 46, 52, 56, 67, 107, 236), whole=(*range(1, 301),))
 SEEDS_TWICE = sampled((1, 2, 13), whole=(1, 2, 3, 5, 8, 13))
 
 
