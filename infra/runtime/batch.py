@@ -134,7 +134,7 @@ class BatchLoop:
                     deliveries, works, delivery = self._collect(delivery)
                     await self.handle(deliveries, works)
             if self._handler.background:
-                await self._time.sleep(self._time.monotonic() - started)
+                await self._time.sleep(2 * (self._time.monotonic() - started))
 
     def _collect(self, delivery: Delivery | None) -> tuple[list[Delivery], list[Work], Delivery | None]:
         """Decode waiting deliveries, up to one batch; also return the suspect delivery that ended it, if any."""

@@ -30,7 +30,7 @@ class Handler(Generic[S]):
     `refuse` turns an unreadable message, or one under an id in use, into a refusal if it can name the message's
     subject; without it, or if it returns None, the message is dead-lettered. `key` is that of the call which a message
     asks for, and `owner` who has it made; without them, no call is made. A `background` queue rests after each batch
-    for as long as the batch took, and so leaves the servers to others for half of the time.
+    for twice as long as the batch took, and so leaves the servers to others for two thirds of the time.
     """
 
     payloads: tuple[type[Payload], ...]
