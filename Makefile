@@ -113,7 +113,7 @@ docs: $(INSTALLED) ## Write the tables and charts of the documents that are deri
 UNPURE := */__init__.py,*/repository.py,*/handlers.py,*/audit*.py
 
 REACHES_RULES := ^from (workers[. ]|tests[.]unit[.](booked|deliveries|order_histories|past|sales) )
-CHECKS := check-rules check-workflow check-unit check-types check-properties check-contracts check-architecture \
+CHECKS := check-rules check-unit check-types check-properties check-contracts check-architecture \
 	check-dependencies check-imports check-dead-code check-style check-format
 
 # What a change misses most often, without a single test: half a minute.
@@ -140,9 +140,6 @@ check-properties:
 
 check-unit:
 	UNIT_EXAMPLES=20 $(BIN)/python -m pytest $$(grep -LE '$(REACHES_RULES)' tests/unit/test_*.py) -m "not slow" --quiet
-
-check-workflow:
-	$(BIN)/python -m pytest tests/workflow -m "not slow" --quiet
 
 check-contracts:
 	$(BIN)/python -m pytest tests/contracts -m "not slow" --quiet
