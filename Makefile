@@ -42,9 +42,9 @@ demo: setup ## Run ORDERS=2000 orders on its own servers; KEEP=1 leaves it runni
 .PHONY: test
 test: $(INSTALLED) ## Run the tests, including those against real servers and in a real browser, with samples of some.
 	@$(BIN)/tributary setup --browser
-# Tests of servers wait half of their time, so three files run at a time, in the order of tests/order.py. What measures
+# Tests of servers wait half of their time, so four files run at a time, in the order of tests/order.py. What measures
 # runs alone.
-	@$(BIN)/python -m pytest tests -p tests.order -m "not measures and not $(or $(SKIPPED),full)" --numprocesses 3 \
+	@$(BIN)/python -m pytest tests -p tests.order -m "not measures and not $(or $(SKIPPED),full)" --numprocesses 4 \
 		--dist loadfile --no-loadscope-reorder --durations 40 --durations-min 8
 	@$(BIN)/python -m pytest tests/bench -m measures --quiet
 
@@ -113,7 +113,7 @@ docs: $(INSTALLED) ## Write the tables and charts of the documents that are deri
 UNPURE := */__init__.py,*/repository.py,*/handlers.py,*/audit*.py
 
 REACHES_RULES := ^from (workers[. ]|tests[.]unit[.](booked|deliveries|order_histories|past|sales) )
-CHECKS := check-rules check-workflow check-unit check-types check-properties check-contracts check-architecture \
+CHECKS := check-rules check-unit check-types check-properties check-contracts check-architecture \
 	check-dependencies check-imports check-dead-code check-style check-format
 
 # What a change misses most often, without a single test: half a minute.
@@ -140,9 +140,6 @@ check-properties:
 
 check-unit:
 	UNIT_EXAMPLES=20 $(BIN)/python -m pytest $$(grep -LE '$(REACHES_RULES)' tests/unit/test_*.py) -m "not slow" --quiet
-
-check-workflow:
-	$(BIN)/python -m pytest tests/workflow -m "not slow" --quiet
 
 check-contracts:
 	$(BIN)/python -m pytest tests/contracts -m "not slow" --quiet

@@ -8,6 +8,7 @@ sent, so that a repeated Idempotency-Key means the same command, and that addres
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
@@ -120,7 +121,8 @@ class Writer:
         if sent.outcome is None:
             return self.accepted(sent.message_id)
         refuse(sent)
-        shown = await show()
+        async with self.ports.limits.writes_at_work:
+            shown = await show()
         created = location is not None and not is_unchanged(sent.outcome)
         if isinstance(shown, Response):
             response = shown
@@ -160,16 +162,21 @@ class Writer:
             traceparent=self.request.headers.get("traceparent"),
             data=command,
         )
-        earlier = await self._record(message.key, command, correlation, location)
-        after = {**content_of(command), "message": message.key}
-        entry = Entry(self.principal.as_author, command.message_type, command.about(), correlation, before, after)
-        RequestTurns.end(self.request.scope)
-        try:
-            answer = await self.ports.commands.send(message, wait_s=self.preferences.wait_s)
-        except BrokerUnavailable:
-            # The broker may have accepted the command nevertheless.
-            await self._audit(entry, "unconfirmed", repeated=earlier is not None)
-            raise
+        with ExitStack() as at_work:
+            await self.ports.limits.writes_at_work.acquire()
+            at_work.callback(self.ports.limits.writes_at_work.release)
+            at_work.callback(RequestTurns.end, self.request.scope)
+            earlier = await self._record(message.key, command, correlation, location)
+            after = {**content_of(command), "message": message.key}
+            entry = Entry(self.principal.as_author, command.message_type, command.about(), correlation, before, after)
+            try:
+                answer = await self.ports.commands.send(
+                    message, wait_s=self.preferences.wait_s, on_confirmed=at_work.close
+                )
+            except BrokerUnavailable:
+                # The broker may have accepted the command nevertheless.
+                await self._audit(entry, "unconfirmed", repeated=earlier is not None)
+                raise
         sent = Sent(message_id, answer.outcome, tuple(answer.events)) if answer else Sent(message_id, None)
         if sent.is_change:
             await self._audit(entry, sent.outcome or "not known yet", repeated=earlier is not None)

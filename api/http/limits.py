@@ -9,6 +9,7 @@ still slows password guessing, because it is in MongoDB.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import ceil
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.http.problems import Problem, problem_response
 from api.http.requests import address_of, network_of
-from api.http.turns import READS_MAX, WRITES_MAX, RequestTurns
+from api.http.turns import ALL_WRITES_MAX, READS_MAX, WRITES_MAX, RequestTurns
 from infra.ports.cache import Cache, CacheUnavailable, Taken
 from infra.settings import Settings
 
@@ -61,6 +62,7 @@ class Limits:
         self._anonymous = Limit("address", settings.anonymous_requests_per_minute)
         self.reads = RequestTurns(READS_MAX)
         self.writes = RequestTurns(WRITES_MAX)
+        self.writes_at_work = asyncio.Semaphore(ALL_WRITES_MAX)
 
     async def count_principal(self, request: Request, name: str) -> None:
         """Count a request of a principal. Raises Problem too_many_requests."""

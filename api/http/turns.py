@@ -24,7 +24,10 @@ READING = ("GET", "HEAD")
 
 READS_MAX = 2
 WRITES_MAX = 4
-"""One that waits for its outcome is not at work: that costs no processor time."""
+"""One whose command the broker has is not at work: to wait for its outcome costs no processor time."""
+
+ALL_WRITES_MAX = 8
+"""Of all principals, while their commands are recorded and published, and while their answers are made."""
 
 WAITING_MAX = 50
 """Requests of a principal that wait for their turn: more than a browser sends at a time."""
@@ -53,7 +56,7 @@ class Turns:
 
 class RequestTurns(Turns):
     """The turns of requests. That of a read ends when its answer begins, if that is made, or with the last part of a
-    streamed one; that of a write when it waits for its outcome; each without an answer, too.
+    streamed one; that of a write when the broker has it; each without an answer, too.
     """
 
     async def begin(self, scope: Scope, who: str) -> None:

@@ -50,6 +50,7 @@ from api.orders.view import (
     order_with_timeline,
     parts_of,
     plain,
+    size_of,
 )
 from contracts.fields import OrderId, ShopId
 from contracts.orders.placing import MADE
@@ -123,7 +124,7 @@ async def place_order(
 
     async def show() -> Response:
         order = await find_order(ports.store, principal, order_id, shop_id)
-        return written_response(order_view(order, principal), order.version)
+        return await _written(order, principal)
 
     return await writing.write(command, show, location=f"/api/orders/{shop_id}/{order_id}")
 
@@ -335,6 +336,10 @@ async def _after_sale(writing: Writer, order: Order, body: AfterSale) -> Respons
 async def _write(writing: Writer, order: Order, command: Command, *, location: str | None = None) -> Response:
     async def show() -> Response:
         found = await find_order(writing.ports.store, writing.principal, order.order_id, order.shop_id)
-        return written_response(order_view(found, writing.principal), found.version)
+        return await _written(found, writing.principal)
 
     return await writing.write(command, show, location=location, before=plain(order))
+
+
+async def _written(order: Order, principal: Principal) -> Response:
+    return await built(size_of(order), lambda: written_response(order_view(order, principal), order.version))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -70,8 +70,11 @@ class CommandClient:
     def connected(self) -> bool:
         return self._connection is not None and self._connection.connected.is_set()
 
-    async def send(self, message: Message[Any], *, wait_s: float) -> Answer | None:
+    async def send(
+        self, message: Message[Any], *, wait_s: float, on_confirmed: Callable[[], None] = lambda: None
+    ) -> Answer | None:
         """Publish a command and return its outcome; None if it takes longer than `wait_s` (0: do not wait at all).
+        `on_confirmed` is called once the broker has it, before the wait.
 
         `message.correlation` must be unique to this request. Raises BrokerUnavailable if the broker did not confirm it;
         the broker may still have accepted it, so a repeat must carry the same id.
@@ -81,6 +84,7 @@ class CommandClient:
         self._waiting[correlation] = answer
         try:
             await self._publish(message)
+            on_confirmed()
             return await asyncio.wait_for(answer, wait_s) if wait_s > 0 else None
         except TimeoutError:
             return None

@@ -126,12 +126,15 @@ class BatchLoop:
         delivery: Delivery | None = None
         while delivery := delivery or await self._inbox.first():
             async with self._turn:
+                started = self._time.monotonic()
                 if self._is_suspect(delivery):
                     await self._handle_alone(delivery)
                     delivery = self._inbox.waiting()
                 else:
                     deliveries, works, delivery = self._collect(delivery)
                     await self.handle(deliveries, works)
+            if self._handler.background:
+                await self._time.sleep(2 * (self._time.monotonic() - started))
 
     def _collect(self, delivery: Delivery | None) -> tuple[list[Delivery], list[Work], Delivery | None]:
         """Decode waiting deliveries, up to one batch; also return the suspect delivery that ended it, if any."""

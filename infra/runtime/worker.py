@@ -29,7 +29,8 @@ class Handler(Generic[S]):
 
     `refuse` turns an unreadable message, or one under an id in use, into a refusal if it can name the message's
     subject; without it, or if it returns None, the message is dead-lettered. `key` is that of the call which a message
-    asks for, and `owner` who has it made; without them, no call is made.
+    asks for, and `owner` who has it made; without them, no call is made. A `background` queue rests after each batch
+    for twice as long as the batch took, and so leaves the servers to others for two thirds of the time.
     """
 
     payloads: tuple[type[Payload], ...]
@@ -37,6 +38,7 @@ class Handler(Generic[S]):
     refuse: Refuse[Any] | None = None
     key: Callable[[Any], str] | None = None
     owner: Callable[[Any], str] | None = None
+    background: bool = False
 
     @property
     def noun_and_verb(self) -> str:
@@ -69,9 +71,10 @@ def on(
     older: tuple[type[Payload], ...] = (),
     decide: Decide[S, P],
     refuse: Refuse[P] | None = None,
+    background: bool = False,
 ) -> Handler[S]:
     """Wire a payload to its rules. Messages of `older` versions are read too, and reach the rules as `payload`."""
-    return Handler((payload, *older), decide, refuse)
+    return Handler((payload, *older), decide, refuse, background=background)
 
 
 def performs(

@@ -31,7 +31,7 @@ _SENDERS: list[str] = json.loads(os.environ.get("FUZZ_SENDERS", "[]"))
 """The ids of the users as whom the requests are sent."""
 
 
-_OF_A_KIND, _THEN_EVERY = sampled((3, 12), whole=(1, 1))
+_OF_A_KIND, _THEN_EVERY = sampled((2, 24), whole=(1, 1))
 """How many cases of a kind are sent at first, and then which."""
 
 _seen: Counter[tuple[Any, ...]] = Counter()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 from playwright.async_api import Page, expect
 
 from contracts.network.v1 import RegisterDistributor
@@ -33,6 +34,7 @@ async def _authorized(page: Page, token: str) -> None:
     await dialog.get_by_role("button", name="Close").first.click()
 
 
+@pytest.mark.full
 async def test_the_docs_page_sends_and_shows_the_number(front: Front, client: httpx.AsyncClient) -> None:
     world = await a_world(front, base=a_snowflake())
     assert float(world.seller) == float(world.top), "a browser would round both to the same number"

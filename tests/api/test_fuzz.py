@@ -38,8 +38,8 @@ CHOSEN_PATHS = os.environ.get("FUZZ_PATHS")
 FOLLOWING = sampled("examples", whole="examples,fuzzing,stateful")
 """Of shops and distributors, only `make test-full` sends random requests, and requests that follow from the answers."""
 
-VALUES_OF_EVERY = sampled(5, whole=1)
-"""`make test` sends the valid and invalid values of each part to every fifth path only."""
+VALUES_OF_EVERY = sampled(10, whole=1)
+"""`make test` sends the valid and invalid values of each part to every tenth path only."""
 
 RUNS = (
     ("admin", "examples,fuzzing,stateful"),

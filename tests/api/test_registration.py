@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +127,9 @@ class LostBroker:
 
     connected = True
 
-    async def send(self, message: Message[Any], *, wait_s: float) -> Answer | None:
+    async def send(
+        self, message: Message[Any], *, wait_s: float, on_confirmed: Callable[[], None] = lambda: None
+    ) -> Answer | None:
         raise BrokerUnavailable("RabbitMQ did not take the command: the connection was closed")
 
     async def forward(self, outgoing: Outgoing) -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.architecture.sources import ROOT
 from tests.connected.test_commands import running_in
+from tests.sampling import sampled
 
 SERVERS = """
 import time
@@ -72,7 +73,7 @@ def left_in(folder: Path) -> list[int]:
     return found
 
 
-@pytest.mark.parametrize("processes", [0, 1])
+@pytest.mark.parametrize("processes", sampled([1], whole=[0, 1]))
 def test_a_run_ended_by_timeout_stops_its_servers(tmp_path: Path, processes: int) -> None:
     """`timeout` sends SIGTERM to the whole group."""
     with run_of(SERVERS, tmp_path, processes) as (run, _):

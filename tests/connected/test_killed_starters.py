@@ -19,7 +19,9 @@ from infra.local.leftovers import MARK
 from infra.runtime import roster
 from tests.connected.running import Site, command, free_ports, get, until
 from tests.connected.test_commands import running_in
+from tests.sampling import sampled
 
+ENDINGS = sampled((signal.SIGKILL,), whole=(signal.SIGKILL, signal.SIGHUP))
 GONE_WITHIN_S = 120.0
 """On a busy machine, a process that is still starting notices late."""
 
@@ -118,7 +120,7 @@ async def test_processes_left_by_a_killed_demo_are_shown_and_stopped(home: Path)
     assert folders_in(home) == []
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize("number", ENDINGS)
 async def test_worker_processes_end_with_the_one_that_started_them(
     site: Site, tmp_path: Path, number: signal.Signals
 ) -> None:
@@ -131,7 +133,7 @@ async def test_worker_processes_end_with_the_one_that_started_them(
     await until(none_of(lambda: running_in(tmp_path)), what="all are gone", within_s=GONE_WITHIN_S, every_s=0.2)
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGHUP])
+@pytest.mark.parametrize("number", ENDINGS)
 async def test_the_processes_of_an_api_end_with_the_one_that_started_them(
     site: Site, tmp_path: Path, number: signal.Signals
 ) -> None:

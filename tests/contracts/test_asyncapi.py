@@ -44,6 +44,7 @@ def _references(value: Any) -> Iterator[str]:
             yield from _references(inner)
 
 
+@pytest.mark.slow
 def test_the_document_is_valid_asyncapi(document: dict[str, Any]) -> None:
     standard = Draft7Validator(json.loads(STANDARD.read_text("utf-8")))
 

@@ -167,6 +167,7 @@ def test_schema_and_reader_agree_on_every_field_of_a_rule_set() -> None:
     assert _differences(RuleDocument.model_json_schema(mode="validation"), RuleDocument, document, places) == []
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     st.text("0123456789", max_size=14).flatmap(
@@ -191,6 +192,7 @@ def test_a_decimal_is_read_exactly_if_it_matches_its_pattern(kind: Any, text: st
             assert is_accepted
 
 
+@pytest.mark.slow
 @settings(max_examples=400, deadline=None)
 @given(
     st.datetimes().map(lambda at: at.isoformat() + "Z")

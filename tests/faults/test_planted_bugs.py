@@ -14,6 +14,7 @@ from tests.faults.crash_ending import differences
 from tests.faults.crash_lab import ONE, RUN_MAX_S, Lab, NeverQuiet
 from tests.faults.crash_points import reference
 from tests.faults.planted import BUGS
+from tests.sampling import sampled
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def test_every_bug_has_a_point_that_catches_it() -> None:
     assert CATCHES.keys() == BUGS.keys()
 
 
-@pytest.mark.parametrize("bug", CATCHES)
+@pytest.mark.parametrize("bug", sampled([*CATCHES][1::2], whole=[*CATCHES]))
 async def test_a_planted_bug_is_detected(crash_lab: Lab, bug: str) -> None:
     catch = CATCHES[bug]
 

@@ -12,7 +12,7 @@ from tests.oracle.oracle import Order
 from tests.oracle.worlds import Network, best_selling, categories_of_products, real_baskets
 from tests.sampling import sampled
 
-BASKETS = sampled(5_000, whole=20_000)
+BASKETS = sampled(3_000, whole=20_000)
 DRAWN = 40
 BEST_SELLING = 10
 

@@ -182,6 +182,8 @@ def _paid_as_ordered(store: SimulatedStore, traffic: Traffic) -> Iterator[str]:
         commands = [command for command in traffic.commands[key] if _is_of(command, order)]
         if not commands:
             yield f"order/{key} was not sent by a shop: {order}"
+        elif unsent := {refund["refund_id"] for refund in order["refunds"]} - traffic.refunds[key].keys():
+            yield f"order/{key} has refunds that its shop did not send: {unsent}"
         elif order["reserved"] and order["status"] in ("paid", "shipped", "completed", "refunded"):
             back = _back(commands[0], [traffic.refunds[key][refund["refund_id"]] for refund in order["refunds"]])
             stored = [(line["refunded_minor"], line["refunded_quantity"]) for line in order["lines"]]

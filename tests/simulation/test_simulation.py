@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from functools import cache
 
 import pytest
 
@@ -13,8 +14,10 @@ from tests.simulation.faults import CALM, INTERRUPTED, UNANSWERED
 from tests.simulation.run import Variant, simulate
 from tests.simulation.sweep import sweep
 
-SEEDS = (*range(1, sampled(30, whole=301)), *sampled((67, 107, 236), whole=()))
-SEEDS_TWICE = sampled((1, 2, 13), whole=(1, 2, 3, 5, 8, 13))
+SEEDS = sampled((*range(1, 30), 46, 52, 56, 67, 107, 236), whole=(*range(1, 301),))
+SEEDS_TWICE = sampled((1, 13), whole=(1, 2, 3, 5, 8, 13))
+
+_simulated = cache(simulate)
 
 
 def test_every_seed_ends_without_breaches() -> None:
@@ -44,7 +47,7 @@ def test_a_seed_has_the_same_history_with_another_hash_seed() -> None:
 
 
 def test_different_seeds_have_different_histories() -> None:
-    assert len({simulate(seed).history.digest() for seed in range(1, 11)}) == 10
+    assert len({_simulated(seed).history.digest() for seed in range(1, 11)}) == 10
 
 
 def test_the_seeds_cover_all_faults_and_outcomes() -> None:
@@ -82,7 +85,7 @@ def test_the_seeds_cover_all_faults_and_outcomes() -> None:
         "settlement.adjusted.v1",
     }
     for seed in SEEDS[:100]:
-        history = "\n".join(simulate(seed).history.lines())
+        history = "\n".join(_simulated(seed).history.lines())
         unseen = {text for text in unseen if text not in history}
         if not unseen:
             return
@@ -90,7 +93,7 @@ def test_the_seeds_cover_all_faults_and_outcomes() -> None:
 
 
 def test_a_run_without_faults_handles_everything() -> None:
-    for seed in range(1, 11):
+    for seed in range(1, sampled(5, whole=11)):
         result = simulate(seed, Variant(plan=CALM))
         assert result.breaches == ()
         assert result.orders > 3
@@ -98,14 +101,14 @@ def test_a_run_without_faults_handles_everything() -> None:
 
 def test_events_of_a_commit_without_an_answer_are_published() -> None:
     """Found by seed 35: known messages were assumed to be published without a redelivery, and events were lost."""
-    for seed in range(35, 50):
+    for seed in range(35, sampled(40, whole=50)):
         assert simulate(seed, Variant(plan=UNANSWERED)).breaches == ()
 
 
 def test_a_message_is_not_poison_because_its_process_was_killed() -> None:
     """Found by seeds 18, 201 and 1236: a note locked by a dead process ended the next one; a note without an answer was
     written twice; and a process that lost its connection was counted as dead."""
-    for seed in range(200, sampled(215, whole=230)):
+    for seed in range(200, sampled(207, whole=230)):
         assert simulate(seed, Variant(plan=INTERRUPTED)).breaches == ()
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from infra.collector import collect_seldom, start_quickly
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def _as_before() -> Iterator[None]:

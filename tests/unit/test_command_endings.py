@@ -19,6 +19,8 @@ from infra.local import record
 from infra.terminal.environment import EXIT_BREACH, EXIT_ENVIRONMENT, EXIT_USAGE, refuse
 from tests.unit.command_line import CommandLine
 
+pytestmark = pytest.mark.slow
+
 EXAMPLE = Path(__file__).parents[2] / "docs" / "examples" / "rules-two-levels.yaml"
 NOWHERE = {
     "RABBITMQ_URL": "amqp://127.0.0.1:1",
@@ -208,7 +210,6 @@ def test_the_status_names_its_stack(tributary: CommandLine) -> None:
     assert "stack default" in tributary("status").out
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("words", ["topology", "rules schema", "--version", "--help"])
 @pytest.mark.parametrize(
     ("stream", "printed"),
@@ -228,7 +229,6 @@ def test_a_full_or_closed_stream(words: str, stream: str, printed: str) -> None:
     assert ended.stdout == printed
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("words", ["dead discard --all", "down --remove-data", "identity rotate-keys --at-once"])
 def test_a_closed_input_is_not_consent(words: str) -> None:
     ended = subprocess.run(
@@ -240,7 +240,6 @@ def test_a_closed_input_is_not_consent(words: str) -> None:
     assert ended.stderr.endswith("; add --yes to confirm.\n")
 
 
-@pytest.mark.slow
 def test_characters_that_the_output_cannot_encode_are_escaped() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "infra.cli.app", "rules", "explain", "--lang", "zh", str(EXAMPLE)],
@@ -258,7 +257,6 @@ def test_an_invalid_head_of_the_audit_log_is_refused_before_a_server_is_used(tri
         assert ended.err.endswith("NUMBER:HASH.\n")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("words", ["topology", "topology --json", "rules schema"])
 def test_a_broken_pipe_ends_a_command_silently(words: str) -> None:
     piped = f"set -o pipefail; {sys.executable} -m infra.cli.app {words} | true; echo ${{PIPESTATUS[0]}}"
@@ -267,7 +265,6 @@ def test_a_broken_pipe_ends_a_command_silently(words: str) -> None:
     assert (shell.stdout, shell.stderr) == ("141\n", "")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "waiting", ["time.sleep(30)", "asyncio.run(asyncio.sleep(30))", "uvloop.run(asyncio.sleep(30))"]
 )

@@ -23,6 +23,8 @@ from infra.terminal.screen import Grid, Screen
 from tests.architecture.sources import calls_in, imports_of, named, python_files
 from tests.unit.command_line import CommandLine
 
+pytestmark = pytest.mark.slow
+
 LONG = "shop-367/" + "31198459904-" * 20
 CELLS = (LONG, "a sentence of several words that a terminal would break into lines " * 4, "12")
 

@@ -25,6 +25,8 @@ from tests.builders import an_order
 from tests.unit.refunds import a_line
 from tests.workflow.in_memory import InMemoryStore
 
+pytestmark = pytest.mark.slow
+
 SMALL = an_order(lines=(a_line(1, 501, 1, 100),))
 LARGE = an_order(lines=tuple(a_line(number, 501, 1, 100) for number in range(1, 501)))
 

@@ -13,6 +13,8 @@ import pytest
 from infra.processes import health, health_protocol
 from infra.telemetry.readiness import Readiness
 
+pytestmark = pytest.mark.slow
+
 GET = b"GET /livez HTTP/1.0\r\n\r\n"
 
 
@@ -58,7 +60,6 @@ async def test_a_probe_is_answered(port: int) -> None:
     assert b'{"status": "alive"}' in await sent(port, GET)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     "parts",
     [(), (b"GET /livez HTTP/1.1\r\nHost: a\r\n",), (b"GET /livez HT",) + (b"",) * 20, (b"x: 1\r\n",) * 30],
@@ -69,7 +70,6 @@ async def test_half_a_request_ends(port: int, parts: tuple[bytes, ...]) -> None:
     assert time.monotonic() - began < 2.0
 
 
-@pytest.mark.slow
 async def test_a_connection_that_keeps_asking_ends(port: int) -> None:
     began = time.monotonic()
     await sent(port, *(b"GET /livez HTTP/1.1\r\nHost: a\r\n\r\n",) * 15, pause_s=0.1)

@@ -13,6 +13,8 @@ import pytest
 from api.network.teams_view import members_page, team_of
 from infra.ports.store import Document
 
+pytestmark = pytest.mark.slow
+
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
 LEADER, UPLINE, BRANCH, OTHER_BRANCH = 2, 1, 100, 200
 TEAM = team_of({"_id": 7, "name": "Harbour", "created_at": NOW, "leaders": [{"leader_id": LEADER, "since": NOW}]})

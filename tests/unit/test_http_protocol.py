@@ -16,6 +16,8 @@ from uvicorn.server import ServerState
 from infra.processes import http_protocol
 from infra.processes.http_protocol import HEADER_BYTES_MAX, HEADERS_MAX, BoundedHttp
 
+pytestmark = pytest.mark.slow
+
 GET = b"GET /x HTTP/1.1\r\nHost: a.example\r\n"
 ANSWER_BYTES = 10
 
@@ -224,7 +226,6 @@ class TestHost:
         assert await server.status(b"GET /x HTTP/1.1\r\nHost: " + host + b"\r\n\r\n", keep=True) == 200
 
 
-@pytest.mark.slow
 class TestTime:
     async def slow(self, server: Server, write: Callable[[int], bytes]) -> tuple[float, bytes]:
         """How long a client may go on that sends one part every 50 ms."""

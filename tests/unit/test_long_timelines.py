@@ -6,9 +6,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from infra.operators.timeline import timeline_of
 from infra.ports.store import Document
 from tests.workflow.documents import BoundedByFind
+
+pytestmark = pytest.mark.slow
 
 START = datetime(2026, 11, 29, 12, tzinfo=UTC)
 ORDER = "s1/1001"

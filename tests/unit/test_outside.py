@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from infra.adapters.outside.channels import trusted_by
 from infra.processes import outside
 from infra.processes.start import StartError
 from infra.runtime import roster
@@ -29,3 +30,8 @@ def test_certificates_that_cannot_be_read_are_reported_with_a_sentence(tmp_path:
 
     with pytest.raises(StartError, match=rf"TRIBUTARY_OUTSIDE_CA_FILE: .*{name} has no certificates in PEM; name "):
         outside.outside_of(settings, System([]).store)
+
+
+def test_no_receiver_chooses_the_size_of_a_key() -> None:
+    """With DHE it does, and a handshake of 10,000 bits takes a second of the event loop."""
+    assert {cipher["kea"] for cipher in trusted_by(None).get_ciphers()} <= {"kx-ecdhe", "kx-any"}

@@ -33,6 +33,8 @@ from infra.statements.reading import accounts_of, balances_by_currency, coming_o
 from tests.unit.statements import CLOSED_AT, ENDS_AT, STARTS_AT, a_posting, carried
 from tests.workflow.system import System
 
+pytestmark = pytest.mark.slow
+
 OCTOBER = OpenPeriod("2026-10", STARTS_AT, ENDS_AT, CLOSED_AT, "Asia/Shanghai", 1)
 NOVEMBER = OpenPeriod(
     "2026-11", ENDS_AT, ENDS_AT + timedelta(days=30), ENDS_AT + timedelta(days=30, hours=6), "Asia/Shanghai", 0

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from functools import cache
 from itertools import chain
 
+import pytest
+
 from contracts.wire.envelope import COMMANDS_EXCHANGE
 from infra.demo import accounts
 from infra.demo.accounts import Accounted, Published
@@ -15,6 +17,8 @@ from infra.demo.shop import envelope_of
 from infra.demo.traffic import Publication, traffic
 from infra.ports.messaging import REDELIVERED_HEADER, Outgoing
 from tests.workflow.system import System
+
+pytestmark = pytest.mark.slow
 
 BASKETS = 40
 

@@ -26,6 +26,8 @@ from tests.faults.scenarios.notification_delivery import notification_delivery
 from tests.receiver import NOTIFICATION_DUE
 from tests.workflow.system import System
 
+pytestmark = pytest.mark.slow
+
 WORKER = "notification_delivery"
 POINTS_MIN = 60
 
@@ -95,7 +97,7 @@ async def run(folder: Path, *, dies_at: int | None, one_by_one: bool) -> tuple[d
     return ending, effects.count
 
 
-@pytest.mark.parametrize("one_by_one", [pytest.param(True, marks=pytest.mark.slow), False])
+@pytest.mark.parametrize("one_by_one", [True, False])
 async def test_a_crash_after_any_effect_is_invisible(tmp_path: Path, one_by_one: bool) -> None:
     expected, effects = await run(tmp_path, dies_at=None, one_by_one=one_by_one)
     assert effects >= POINTS_MIN
@@ -107,7 +109,6 @@ async def test_a_crash_after_any_effect_is_invisible(tmp_path: Path, one_by_one:
         assert ending == expected, f"after effect {point}"
 
 
-@pytest.mark.slow
 async def test_sending_without_looking_is_visible(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     expected, effects = await run(tmp_path, dies_at=None, one_by_one=True)
     monkeypatch.setattr(performer, "step_of", lambda *_: "send")

@@ -19,6 +19,8 @@ from tests.builders import NOW, place, update
 from tests.workflow.conftest import set_up
 from tests.workflow.system import System
 
+pytestmark = pytest.mark.slow
+
 BASKETS = 40
 ONE_BY_ONE = Settings(batch_events_max=1)
 

@@ -82,6 +82,29 @@ async def test_case_1_a_refund_after_the_close_is_carried_as_a_debt(released: Sy
     assert await settlement_holds(released)
 
 
+async def test_a_round_of_a_close_is_followed_by_a_rest_twice_as_long(
+    released: System, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So the servers are free for orders two thirds of the time."""
+    transact, rests = released.store.transact, list[float]()
+
+    async def for_two_seconds(work: Any) -> Any:
+        released.time.advance_to(released.time.now() + timedelta(seconds=2))
+        return await transact(work)
+
+    async def rest(seconds: float) -> None:
+        rests.append(seconds)
+
+    released.time.advance_to(MONTH_END)
+    monkeypatch.setattr(released.store, "transact", for_two_seconds)
+    monkeypatch.setattr(released.time, "sleep", rest)
+    await released.publish(ClosePeriod(market=MARKET, period="2026-11", by="ann"), completed())
+    await released.run_until_idle()
+
+    assert len(statements(released)) == 3
+    assert rests == [4.0], "one round, which follows the command"
+
+
 async def test_one_distributor_is_closed_off_cycle_and_the_rest_of_the_month_follows(released: System) -> None:
     await released.publish(ClosePeriod(market=MARKET, period="2026-11", distributor_id=SELLER, by="ann"))
     await released.run_until_idle()

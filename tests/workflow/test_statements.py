@@ -26,6 +26,8 @@ from infra.statements.reading import (
 from infra.statements.sheet import sheet_of, written
 from tests.workflow.system import System
 
+pytestmark = pytest.mark.slow
+
 ORDERS = 120
 
 

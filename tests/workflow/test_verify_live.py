@@ -20,6 +20,8 @@ from tests.workflow.expiring import ExpiringStore
 from tests.workflow.in_memory import InMemoryStore
 from tests.workflow.system import System
 
+pytestmark = pytest.mark.slow
+
 SINGLY = Settings(batch_events_max=1, prefetch_commands=1, prefetch_events=1)
 """Gives every message a journal record of its own."""
 

@@ -23,7 +23,7 @@ WORKER = Worker(
         on(rewards.RewardAdjusted, decide=decide.adjust_reward),
         on(rewards.RewardRevoked, decide=decide.take_back_reward),
         on(ClockTicked, decide=closing.close_on_tick),
-        on(v1.CloseDue, decide=closing.close_due),
+        on(v1.CloseDue, decide=closing.close_due, background=True),
         on(v1.ClosePeriod, decide=closing.close_by_hand, refuse=closing.refuse_unreadable),
         on(v1.ProposeTerms, decide=terms.propose_terms, refuse=terms.refuse_unreadable),
         on(v1.ApproveTerms, decide=terms.approve_terms, refuse=terms.refuse_unreadable),
