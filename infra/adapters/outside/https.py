@@ -13,17 +13,15 @@ from email.utils import parsedate_to_datetime
 import h11
 
 from contracts.wire.answer import RETRY_AFTER_MAX_S, Answer, Outcome
+from infra.adapters.outside.bites import BITE_BYTES, Bites
 from infra.ports.time import Time
 from infra.receivers.guard import Guard, HostUnknown, Receiver, ReceiverRefused
 
 ANSWER_BYTES_MAX = 64 * 1024
-"""Of everything that is read of an answer, with its headers and the frames of its chunks."""
+"""Of everything that is read of an answer, with its headers, the frames of its chunks and the records of TLS."""
 
 CONNECTS_MAX = 4
 """Addresses of one host that are tried before its first byte is sent."""
-
-_BITE_BYTES = 4 * 1024
-"""What is read and understood at once. Chunks of one byte make seven hundred events of it: some milliseconds."""
 
 _OWN_HEADERS = {"accept-encoding": "identity", "user-agent": "tributary", "connection": "close"}
 
@@ -90,31 +88,28 @@ class Https:
         return self._without_reply(host, progress, failure)
 
     async def _exchange(self, receiver: Receiver, post: Post, progress: _Progress) -> None:
-        async with self._connected(receiver) as (reader, writer):
+        async with self._connected(receiver) as bites:
+            if receiver.url.scheme == "https":
+                await bites.secure(self._trusted, receiver.host)
             connection = h11.Connection(h11.CLIENT)
             progress.has_written = True
-            writer.write(_request(connection, receiver, post))
-            await writer.drain()
-            await _read(connection, reader, progress)
+            await bites.write(_request(connection, receiver, post))
+            await _read(connection, bites, progress)
 
     @asynccontextmanager
-    async def _connected(self, receiver: Receiver) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """A connection to the first checked address that takes one; the certificate is that of the host's name."""
+    async def _connected(self, receiver: Receiver) -> AsyncIterator[Bites]:
+        """A connection to the first checked address that takes one."""
         addresses = receiver.addresses[:CONNECTS_MAX]
-        is_https = receiver.url.scheme == "https"
-        trusted, name = (self._trusted, receiver.host) if is_https else (None, None)
         for address in addresses:
             try:
                 async with asyncio.timeout(self._deadline_s / len(addresses)):
-                    reader, writer = await asyncio.open_connection(
-                        address, receiver.port, limit=_BITE_BYTES, ssl=trusted, server_hostname=name
-                    )
+                    reader, writer = await asyncio.open_connection(address, receiver.port, limit=BITE_BYTES)
                 break
             except OSError:
                 if address == addresses[-1]:
                     raise
         try:
-            yield reader, writer
+            yield Bites(reader, writer, ANSWER_BYTES_MAX)
         finally:
             writer.transport.abort()
 
@@ -140,18 +135,15 @@ def _request(connection: h11.Connection, receiver: Receiver, post: Post) -> byte
     return b"".join(part or b"" for part in sent)
 
 
-async def _read(connection: h11.Connection, reader: asyncio.StreamReader, progress: _Progress) -> None:
-    """Read the answer in small bites, between which others have their turn; no more than the limit, whatever it is."""
+async def _read(connection: h11.Connection, bites: Bites, progress: _Progress) -> None:
+    """Read the answer, up to the limit."""
     body = bytearray()
-    left = ANSWER_BYTES_MAX
     while True:
         event = connection.next_event()
         if event is h11.NEED_DATA:
-            if left <= 0:
+            bite = await bites.read()
+            if bite is None:
                 return
-            await asyncio.sleep(0)
-            bite = await reader.read(min(_BITE_BYTES, left))
-            left -= len(bite)
             connection.receive_data(bite)
         elif isinstance(event, h11.Response):
             progress.status = event.status_code
