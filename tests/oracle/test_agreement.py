@@ -47,7 +47,7 @@ CAME_UP = {
 }
 """The cases that must come up often; without them, agreement would mean nothing."""
 
-OFTEN = sampled(40, whole=100)
+OFTEN = sampled(24, whole=100)
 
 
 class Comparison:
