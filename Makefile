@@ -42,8 +42,8 @@ demo: setup ## Run ORDERS=2000 orders on its own servers; KEEP=1 leaves it runni
 .PHONY: test
 test: $(INSTALLED) ## Run the tests, including those against real servers and in a real browser, with samples of some.
 	@$(BIN)/tributary setup --browser
-# Tests of servers wait half of their time, so four files run at a time, in the order of tests/order.py. What measures
-# runs alone.
+# Tests of servers wait for some of their time, so four files keep two cores busy, in the order of tests/order.py. What
+# measures runs alone.
 	@$(BIN)/python -m pytest tests -p tests.order -m "not measures and not $(or $(SKIPPED),full)" --numprocesses 4 \
 		--dist loadfile --no-loadscope-reorder --durations 40 --durations-min 8
 	@$(BIN)/python -m pytest tests/bench -m measures --quiet

@@ -121,8 +121,7 @@ class Writer:
         if sent.outcome is None:
             return self.accepted(sent.message_id)
         refuse(sent)
-        async with self.ports.limits.writes_at_work:
-            shown = await show()
+        shown = await show()
         created = location is not None and not is_unchanged(sent.outcome)
         if isinstance(shown, Response):
             response = shown

@@ -27,7 +27,9 @@ WRITES_MAX = 4
 """One whose command the broker has is not at work: to wait for its outcome costs no processor time."""
 
 ALL_WRITES_MAX = 8
-"""Of all principals, while their commands are recorded and published, and while their answers are made."""
+"""Of all principals, while their commands are recorded and published. Not while answers are made: a large one waits
+for the thread of large views, and would keep others' writes waiting with it.
+"""
 
 WAITING_MAX = 50
 """Requests of a principal that wait for their turn: more than a browser sends at a time."""

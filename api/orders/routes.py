@@ -302,8 +302,7 @@ async def _shown(request: Request, ports: Any, principal: Principal, order: Orde
     def response() -> Response:
         return read_response(request, order_with_timeline(order, principal, found), order.version, content_too=True)
 
-    parts = len(order.lines) + sum(len(refund.lines) for refund in order.refunds)
-    return await built(parts, response)
+    return await built(size_of(order), response)
 
 
 async def _changed(writing: Writer, order: Order, body: StatusUpdate, if_match: str | None) -> Response:

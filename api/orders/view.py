@@ -152,7 +152,7 @@ def size_of(order: Order) -> int:
 
 
 def parts_of(document: Document) -> int:
-    """How many lines an order has, those of its refunds included: what its view costs."""
+    """As `size_of`, of an order that is not read yet."""
     return len(document["lines"]) + sum(len(refund["lines"]) for refund in document.get("refunds", ()))
 
 

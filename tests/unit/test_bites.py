@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import trustme
 
-from infra.adapters.outside.bites import HANDSHAKE_BYTES_MAX, Bites, HandshakeTooLong
+from infra.adapters.outside.bites import HANDSHAKE_BYTES_MAX, Bites, HandshakeCut
 from tests.receivers.serving import HOST, make_certificates
 
 BYTES_MAX = 1_000
@@ -113,8 +113,19 @@ async def test_a_handshake_that_is_too_long_is_given_up(tmp_path: Path) -> None:
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert(*names).configure_cert(server)
 
-    with pytest.raises(HandshakeTooLong):
+    with pytest.raises(HandshakeCut):
         await secured(Wire(tmp_path, server))
+
+
+async def test_a_connection_that_is_closed_during_the_handshake_says_nothing_of_the_certificate(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wire = Wire(tmp_path)
+    wire.reader.feed_eof()
+    monkeypatch.setattr(wire, "write", lambda _: None)
+
+    with pytest.raises(HandshakeCut):
+        await secured(wire)
 
 
 async def test_another_name_is_refused(tmp_path: Path) -> None:

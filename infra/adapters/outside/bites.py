@@ -16,8 +16,8 @@ HANDSHAKE_BYTES_MAX = 64 * 1024
 """A chain of certificates takes some thousand."""
 
 
-class HandshakeTooLong(ssl.SSLError):
-    """The receiver sent more than any certificates take, and no end of the handshake."""
+class HandshakeCut(OSError):
+    """The receiver closed the connection, or sent more than any certificates take: its certificate is not known."""
 
 
 class Bites:
@@ -41,7 +41,9 @@ class Bites:
                 break
             except ssl.SSLWantReadError:
                 if not await self._receive():
-                    raise HandshakeTooLong("the handshake does not end") from None
+                    raise HandshakeCut from None
+            except ssl.SSLEOFError as error:
+                raise HandshakeCut from error
         await self._flush()
         self._tls, self._left = tls, self._bytes_max
 

@@ -91,7 +91,7 @@ class _Channels:
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2. Without DHE, whose size the receiver chooses: with 10,000 bits a handshake takes a second of processor,
-in which no other call goes on. RSA without ECDHE is no longer offered by anyone who is kept up to date.
+in which no other call goes on. Receivers that are kept up to date offer ECDHE.
 """
 
 
