@@ -30,6 +30,7 @@ from infra.runtime.decoding import Decoder
 from infra.runtime.failure_policy import Failure, FailurePolicy
 from infra.runtime.fold import Folded, Work, fold
 from infra.runtime.journal import Emitted, Journal, Unhandled
+from infra.runtime.lanes import Gate
 from infra.runtime.quarantine import Quarantine, poison
 from infra.runtime.recall import Recalled, recall, returning, subjects_of
 from infra.runtime.reply import replies
@@ -80,6 +81,8 @@ class Ports:
     calls: Calls = field(default_factory=RealCalls)
     with_webhooks: Callable[[], frozenset[str]] = frozenset
     """The shops with webhooks, which get the same events there."""
+    gate: Gate = field(default_factory=Gate)
+    """What `turn` is to loops, for the lanes of the process: they work side by side, and a suspect alone."""
 
 
 class BatchLoop:

@@ -252,7 +252,7 @@ def loops_of(
     """The loop for the queue of this handler, or its lanes; each subscribes to the queue."""
     if not handler.performs:
         return [BatchLoop(worker, handler, subscribe(), ports, settings, routed=routed)]
-    shared = SharedByLanes(ports.time, settings)
+    shared = SharedByLanes(ports.time, settings, ports.gate)
     return [
         Performer(worker, handler, subscribe(), ports, settings, routed=routed, shared=shared)
         for _ in range(settings.calls_in_flight_max)

@@ -145,7 +145,7 @@ class Process:
         )
         for handler in self.worker.handlers:
             queue = self.worker.queue_of(handler)
-            shared = SharedByLanes(time, world.settings)
+            shared = SharedByLanes(time, world.settings, ports.gate)
             for _ in range(LANES if handler.performs else 1):
                 inbox = world.inbox(world.broker, queue, time)
                 loop = (

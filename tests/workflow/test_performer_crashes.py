@@ -68,7 +68,7 @@ def restart(system: System, effects: Any, book: Book, *, one_by_one: bool) -> No
     )
     inbox = CountedInbox(system.broker.inbox(worker.queue_of(handler)), effects, 0)
     routed = topology_of(system.workers, settings).routed
-    shared = SharedByLanes(system.time, settings)
+    shared = SharedByLanes(system.time, settings, ports.gate)
     system.loops = [Performer(worker, handler, inbox, ports, settings, routed=routed, shared=shared)]
 
 
