@@ -43,7 +43,7 @@ def create_login(email: str, distributor_id: int, stack: str, *, password_stdin:
     _print({"email": email, "distributor_id": distributor_id, "one_time_password": one_time}, as_json)
 
 
-def create_shop(shop_id: str, stack: str, *, replace: bool, as_json: bool) -> None:
+def create_shop(shop_id: str, stack: str, *, replace: bool, http_only: bool, as_json: bool) -> None:
     async def create(operations: Any, settings: Settings) -> dict[str, Any]:
         await operations.require_shop(shop_id)
         client_id, secret = await operations.create_shop(shop_id, replace=replace)
@@ -54,16 +54,17 @@ def create_shop(shop_id: str, stack: str, *, replace: bool, as_json: bool) -> No
         async with _shop_logins(settings) as logins:
             if logins is None:
                 return made
-            connections_left = await logins.save(shop_id, secret)
-        address = shop_address(settings.rabbitmq_url, shop_id, secret)
-        made |= {"rabbitmq_url": address, "exchange": SHOPS_EXCHANGE, "queue": shop_queue(shop_id).name}
-        return {**made, "connections_left": connections_left} if replace else made
+            connections_left = await (logins.end(shop_id) if http_only else logins.save(shop_id, secret))
+        if not http_only:
+            address = shop_address(settings.rabbitmq_url, shop_id, secret)
+            made |= {"rabbitmq_url": address, "exchange": SHOPS_EXCHANGE, "queue": shop_queue(shop_id).name}
+        return {**made, "connections_left": connections_left} if replace or http_only else made
 
     left: list[Document] = []
     _check("check_shop_id", shop_id)
     made = _with_operations(stack, create)
     _print(made, as_json)
-    if "rabbitmq_url" not in made:
+    if "rabbitmq_url" not in made and not http_only:
         print_note("Without RABBITMQ_MANAGEMENT_URL the shop has a login for HTTP alone.")
     _note_connections_left(made.get("connections_left"))
     for webhook in left:
