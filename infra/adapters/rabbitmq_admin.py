@@ -6,6 +6,7 @@ import asyncio
 import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from http.client import HTTPException
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -16,6 +17,9 @@ from infra.ports.messaging import BrokerUnavailable
 from infra.ports.topology import Binding, Login, Policy, Queue
 
 _WITHIN_S = 10.0
+CONNECTIONS_END_WITHIN_S = 20.0
+_END_WITHIN_S = 2.0
+_BETWEEN_ENDS_S = 0.5
 
 
 class BrokerAdmin:
@@ -42,14 +46,34 @@ class BrokerAdmin:
             await self._call("PUT", f"/user-limits/{user}/{limit}", {"value": value})
 
     async def delete_login(self, name: str) -> None:
-        """Nothing where there is none. The broker closes its connections."""
+        """Nothing where there is none. The broker closes its connections one after the other: see `end_connections`."""
         await self._call("DELETE", f"/users/{quote(name, safe='')}", absent_is_fine=True)
 
-    async def end_connections(self, name: str) -> None:
-        """Close every connection of the login."""
-        for connection in await self._call("GET", "/connections?columns=name,user") or ():
-            if connection.get("user") == name:
-                await self._call("DELETE", f"/connections/{quote(connection['name'], safe='')}", absent_is_fine=True)
+    async def end_connections(self, name: str, *, within_s: float = CONNECTIONS_END_WITHIN_S) -> int:
+        """Close the connections of the login, all at once and again until none is left; how many are left after
+        `within_s`.
+
+        A connection that floods the broker ends late, because the end waits behind what was sent before. The broker
+        lists it until then; after that it only drops what still comes, for half a minute at most.
+        """
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
+        while left := await self._connections_of(name):
+            if loop.time() >= deadline:
+                break
+            await asyncio.gather(*map(self._end_connection, left))
+            await asyncio.sleep(_BETWEEN_ENDS_S)
+        return len(left)
+
+    async def _connections_of(self, name: str) -> list[str]:
+        found: Sequence[Mapping[str, str]] = await self._call("GET", "/connections?columns=name,user")
+        return [each["name"] for each in found if each.get("user") == name]
+
+    async def _end_connection(self, name: str) -> None:
+        """The API answers once the connection has ended; whether it did is seen at the next look."""
+        path = f"/connections/{quote(name, safe='')}"
+        with suppress(BrokerUnavailable):
+            await self._call("DELETE", path, absent_is_fine=True, within_s=_END_WITHIN_S)
 
     async def logins(self) -> dict[str, Login | None]:
         """Every login of the broker, with its tags, limits and permissions here, and where else it has some; None for
@@ -100,15 +124,23 @@ class BrokerAdmin:
         path = f"/bindings/{self._host}/e/{exchange}/q/{name}"
         await self._call("POST", path, {"routing_key": binding.routing_key})
 
-    async def _call(self, method: str, path: str, body: object = None, *, absent_is_fine: bool = False) -> Any:
-        return await asyncio.to_thread(self._request, method, path, body, absent_is_fine)
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        absent_is_fine: bool = False,
+        within_s: float = _WITHIN_S,
+    ) -> Any:
+        return await asyncio.to_thread(self._request, method, path, body, absent_is_fine, within_s)
 
-    def _request(self, method: str, path: str, body: object, absent_is_fine: bool) -> Any:
+    def _request(self, method: str, path: str, body: object, absent_is_fine: bool, within_s: float) -> Any:
         data = json.dumps(body).encode() if body is not None else None
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
         request = Request(f"{self._base}{path}", data, headers, method=method)  # noqa: S310  (settings allow http, https)
         try:
-            with urlopen(request, timeout=_WITHIN_S) as answer:  # noqa: S310
+            with urlopen(request, timeout=within_s) as answer:  # noqa: S310
                 text = answer.read()
                 return json.loads(text) if text else None
         except HTTPError as error:

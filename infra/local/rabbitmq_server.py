@@ -27,6 +27,9 @@ DISK_FREE_MIN = "500MB"
 DEAD_LETTER_CONFIRM_WITHIN_MS = 10_000
 """How long RabbitMQ holds a message whose retry was on its way to a node that died; no count of messages includes it.
 The default is three minutes. An earlier repeat is harmless, because consumers recognise what they have handled."""
+SOCKET_BYTES = 64 * 1024
+"""What the broker takes from a connection in one read, as infra/deploy/rabbitmq/rabbitmq.conf sets it too. The kernel
+may give 4 MB; if a connection ends with such a read unhandled, RabbitMQ takes a gigabyte to report that."""
 ANSWER_WITHIN_S = 2.0
 USER = "tributary"
 LOGIN_FILE = "rabbitmq.login"
@@ -101,6 +104,7 @@ def _write_configuration(folder: Path, ports: Mapping[str, int]) -> None:
         _write_once(folder / LOGIN_FILE, secrets.token_urlsafe(24), mode=0o400)
     lines = [
         f"listeners.tcp.1 = {LOOPBACK}:{ports['clients']}",
+        *(f"tcp_listen_options.{buffer} = {SOCKET_BYTES}" for buffer in ("sndbuf", "recbuf")),
         f"management.tcp.ip = {LOOPBACK}",
         f"management.tcp.port = {ports['management']}",
         # Figures are read over AMQP and from the workers; gathering them here would take time from every message.

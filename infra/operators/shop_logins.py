@@ -19,18 +19,24 @@ class ShopLogins:
         self._store = store
         self._time = time
 
-    async def save(self, shop_id: str, secret: str) -> None:
-        """The shop's login has this password from now on; connections under another one are closed."""
+    async def save(self, shop_id: str, secret: str) -> int:
+        """The shop's login has this password from now on; connections under another one are closed. Returns how many
+        of them are left, see `BrokerAdmin.end_connections`.
+        """
         login = shop_login(shop_id)
         await self._admin.declare(shop_queue(shop_id), shop_binding(shop_id))
         await self._admin.save_login(login, secret)
-        await self._admin.end_connections(login.name)
         await self._note(shop_id, ends=False)
+        return await self._admin.end_connections(login.name)
 
-    async def end(self, shop_id: str) -> None:
-        """The login is gone, and nothing more is copied to the shop's queue, which keeps what is in it."""
-        await self._admin.delete_login(shop_login(shop_id).name)
+    async def end(self, shop_id: str) -> int:
+        """The login is gone, and nothing more is copied to the shop's queue, which keeps what is in it. Returns how
+        many of its connections are left.
+        """
+        login = shop_login(shop_id)
+        await self._admin.delete_login(login.name)
         await self._note(shop_id, ends=True)
+        return await self._admin.end_connections(login.name)
 
     async def _note(self, shop_id: str, *, ends: bool) -> None:
         now = self._time.now()

@@ -9,13 +9,17 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import aio_pika
 import httpx
 import jwt
+import pytest
+from aio_pika.exceptions import AMQPConnectionError
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from contracts.network.v1 import RegisterShop
 from tests.api.front import Front, an_email, bearer, serving, unique
 from tests.connected.running import Site, command, until
+from tests.servers import LocalStack
 
 
 async def test_the_first_administrator_and_a_shop_are_created_by_command(
@@ -51,6 +55,28 @@ async def test_the_first_administrator_and_a_shop_are_created_by_command(
     assert (twice.code, "already" in twice.err) == (1, True)
     entries = await front.site.documents("api.audit", {"target": pair[0]})
     assert [(entry["who"]["kind"], entry["action"]) for entry in entries] == [("operator", "client.secret-added")]
+
+
+async def test_a_shop_may_have_no_login_at_the_broker(front: Front, stack: LocalStack) -> None:
+    shop_id = unique("shop")
+    await front.send(RegisterShop(shop_id=shop_id, currency="CNY"))
+    environment = {**front.environment, "RABBITMQ_MANAGEMENT_URL": stack.endpoints.rabbitmq_management_url}
+
+    async def create(*options: str) -> Any:
+        return await command("identity", "create-shop", shop_id, "--json", *options, environment=environment)
+
+    both = await create()
+    address = both.object["rabbitmq_url"]
+    async with await aio_pika.connect(address):
+        http_only = await create("--http-only")
+    assert "rabbitmq_url" not in http_only.object
+    assert http_only.object["connections_left"] == 0
+    with pytest.raises(AMQPConnectionError):
+        await aio_pika.connect(address)
+    form = {"grant_type": "client_credentials"}
+    pair = (http_only.object["client_id"], http_only.object["client_secret"])
+    async with front.client() as client:
+        assert (await client.post("/oauth/token", data=form, auth=pair)).status_code == 200
 
 
 async def test_health_and_openapi(front: Front, client: httpx.AsyncClient) -> None:

@@ -6,6 +6,7 @@ Each attack runs on the real broker, with a login as `tributary identity create-
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from typing import Any
 
 import aio_pika
@@ -140,12 +141,28 @@ async def test_a_renewed_secret_ends_the_former_one_and_its_connections(shared_s
     await logins.save(MINE, SECRET)
 
 
+async def test_connections_that_come_back_are_closed_again_and_counted_in_the_end(
+    shared_site: Site, logins: ShopLogins
+) -> None:
+    url = shared_site.settings.rabbitmq_management_url
+    assert url is not None
+    admin, login = BrokerAdmin(url), shop_login(MINE).name
+    address = shop_address(shared_site.settings.rabbitmq_url, MINE, SECRET)
+    async with AsyncExitStack() as stubborn:
+        for _ in range(3):
+            await stubborn.enter_async_context(await aio_pika.connect_robust(address, reconnect_interval=0.05))
+        assert await admin.end_connections(shop_login(THEIRS).name) == 0
+        assert await admin.end_connections(login, within_s=2) > 0
+        assert await logins.end(MINE) == 0
+    await logins.save(MINE, SECRET)
+
+
 async def test_a_shop_without_a_login_gets_no_copies(shared_site: Site, logins: ShopLogins) -> None:
     readers = Readers(shared_site.store, RealTime())
     await readers.load()
     assert readers.shops() == {MINE, THEIRS}
 
-    await logins.end(MINE)
+    assert await logins.end(MINE) == 0
     await readers.load()
     assert readers.shops() == {THEIRS}
     await logins.save(MINE, SECRET)

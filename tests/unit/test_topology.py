@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from infra.local.rabbitmq_server import MESSAGE_BYTES_MAX
+from infra.local.rabbitmq_server import MESSAGE_BYTES_MAX, SOCKET_BYTES
 from infra.ports.topology import Queue
 from infra.runtime import roster
 from infra.runtime.failure_policy import DELAY_PREFIX
@@ -35,3 +35,10 @@ def test_the_brokers_limit_of_a_message_is_one_number_and_takes_our_largest_even
 
     assert re.findall(r"^max_message_size = (\d+)$", configured, re.MULTILINE) == [str(MESSAGE_BYTES_MAX)]
     assert SETTINGS.event_bytes_max < MESSAGE_BYTES_MAX
+
+
+def test_what_the_broker_takes_in_one_read_is_one_number() -> None:
+    configured = (ROOT / "infra/deploy/rabbitmq/rabbitmq.conf").read_text()
+    sizes = re.findall(r"^tcp_listen_options\.(sndbuf|recbuf) = (\d+)$", configured, re.MULTILINE)
+
+    assert sizes == [("sndbuf", str(SOCKET_BYTES)), ("recbuf", str(SOCKET_BYTES))]

@@ -43,27 +43,30 @@ def create_login(email: str, distributor_id: int, stack: str, *, password_stdin:
     _print({"email": email, "distributor_id": distributor_id, "one_time_password": one_time}, as_json)
 
 
-def create_shop(shop_id: str, stack: str, *, replace: bool, as_json: bool) -> None:
+def create_shop(shop_id: str, stack: str, *, replace: bool, http_only: bool, as_json: bool) -> None:
     async def create(operations: Any, settings: Settings) -> dict[str, Any]:
         await operations.require_shop(shop_id)
         client_id, secret = await operations.create_shop(shop_id, replace=replace)
-        made = {"client_id": client_id, "client_secret": secret}
+        made: dict[str, Any] = {"client_id": client_id, "client_secret": secret}
         if replace:
             async with stored_rules.opened(settings) as store:
                 left[:] = await those_of(store, shop_id, "enabled", "disabled")
         async with _shop_logins(settings) as logins:
             if logins is None:
                 return made
-            await logins.save(shop_id, secret)
-        address = shop_address(settings.rabbitmq_url, shop_id, secret)
-        return {**made, "rabbitmq_url": address, "exchange": SHOPS_EXCHANGE, "queue": shop_queue(shop_id).name}
+            connections_left = await (logins.end(shop_id) if http_only else logins.save(shop_id, secret))
+        if not http_only:
+            address = shop_address(settings.rabbitmq_url, shop_id, secret)
+            made |= {"rabbitmq_url": address, "exchange": SHOPS_EXCHANGE, "queue": shop_queue(shop_id).name}
+        return {**made, "connections_left": connections_left} if replace or http_only else made
 
     left: list[Document] = []
     _check("check_shop_id", shop_id)
     made = _with_operations(stack, create)
     _print(made, as_json)
-    if "rabbitmq_url" not in made:
+    if "rabbitmq_url" not in made and not http_only:
         print_note("Without RABBITMQ_MANAGEMENT_URL the shop has a login for HTTP alone.")
+    _note_connections_left(made.get("connections_left"))
     for webhook in left:
         print_note(
             f"Webhook {webhook['_id']} to {webhook['host']} stays {webhook['state']}: if the shop does not know it, "
@@ -76,16 +79,15 @@ def disable_shop(shop_id: str, stack: str, *, yes: bool, as_json: bool) -> None:
     async def disable(operations: Any, settings: Settings) -> dict[str, Any]:
         await operations.disable_shop(shop_id)
         async with _shop_logins(settings) as logins:
-            if logins is not None:
-                await logins.end(shop_id)
-            at_broker = "not looked at" if logins is None else "disabled"
+            left = None if logins is None else await logins.end(shop_id)
         async with stored_rules.opened(settings) as store:
             done, waiting = await disable_those_of(settings, store, shop_id)
         noted = {"webhook.disabled": done, "webhook.disable-sent": waiting}
         for action, webhook_ids in noted.items():
             for webhook_id in webhook_ids:
                 await operations.note(action, webhook_id, {"shop_id": shop_id})
-        ended = {"shop_id": shop_id, "http": "disabled", "broker": at_broker}
+        at_broker = "not looked at" if left is None else "disabled"
+        ended = {"shop_id": shop_id, "http": "disabled", "broker": at_broker, "connections_left": left}
         return {**ended, "webhooks_disabled": done, "webhooks_waiting": waiting}
 
     _check("check_shop_id", shop_id)
@@ -94,8 +96,18 @@ def disable_shop(shop_id: str, stack: str, *, yes: bool, as_json: bool) -> None:
     _print(ended, as_json)
     if ended["broker"] != "disabled":
         print_note("Set RABBITMQ_MANAGEMENT_URL and repeat this to end the shop's login at the broker too.")
+    _note_connections_left(ended["connections_left"])
     if ended["webhooks_waiting"]:
         print_note("`tributary work shop_webhooks` has not answered; it disables these as soon as it runs. Look again.")
+
+
+def _note_connections_left(left: int | None) -> None:
+    if left:
+        print_note(
+            f"{left} connections of the shop are still open: the broker ends those that flood it late. Repeat this in "
+            "half a minute; if some are left then, close their addresses at the firewall: `rabbitmqctl "
+            "list_connections user peer_host` has them."
+        )
 
 
 @asynccontextmanager

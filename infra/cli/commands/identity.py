@@ -50,6 +50,13 @@ def create_shop(
     replace: Annotated[
         bool, typer.Option("--replace", help="The secret leaked: every former one, and its tokens, end now.")
     ] = False,
+    http_only: Annotated[
+        bool,
+        typer.Option(
+            "--http-only",
+            help="No login at RabbitMQ, and an end to the one it has: for shops that you do not trust with the broker.",
+        ),
+    ] = False,
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
@@ -60,7 +67,7 @@ def create_shop(
     """
     from infra.cli.actions.identity import create_shop as run
 
-    run(shop_id, stack, replace=replace, as_json=as_json)
+    run(shop_id, stack, replace=replace, http_only=http_only, as_json=as_json)
 
 
 def disable_shop(
