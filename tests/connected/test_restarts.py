@@ -200,7 +200,8 @@ async def kill_the_busy_workers(site: Site, fleet: Fleet) -> None:
 @pytest.fixture(scope="module")
 async def undisturbed() -> Undisturbed:
     """The same messages through the same loops, in memory, where no process ends."""
-    system = System()
+    # Undated orders count in the month in which they arrive.
+    system = System(start=RealTime().now())
     handled: dict[int, Handled] = {}
 
     def after_phase(phase: int) -> None:
