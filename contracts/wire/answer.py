@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -24,7 +25,8 @@ RETRY_AFTER_MAX_S = 3600
 class Answer:
     """What a call ended with, by our own clock. `code` is for programs, `detail` says what to mend.
 
-    `reference` is the other side's own id; `retry_after_s` is how long it asked us to wait.
+    `reference` is the other side's own id; `retry_after_s` is how long it asked us to wait; `facts` are values that it
+    named, such as the `amount`, `currency` and `fee` of a payment, as decimal strings.
     """
 
     outcome: Outcome
@@ -33,3 +35,4 @@ class Answer:
     at: datetime
     reference: str | None = None
     retry_after_s: int | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""How distributors are paid: their accounts, sealed, and who they are."""

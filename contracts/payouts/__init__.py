@@ -1,0 +1,1 @@
+"""Payouts: what is sent where, what became of it, and who approved it."""
