@@ -26,6 +26,7 @@ from contracts.network.view import DISTRIBUTORS, TEAMS
 from contracts.orders.v1 import UpdateStatus
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import ORDERS
+from contracts.settlement.view import ADJUSTMENTS
 from infra.ports.store import Collection
 from tests.workflow.in_memory import InMemoryStore, ManualTime
 
@@ -47,7 +48,7 @@ class House:
     """The administrators ann and bob; a puppet below the top, who leads team 7 and earns from order s/1."""
 
     def __init__(self) -> None:
-        network = (Collection(name, name) for name in (DISTRIBUTORS, TEAMS, ORDERS))
+        network = (Collection(name, name) for name in (DISTRIBUTORS, TEAMS, ORDERS, ADJUSTMENTS))
         self.store = InMemoryStore((*COLLECTIONS, *IDENTITY_COLLECTIONS, *network))
         self.time, store = ManualTime(NOW), self.store
         self.audit = AuditLog(store, self.time)  # type: ignore[arg-type]
@@ -59,6 +60,7 @@ class House:
         store.table(ORDERS).put(
             {"_id": "s/2", "upline": [{"distributor_id": OTHER}], "team": {"leader_id": PUPPET, "team_id": 7}}
         )
+        store.table(ADJUSTMENTS).put({"_id": "a-1", "distributor_id": PUPPET})
 
     async def has_done(self, by: str, action: str, target: str, **after: Any) -> None:
         who = {"kind": "admin", "subject": by, "client": None}
@@ -84,6 +86,8 @@ FAVOURS: list[tuple[str, str, dict[str, Any]]] = [
     ("order.update-status.v1", "order/s/1", {"status": "paid"}),
     ("order.update-status.v1", "order/s/2", {"status": "completed"}),
     ("order.after-sale.v1", "order/s/1", {"open": False}),
+    ("settlement.adjust.v1", "adjustment/a-9", {"adjustment_id": "a-9", "distributor_id": PUPPET}),
+    ("settlement.approve-adjustment.v1", "adjustment/a-1", {"adjustment_id": "a-1"}),
 ]
 
 
