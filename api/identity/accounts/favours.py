@@ -14,7 +14,7 @@ from api.http.problems import Problem
 from api.identity.accounts.two_persons import INDEPENDENT_AFTER, Author
 from api.identity.repository import USERS
 from api.storage.audit_log import written
-from api.storage.network import leaders_of, with_upline
+from api.storage.network import ever_above, leaders_of
 from api.storage.repository import AUDIT, MESSAGES
 from contracts.network.v1 import (
     ChangeDistributor,
@@ -114,7 +114,7 @@ async def require_unfavoured(tx: Transaction, author: Author, distributor_id: in
 
 
 async def _favoured(reader: Reader, done: Sequence[Document]) -> set[int]:
-    above = await with_upline(reader, _ids(done, "sponsor_id", _MOVE))
+    above = await ever_above(reader, _ids(done, "sponsor_id", _MOVE))
     leading = await leaders_of(reader, _ids(done, "team_id", _JOIN))
     return _named(done) | above | leading | await _paid(reader, done) | await _adjusted(reader, done)
 
@@ -158,7 +158,7 @@ async def _paid(reader: Reader, done: Sequence[Document]) -> set[int]:
         return paid
     teams_of = await reader.find(DISTRIBUTORS, {"_id": {"$in": sorted(sellers)}}, fields=("teams",))
     team_ids = {entry["team_id"] for one in teams_of for entry in one.get("teams", ()) if entry["team_id"] is not None}
-    return paid | await with_upline(reader, sellers) | await leaders_of(reader, team_ids)
+    return paid | await ever_above(reader, sellers) | await leaders_of(reader, team_ids)
 
 
 def _brings_money(after: dict[str, Any]) -> bool:
