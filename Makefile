@@ -201,7 +201,8 @@ clean: ## Stop the local stacks of this folder and delete the files of setup, te
 
 # The stamp is written last, so that an interrupted set-up is repeated. The output of pip goes to the log.
 # The lock contains every package, so pip must not resolve dependencies: an older pip would look for coverage[toml],
-# which is in the lock as coverage, and then report a missing hash.
+# which is in the lock as coverage, and then report a missing hash. What is imported is compiled then; all of it would
+# take longer than the rest of the set-up.
 $(INSTALLED): requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
 		echo "Tributary needs Python 3.11 or newer; install it, or name it with make PYTHON=/path/to/python3." >&2; exit 1; }
@@ -211,7 +212,7 @@ $(INSTALLED): requirements-dev.lock pyproject.toml
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || $(PYTHON) -m venv --clear --without-pip $(VENV)
 	@pip=("$$PWD/$(BIN)/python" -m pip); \
 	"$${pip[@]}" --version >/dev/null 2>&1 || pip=($(PYTHON) -m pip --python "$$PWD/$(BIN)/python"); \
-	rm -f $(SETUP_LOG); installing=($(PYTHON) -m infra.local.packages $(SETUP_LOG) "$${pip[@]}" install --no-deps); \
+	rm -f $(SETUP_LOG); installing=($(PYTHON) -m infra.local.packages $(SETUP_LOG) "$${pip[@]}" install --no-deps --no-compile); \
 	{ "$${installing[@]}" --require-hashes -r requirements-dev.lock && \
 	  "$${installing[@]}" --no-build-isolation -e .; } || { \
 		echo "The packages could not be installed; read $(SETUP_LOG) for the reason, then run make setup again." >&2; exit 1; }

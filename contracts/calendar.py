@@ -11,7 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, reset_tzpath
+
+# The system's own database comes first otherwise: it may be older, and it has names such as `localtime`.
+reset_tzpath(())
 
 PeriodKind = Literal["day", "week", "two_weeks", "month"]
 

@@ -148,6 +148,11 @@ REASONS = {
     "digest_mismatch": Reason(
         409, "The rules have changed since you read them; read them again.", "规则内容已变更，请重新阅读。"
     ),
+    "changed_meanwhile": Reason(
+        409,
+        "Another person has proposed or approved it meanwhile; read it again, then approve it.",
+        "其他人已提交或批准该内容，请重新阅读后再批准。",
+    ),
     "same_person": Reason(409, "Someone other than the proposer must approve.", "须由提案人以外的人批准。"),
     "not_approved": Reason(409, "The rules are not approved.", "规则尚未批准。"),
     "not_active": Reason(409, "The rules are not active.", "规则未生效。"),

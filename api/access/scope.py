@@ -13,9 +13,8 @@ from api.http.problems import Problem
 from api.identity.accounts.two_persons import hands_of
 from api.identity.principal import Principal
 from api.identity.repository import USERS
-from api.storage.network import leaders_of, with_upline
-from contracts.network.view import DISTRIBUTORS, SPONSORS_PATH
-from contracts.orders.v1 import UPLINE_DEPTH_MAX
+from api.storage.network import always_above, ever_above, ever_chain, leaders_of, with_upline
+from contracts.network.view import DISTRIBUTORS
 from contracts.orders.view import LISTS, downline_list, shop_list
 from infra.ports.store import Reader
 
@@ -68,18 +67,19 @@ async def may_earn_from(reader: Reader, principal: Principal, seller_id: int, no
     """For whom the principal may earn from a sale: those who are, were or will be above the seller, or lead one of the
     seller's teams. An order pays those of the day for which it counts, and who enters it may choose the day.
     """
-    chain = await reader.ancestors(DISTRIBUTORS, [seller_id], via=SPONSORS_PATH, depth_max=UPLINE_DEPTH_MAX - 1)
+    chain = await ever_chain(reader, [seller_id])
     teams = [entry["team_id"] for one in chain if one["_id"] == seller_id for entry in one.get("teams", ())]
     leaders = await leaders_of(reader, {team for team in teams if team is not None})
     return await acts_for(reader, principal, {one["_id"] for one in chain} | leaders, now)
 
 
 async def require_own_branch(
-    reader: Reader, principal: Principal, above_id: int, distributor_id: int, now: datetime
+    reader: Reader, principal: Principal, above_id: int, distributor_id: int, since: datetime | None, now: datetime
 ) -> None:
-    """Raise Problem own_standing where someone who is, or acts for, a distributor would add another one to that branch:
-    what the other one sells would pay them.
+    """Raise Problem own_standing where someone who is, or acts for, a distributor would add another one to that branch,
+    from `since` on: what the other one sells would pay them. Who plans a move first, or ends one, changes nothing.
     """
-    gaining = await with_upline(reader, [above_id]) - await with_upline(reader, [distributor_id])
+    always = await always_above(reader, distributor_id, min(since or now, now))
+    gaining = await ever_above(reader, [above_id]) - always
     if await acts_for(reader, principal, gaining, now):
         raise Problem("own_standing")

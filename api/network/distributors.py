@@ -231,7 +231,8 @@ async def move_distributor(
     before = await _before(ports, principal, distributor_id, if_match)
     await _require_sponsor(ports, principal, body.sponsor_id)
     if body.sponsor_id is not None:
-        await require_own_branch(ports.store, principal, body.sponsor_id, distributor_id, ports.time.now())
+        since, now = body.effective_at, ports.time.now()
+        await require_own_branch(ports.store, principal, body.sponsor_id, distributor_id, since, now)
     command = MoveDistributor(distributor_id=distributor_id, **body.model_dump())
     return await writing.write(command, lambda: _shown(ports, distributor_id), before=before)
 

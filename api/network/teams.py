@@ -159,7 +159,7 @@ async def add_member(team_id: TeamPart, body: NewMember, ports: Here, principal:
     await require_person(ports.store, principal, body.distributor_id, "distributor_unknown")
     now = ports.time.now()
     for leader_id in await acts_for(ports.store, principal, {entry.leader_id for entry in team.leaders}, now):
-        await require_own_branch(ports.store, principal, leader_id, body.distributor_id, now)
+        await require_own_branch(ports.store, principal, leader_id, body.distributor_id, body.effective_at, now)
     return await writing.write(
         JoinTeam(team_id=team_id, **body.model_dump()), lambda: _member(ports, body.distributor_id)
     )

@@ -163,7 +163,8 @@ async def propose_rules(
     summary="Approve a rule set",
     response_model=RulesView,
     responses=written(
-        *("not_found", "digest_mismatch", "same_person", "not_independent", "proposal_expired"), shown=RulesView
+        *("not_found", "digest_mismatch", "same_person", "not_independent", "changed_meanwhile", "proposal_expired"),
+        shown=RulesView,
     ),
 )
 async def approve_rules(
@@ -176,7 +177,12 @@ async def approve_rules(
     if before.proposed_by != _person(principal):
         proposer = before.proposed_by.rpartition("/")[2]
         await ports.identity.users.check_independent(proposer, principal.subject, before.proposed_at)
-    command = ApproveRules(rule_version=version, approved_by=_person(principal), digest=body.digest)
+    command = ApproveRules(
+        rule_version=version,
+        approved_by=_person(principal),
+        digest=body.digest,
+        independent_of=(before.proposed_by,),
+    )
     return await _write(writing, version, command, before)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import takewhile
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -125,7 +126,7 @@ async def propose_adjustment(
     summary="Approve an adjustment",
     response_model=AdjustmentView,
     responses=written(
-        *("not_found", "digest_mismatch", "same_person", "not_independent", "payee_approves_own"),
+        *("not_found", "digest_mismatch", "same_person", "not_independent", "changed_meanwhile", "payee_approves_own"),
         *("write_off_not_allowed", "write_off_too_early", "more_than_owed"),
         shown=AdjustmentView,
     ),
@@ -141,13 +142,16 @@ async def approve_adjustment(
         raise Problem("not_found")
     if await acts_for(ports.store, principal, [before.distributor_id], ports.time.now()):
         raise Problem("payee_approves_own")
-    for person in (before.proposed_by, *before.approved_by):
+    # With a repeated approval, those who came after it do not matter.
+    people = tuple(takewhile(principal.name[:64].__ne__, (before.proposed_by, *before.approved_by)))
+    for person in people:
         await require_other_person(ports, person, before.proposed_at, principal)
     command = ApproveAdjustment(
         adjustment_id=adjustment_id,
         digest=body.digest,
         approved_by=principal.name[:64],
         approver_distributor_id=principal.distributor_id,
+        independent_of=people,
     )
     was = {"digest": before.digest, "approved_by": list(before.approved_by)}
     return await writing.write(command, lambda: _shown(ports, adjustment_id), before=was)

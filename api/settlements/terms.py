@@ -131,7 +131,8 @@ async def propose_terms(
     summary="Approve terms",
     response_model=TermsView,
     responses=written(
-        *("not_found", "digest_mismatch", "same_person", "not_independent", "proposal_expired"), shown=TermsView
+        *("not_found", "digest_mismatch", "same_person", "not_independent", "changed_meanwhile", "proposal_expired"),
+        shown=TermsView,
     ),
 )
 async def approve_terms(
@@ -144,7 +145,12 @@ async def approve_terms(
     if before is None:
         raise Problem("not_found")
     await require_other_person(ports, before.proposed_by, before.proposed_at, principal)
-    command = ApproveTerms(terms_version=terms_version, approved_by=principal.name[:64], digest=body.digest)
+    command = ApproveTerms(
+        terms_version=terms_version,
+        approved_by=principal.name[:64],
+        digest=body.digest,
+        independent_of=(before.proposed_by,),
+    )
     was = {"digest": before.digest, "since": before.since}
     return await writing.write(command, lambda: _shown(ports, terms_version, principal), before=was)
 

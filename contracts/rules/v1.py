@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
+from contracts.approvals import IndependentOf
 from contracts.fields import Code, Detail, MarketName, OsUser, Rate, RuleVersion, visible_name
 from contracts.rules.document import EXAMPLE, RuleDocument
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
@@ -83,6 +84,7 @@ class ApproveRules(OfRules, Command, type="rules.approve.v1"):
     approved_by: Person
     digest: Digest
     os_user: OsUser = None
+    independent_of: IndependentOf = None
 
 
 class ActivateRules(OfRules, Command, type="rules.activate.v1"):

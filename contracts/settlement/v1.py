@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
 
+from contracts.approvals import IndependentOf
 from contracts.fields import (
     AnyCurrency,
     Code,
@@ -94,6 +95,7 @@ class ApproveTerms(OfTerms, Command, type="settlement.approve-terms.v1"):
     approved_by: Person
     digest: Digest
     os_user: OsUser = None
+    independent_of: IndependentOf = None
 
 
 class ClosePeriod(OfSettlement, Command, type="settlement.close.v1"):
@@ -138,6 +140,7 @@ class ApproveAdjustment(OfAdjustment, Command, type="settlement.approve-adjustme
         DistributorId | None, Field(description="The approver, if that person is a distributor.")
     ] = None
     os_user: OsUser = None
+    independent_of: IndependentOf = None
 
 
 class TermsProposed(OfTerms, Event, type="settlement.terms-proposed.v1"):

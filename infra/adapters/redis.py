@@ -28,6 +28,11 @@ _RETRIES = 1
 _PAUSE_AFTER_FAILURE_S = 1.0
 """No calls are made in this time: otherwise each request would wait for the same timeout."""
 
+_AT_ONCE = 32
+"""Calls of a process at a time; others wait for their turn, however long it takes. The client refuses more than 100,
+which would count as an absence: a crowd would switch its own limits off.
+"""
+
 _MICROSECONDS = 1_000_000
 _MARKER_MS = 30_000
 """How long the marker of a running read is kept; no read may take longer."""
@@ -47,6 +52,7 @@ class RedisCache:
     def __init__(self, client: Redis) -> None:
         self._client = client
         self._absence = _Absence()
+        self._turns = asyncio.Semaphore(_AT_ONCE)
         self._take = client.register_script(TAKE)
         self._look = client.register_script(LOOK)
         self._keep = client.register_script(KEEP)
@@ -119,6 +125,10 @@ class RedisCache:
         await self._client.aclose()
 
     async def _call(self, operation: Callable[[], Awaitable[T]]) -> T:
+        async with self._turns:
+            return await self._call_now(operation)
+
+    async def _call_now(self, operation: Callable[[], Awaitable[T]]) -> T:
         now_s = asyncio.get_running_loop().time()
         if now_s < self._absence.until_s:
             raise CacheUnavailable("Redis did not answer a moment ago")

@@ -38,6 +38,9 @@ DISCARDED_BYTES_MAX = 16 * 1024 * 1024
 DISCARDED_WITHIN_S = 5.0
 """What a refused client still sends is read and discarded: if it were not, the client would see no answer at all."""
 
+PIPELINED_MAX = 16
+"""Requests that wait for the answer before theirs. uvicorn keeps any number, with 75 bytes of memory for each byte."""
+
 _LOOKS_EVERY_S = 2.0
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
 
@@ -115,6 +118,8 @@ class BoundedHttp(HttpToolsProtocol):
             self._end_parsing(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if len(hosts) != 1 or not _HOST.fullmatch(hosts[0]):
             self._end_parsing(HTTPStatus.BAD_REQUEST)
+        if len(self.pipeline) >= PIPELINED_MAX:
+            self._end_parsing(HTTPStatus.TOO_MANY_REQUESTS)
         self._has_headers = True
         self._received = 0
         self._deadline = self.loop.time() + BODY_WITHIN_S

@@ -73,6 +73,13 @@ async def test_an_event_about_an_unread_key_stores_nothing(cache: RedisCache) ->
     assert await cache._client.exists(key) == 0
 
 
+async def test_a_crowd_does_not_switch_limits_off(cache: RedisCache) -> None:
+    """The client has a hundred connections at most, and one call more than that would count as an absence of Redis."""
+    key = unique("crowd")
+    crowd = await asyncio.gather(*(cache.take(key, quota=300, window_s=3600) for _ in range(500)))
+    assert sum(each.taken for each in crowd) == 300
+
+
 async def test_what_another_program_wrote_is_removed(cache: RedisCache) -> None:
     """Broken entries must neither be shown, nor last, nor keep Redis from being used."""
     plants: tuple[Callable[[str], Any], ...] = (

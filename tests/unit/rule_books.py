@@ -60,8 +60,9 @@ def propose(state: State, document: RuleDocument, by: str = "li.na") -> Answer:
     return decide.propose(state, message(ProposeRules(rule_version=1, proposed_by=by, rules=document)))
 
 
-def approve(state: State, digest: str, by: str = "wei") -> Answer:
-    return decide.approve(state, message(ApproveRules(rule_version=1, approved_by=by, digest=digest)))
+def approve(state: State, digest: str, by: str = "wei", independent_of: tuple[str, ...] | None = None) -> Answer:
+    command = ApproveRules(rule_version=1, approved_by=by, digest=digest, independent_of=independent_of)
+    return decide.approve(state, message(command))
 
 
 def activate(state: State, version: int = 1, **fields: Any) -> Answer:

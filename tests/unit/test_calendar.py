@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zoneinfo
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import get_args
@@ -81,6 +82,13 @@ def test_zones_are_those_of_iana() -> None:
     assert is_zone("Asia/Shanghai")
     assert not is_zone("Asia/Nowhere")
     assert not is_zone("../etc/passwd")
+
+
+@pytest.mark.parametrize("name", ["localtime", "posixrules", "right/UTC"])
+def test_zones_are_not_those_of_the_system(name: str) -> None:
+    """Machines with other releases of it would close the same period at other times."""
+    assert zoneinfo.TZPATH == ()
+    assert not is_zone(name)
 
 
 _schedules = st.builds(

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from api.access.scope import acts_for
+from api.access.scope import acts_for, require_own_branch
 from api.access.writing import Writer
 from api.http.preferences import Preferences
 from api.http.problems import Problem
@@ -22,15 +22,18 @@ from api.identity.repository import USERS
 from api.storage.audit_log import AuditLog, Entry
 from api.storage.repository import COLLECTIONS
 from contracts.network.v1 import MoveDistributor
-from contracts.network.view import DISTRIBUTORS, TEAMS
+from contracts.network.view import DISTRIBUTORS, TEAMS, Distributor
 from contracts.orders.v1 import UpdateStatus
 from contracts.orders.v2 import PlaceOrder
 from contracts.orders.view import ORDERS
+from contracts.settlement.view import ADJUSTMENTS
 from infra.ports.store import Collection
+from tests.builders import a_distributor
+from tests.unit.past import distributors_codec
 from tests.workflow.in_memory import InMemoryStore, ManualTime
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
-TOP, PUPPET, OTHER = 1, 2, 3
+TOP, PUPPET, OTHER, BETWEEN = 1, 2, 3, 4
 
 
 class _Passwords:
@@ -47,18 +50,22 @@ class House:
     """The administrators ann and bob; a puppet below the top, who leads team 7 and earns from order s/1."""
 
     def __init__(self) -> None:
-        network = (Collection(name, name) for name in (DISTRIBUTORS, TEAMS, ORDERS))
+        network = (Collection(name, name) for name in (DISTRIBUTORS, TEAMS, ORDERS, ADJUSTMENTS))
         self.store = InMemoryStore((*COLLECTIONS, *IDENTITY_COLLECTIONS, *network))
         self.time, store = ManualTime(NOW), self.store
         self.audit = AuditLog(store, self.time)  # type: ignore[arg-type]
         self.users = Users(store, _Passwords(), _NoGrants(), self.audit, self.time)  # type: ignore[arg-type]
         for number, sponsor in ((TOP, None), (PUPPET, TOP), (OTHER, TOP)):
-            store.table(DISTRIBUTORS).put({"_id": number, "sponsor_id": sponsor})
+            self.knows(a_distributor(number, sponsor))
         store.table(TEAMS).put({"_id": 7, "leaders": [{"leader_id": PUPPET}]})
         store.table(ORDERS).put({"_id": "s/1", "upline": [{"distributor_id": PUPPET}], "team": None})
         store.table(ORDERS).put(
             {"_id": "s/2", "upline": [{"distributor_id": OTHER}], "team": {"leader_id": PUPPET, "team_id": 7}}
         )
+        store.table(ADJUSTMENTS).put({"_id": "a-1", "distributor_id": PUPPET})
+
+    def knows(self, distributor: Distributor) -> None:
+        self.store.table(DISTRIBUTORS).put(distributors_codec.to_document(distributor))
 
     async def has_done(self, by: str, action: str, target: str, **after: Any) -> None:
         who = {"kind": "admin", "subject": by, "client": None}
@@ -84,6 +91,8 @@ FAVOURS: list[tuple[str, str, dict[str, Any]]] = [
     ("order.update-status.v1", "order/s/1", {"status": "paid"}),
     ("order.update-status.v1", "order/s/2", {"status": "completed"}),
     ("order.after-sale.v1", "order/s/1", {"open": False}),
+    ("settlement.adjust.v1", "adjustment/a-9", {"adjustment_id": "a-9", "distributor_id": PUPPET}),
+    ("settlement.approve-adjustment.v1", "adjustment/a-1", {"adjustment_id": "a-1"}),
 ]
 
 
@@ -228,3 +237,51 @@ class TestAtTheSameMoment:
         await self.noted(house, "ann", shipped)
         await self.noted(house, "ann", self.prepaid().model_copy(update={"prepaid": False}))
         assert (await house.makes_a_login("ann")).distributor_id == PUPPET
+
+
+class TestOwnBranch:
+    """PUPPET is an administrator too, and would be paid for what those below them sell."""
+
+    LATER, EARLIER = NOW + timedelta(days=9999), NOW - timedelta(days=9)
+
+    async def gains(self, house: House, above: int, moved: int, since: datetime | None = None) -> bool:
+        own = Principal("admin", "ann", frozenset(), distributor_id=PUPPET)
+        try:
+            await require_own_branch(house.store, own, above, moved, since, NOW)
+        except Problem as problem:
+            return problem.reason == "own_standing"
+        return False
+
+    @pytest.mark.parametrize("moves", [[], [(LATER, TOP)], [(EARLIER, TOP)]])
+    async def test_a_plan_for_those_between_makes_no_difference(self, moves: list[tuple[datetime, int | None]]) -> None:
+        """Else they would plan that the one between leaves them in fifty years, or end it a moment before."""
+        house = House()
+        house.knows(a_distributor(BETWEEN, PUPPET, moves=moves))
+        assert await self.gains(house, BETWEEN, OTHER)
+
+    @pytest.mark.parametrize(
+        ("moves", "gains"),
+        [([], False), ([(LATER, TOP)], True), ([(EARLIER, TOP)], True), ([(LATER, TOP), (LATER, PUPPET)], False)],
+    )
+    async def test_within_their_branch_they_move_who_stays_in_it(
+        self, moves: list[tuple[datetime, int | None]], *, gains: bool
+    ) -> None:
+        house = House()
+        house.knows(a_distributor(BETWEEN, PUPPET))
+        house.knows(a_distributor(OTHER, PUPPET, moves=moves))
+        assert await self.gains(house, BETWEEN, OTHER) is gains
+
+    async def test_a_move_with_effect_from_the_past_is_judged_by_it(self) -> None:
+        house = House()
+        house.knows(a_distributor(BETWEEN, PUPPET))
+        house.knows(a_distributor(OTHER, TOP, moves=[(NOW - timedelta(days=1), PUPPET)]))
+        assert not await self.gains(house, BETWEEN, OTHER)
+        assert await self.gains(house, BETWEEN, OTHER, self.EARLIER)
+
+
+async def test_a_planned_move_hides_no_favour() -> None:
+    house = House()
+    house.knows(a_distributor(BETWEEN, PUPPET, moves=[(NOW + timedelta(days=9999), TOP)]))
+    await house.has_done("ann", "distributor.move.v1", "distributor/3", distributor_id=OTHER, sponsor_id=BETWEEN)
+    with pytest.raises(Problem, match="not_independent"):
+        await house.makes_a_login("ann")

@@ -14,7 +14,7 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from infra.processes import http_protocol
-from infra.processes.http_protocol import HEADER_BYTES_MAX, HEADERS_MAX, BoundedHttp
+from infra.processes.http_protocol import HEADER_BYTES_MAX, HEADERS_MAX, PIPELINED_MAX, BoundedHttp
 
 pytestmark = pytest.mark.slow
 
@@ -133,6 +133,22 @@ class TestNumber:
         assert await answer == 200
         for _, writer in crowd:
             writer.close()
+
+
+class TestPipelining:
+    async def test_a_few_requests_may_wait_for_their_turn(self, server: Server) -> None:
+        answer = await server.send((GET + b"\r\n") * PIPELINED_MAX + GET + b"Connection: close\r\n\r\n")
+        assert answer.count(b" 200 ") == PIPELINED_MAX + 1
+
+    async def test_a_connection_with_many_ends(self, server: Server) -> None:
+        """uvicorn would keep them all, however many a client sends before it reads."""
+        server.pause_s = 60.0
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write((GET + b"\r\n") * 10_000)
+        with suppress(ConnectionResetError):
+            assert await asyncio.wait_for(reader.read(-1), 3) == b""
+        assert len(server.seen) == 1
+        writer.close()
 
 
 class TestSize:

@@ -136,6 +136,16 @@ class TestApprove:
     def test_the_first_approval_counts(self, known: RuleSet, by: str) -> None:
         assert approve(a_book(known), known.digest, by) == Decision(a_book(known), outcome="duplicate")
 
+    def test_who_proposed_them_meanwhile_must_be_one_of_whom_the_approver_is_independent(self) -> None:
+        """Otherwise a proposer and an approver who depend on each other would only have to be quick."""
+        draft = a_draft()
+        detail = "approved_by: li.na has proposed or approved it meanwhile; read it again, then approve it."
+
+        assert approve(a_book(draft), draft.digest, independent_of=("Li.Na",)).outcome == "approved"
+        assert approve(a_book(draft), draft.digest, independent_of=("wei", "chen")) == refused(
+            a_book(draft), "changed_meanwhile", detail
+        )
+
     @pytest.mark.parametrize("by", ["li.na", "Li.Na"])
     @pytest.mark.parametrize("known", [a_draft(), approved(a_draft())])
     def test_the_proposer_cannot_approve(self, known: RuleSet, by: str) -> None:

@@ -176,6 +176,10 @@ class TestApproval:
     def test_the_proposer_cannot_approve(self) -> None:
         assert reasons(approved(drafted(), by="Ann")) == ["same_person"]
 
+    def test_who_proposed_them_meanwhile_must_be_one_of_whom_the_approver_is_independent(self) -> None:
+        assert reasons(approved(drafted(), independent_of=("bob",))) == ["changed_meanwhile"]
+        assert approved(drafted(), independent_of=("Ann",)).outcome == "approved"
+
     def test_other_terms_than_those_read_are_not_approved(self) -> None:
         assert reasons(approved(drafted(), digest="1" * 64)) == ["digest_mismatch"]
 
@@ -266,6 +270,16 @@ class TestAdjustment:
         assert second.state.adjustments["a-1"].approved_os_users == ("", "cy")
         assert len(second.state.postings) == 1
         assert consented(second.state, "dee").outcome == "duplicate"
+
+    def test_who_approved_it_meanwhile_must_be_one_of_whom_the_approver_is_independent(self) -> None:
+        """Two that depend on each other may approve at the same moment."""
+        terms = approved(drafted(document=TermsDocument(market="default", approvals=2))).state
+        proposed: Any = propose_adjustment(terms, an_adjustment())
+        first = consented(proposed.state, "bob", independent_of=("ann",))
+
+        assert first.outcome == "approved"
+        assert reasons(consented(first.state, "cy", independent_of=("ann",))) == ["changed_meanwhile"]
+        assert consented(first.state, "cy", independent_of=("ann", "bob")).outcome == "booked"
 
     @pytest.mark.parametrize(
         ("fields", "reason"),

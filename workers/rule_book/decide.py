@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
+from contracts.approvals import unchecked_detail
 from contracts.money import MoneyError, to_rate
 from contracts.plans.compliance import LEVELS_PAID_WITHOUT_OVERRIDE_MAX, Breach, breaches, limits_of
 from contracts.rules.terms import digest_of, terms_of
@@ -85,6 +86,8 @@ def approve(state: State, message: Message[ApproveRules]) -> Answer:
         return _refuse(state, rules.rule_version, "same_person", detail)
     if rules.stage != "proposed":
         return Decision(state, outcome="duplicate")
+    if unchecked := unchecked_detail(command.independent_of, [rules.proposed_by], command.approved_by):
+        return _refuse(state, rules.rule_version, "changed_meanwhile", unchecked)
     if _has_expired(rules, message.received_at):
         return _expired(state, rules)
     approved = replace(rules, stage="approved", approved_by=command.approved_by, approved_os_user=command.os_user)

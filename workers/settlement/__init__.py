@@ -11,8 +11,8 @@ publishes  settlement.period-opened, settlement.close-due, statement.closed, set
 owns       settlement.ledger, settlement.balances, settlement.accounts, settlement.periods, settlement.statements,
            settlement.terms, settlement.adjustments (published views: contracts.settlement.view), settlement.series
 refuses    invalid_message, time_in_future, amount_precision, conflict; not_proposed, digest_mismatch, same_person,
-           proposal_expired; unknown_period, period_not_over, final_of_all, nothing_to_close; nothing_to_adjust,
-           payee_approves_own, write_off_not_allowed, write_off_too_early, more_than_owed
+           changed_meanwhile, proposal_expired; unknown_period, period_not_over, final_of_all, nothing_to_close;
+           nothing_to_adjust, payee_approves_own, write_off_not_allowed, write_off_too_early, more_than_owed
 proves     I12: what commissions and rewards hand over is booked, once
 proves     I13: postings balance, and the sums of every slice are its postings
 proves     I14: statements are exactly their postings; opening, carried, numbers, tax and outcome are as recomputed;

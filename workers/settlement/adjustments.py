@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from contracts.approvals import unchecked_detail
 from contracts.money import MoneyError, to_amount, to_minor
 from contracts.settlement.digests import adjustment_digest
 from contracts.settlement.v1 import (
@@ -88,6 +89,9 @@ def approve_adjustment(state: State, message: Message[ApproveAdjustment]) -> Res
     approver = command.approved_by.casefold()
     if known.statement is not None or approver in map(str.casefold, known.approved_by):
         return Decision(state, outcome="duplicate")
+    before = (known.proposed_by, *known.approved_by)
+    if unchecked := unchecked_detail(command.independent_of, before, command.approved_by):
+        return _refuse(state, known.adjustment_id, "changed_meanwhile", unchecked)
     _, terms = terms_at(state, known.market, now)
     if known.kind == "write_off" and (refusal := _no_write_off(state, known, terms.write_off_after_days, now)):
         return _refuse(state, known.adjustment_id, *refusal)

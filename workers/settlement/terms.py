@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from contracts.approvals import unchecked_detail
 from contracts.calendar import ALWAYS, Since, span_at
 from contracts.money import MoneyError
 from contracts.rules.view import PROPOSAL_LIFE
@@ -83,6 +84,8 @@ def approve_terms(state: State, message: Message[ApproveTerms]) -> Result:
         return _refuse(state, version, "same_person", detail)
     if known.since is not None:
         return Decision(state, outcome="duplicate")
+    if unchecked := unchecked_detail(command.independent_of, [known.proposed_by], command.approved_by):
+        return _refuse(state, version, "changed_meanwhile", unchecked)
     if _has_expired(known, now):
         detail = f"terms_version: the proposal of {known.proposed_at.isoformat()} has expired; propose the terms again."
         return _refuse(state, version, "proposal_expired", detail)

@@ -14,7 +14,7 @@ from api.http.problems import Problem
 from api.identity.accounts.two_persons import INDEPENDENT_AFTER, Author
 from api.identity.repository import USERS
 from api.storage.audit_log import written
-from api.storage.network import leaders_of, with_upline
+from api.storage.network import ever_above, leaders_of
 from api.storage.repository import AUDIT, MESSAGES
 from contracts.network.v1 import (
     ChangeDistributor,
@@ -27,6 +27,8 @@ from contracts.network.v1 import (
 from contracts.network.view import DISTRIBUTORS
 from contracts.orders import v1, v2
 from contracts.orders.view import ORDERS
+from contracts.settlement.v1 import ApproveAdjustment, ProposeAdjustment
+from contracts.settlement.view import ADJUSTMENTS
 from contracts.wire.envelope import Command
 from infra.ports.store import Document, Reader, Transaction
 
@@ -34,9 +36,11 @@ _MOVE, _JOIN = MoveDistributor.message_type, JoinTeam.message_type
 _STANDING = (RegisterDistributor.message_type, ChangeDistributor.message_type, _MOVE)
 _TEAM = (CreateTeam.message_type, ChangeLeader.message_type, _JOIN)
 _ORDER = tuple(kind.message_type for kind in (v1.PlaceOrder, v2.PlaceOrder, v1.UpdateStatus, v1.ChangeAfterSale))
+_PROPOSED, _APPROVED = ProposeAdjustment.message_type, ApproveAdjustment.message_type
+_MONEY = (*_ORDER, _PROPOSED, _APPROVED)
 _FIELDS = ("action", "target", "after")
 _LOOKED_AT_MAX = 20_000
-_FAVOURS = frozenset({*_STANDING, *_TEAM, *_ORDER})
+_FAVOURS = frozenset({*_STANDING, *_TEAM, *_MONEY})
 
 _PENDING = timedelta(seconds=30)
 """By then a command has its entry, or was refused: a request waits ten seconds for the answer at most."""
@@ -63,7 +67,7 @@ async def note_favour(tx: Transaction, user_id: str, key: str, command: Command,
     favoured = await _favoured(tx, done)
     users = await USERS.all(tx, {"distributor_id": {"$in": sorted(favoured)}}) if favoured else []
     if any(touch.by == user_id and touch.at > now - _PENDING for user in users for touch in user.touched):
-        raise Problem("own_earnings" if command.message_type in _ORDER else "own_standing")
+        raise Problem("own_earnings" if command.message_type in _MONEY else "own_standing")
 
 
 async def _acting(reader: Reader, user_id: str, now: datetime) -> Document:
@@ -76,14 +80,15 @@ async def _acting(reader: Reader, user_id: str, now: datetime) -> Document:
 
 async def require_unfavoured(tx: Transaction, author: Author, distributor_id: int | None, now: datetime) -> None:
     """Raise Problem not_independent where the author, who is about to hold the password of a distributor, within a week
-    registered, moved or changed that one, moved others below, made them a leader or added to their team, or brought the
-    money of their orders closer. An operator of the command line is no user, and has no such entries.
+    registered, moved or changed that one, moved others below, made them a leader or added to their team, brought the
+    money of their orders closer, or proposed or approved an adjustment for them. An operator of the command line is no
+    user, and has no such entries.
     """
     if distributor_id is None or author.user_id is None:
         return
     where = {
         "who.subject": author.user_id,
-        "action": {"$in": [*_STANDING, *_TEAM, *_ORDER]},
+        "action": {"$in": sorted(_FAVOURS)},
         "at": {"$gt": now - INDEPENDENT_AFTER},
     }
     done = await tx.find(AUDIT.name, where, sort=(("_id", -1),), limit=_LOOKED_AT_MAX, fields=_FIELDS)
@@ -101,16 +106,17 @@ async def require_unfavoured(tx: Transaction, author: Author, distributor_id: in
     if distributor_id in favoured:
         days = INDEPENDENT_AFTER.days
         detail = (
-            f"distributor_id: within {days} days you registered, moved or changed distributor {distributor_id}, or "
-            "reported an order that pays them; ask another administrator for the login."
+            f"distributor_id: within {days} days you registered, moved or changed distributor {distributor_id}, "
+            "reported an order that pays them, or proposed or approved an adjustment for them; ask another "
+            "administrator for the login."
         )
         raise Problem("not_independent", detail=detail)
 
 
 async def _favoured(reader: Reader, done: Sequence[Document]) -> set[int]:
-    above = await with_upline(reader, _ids(done, "sponsor_id", _MOVE))
+    above = await ever_above(reader, _ids(done, "sponsor_id", _MOVE))
     leading = await leaders_of(reader, _ids(done, "team_id", _JOIN))
-    return _named(done) | above | leading | await _paid(reader, done)
+    return _named(done) | above | leading | await _paid(reader, done) | await _adjusted(reader, done)
 
 
 def _ids(done: Sequence[Document], field: str, *actions: str) -> set[int]:
@@ -121,7 +127,16 @@ def _ids(done: Sequence[Document], field: str, *actions: str) -> set[int]:
 
 def _named(done: Sequence[Document]) -> set[int]:
     """Those who were registered, moved or changed themselves, or made the leader of a team."""
-    return _ids(done, "distributor_id", *_STANDING) | _ids(done, "leader_id", *_TEAM)
+    return _ids(done, "distributor_id", *_STANDING, _PROPOSED) | _ids(done, "leader_id", *_TEAM)
+
+
+async def _adjusted(reader: Reader, done: Sequence[Document]) -> set[int]:
+    """Those of the adjustments that were approved."""
+    keys = {entry["target"].removeprefix("adjustment/") for entry in done if entry["action"] == _APPROVED}
+    if not keys:
+        return set()
+    found = await reader.find(ADJUSTMENTS, {"_id": {"$in": sorted(keys)}}, fields=("distributor_id",))
+    return {adjustment["distributor_id"] for adjustment in found}
 
 
 async def _paid(reader: Reader, done: Sequence[Document]) -> set[int]:
@@ -143,7 +158,7 @@ async def _paid(reader: Reader, done: Sequence[Document]) -> set[int]:
         return paid
     teams_of = await reader.find(DISTRIBUTORS, {"_id": {"$in": sorted(sellers)}}, fields=("teams",))
     team_ids = {entry["team_id"] for one in teams_of for entry in one.get("teams", ()) if entry["team_id"] is not None}
-    return paid | await with_upline(reader, sellers) | await leaders_of(reader, team_ids)
+    return paid | await ever_above(reader, sellers) | await leaders_of(reader, team_ids)
 
 
 def _brings_money(after: dict[str, Any]) -> bool:

@@ -94,6 +94,11 @@ CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 in which no other call goes on. Receivers that are kept up to date offer ECDHE.
 """
 
+CURVE = "prime256v1"
+"""The one group of a handshake, which every receiver of TLS 1.3 has to offer (RFC 8446, section 9.1). Otherwise a
+receiver may choose ffdhe8192, whose handshake takes 0.15 s of processor.
+"""
+
 
 class UnreadableCertificates(Exception):
     """The file of trusted certificates has none; the text says what to do."""
@@ -103,6 +108,7 @@ def trusted_by(ca_file: str | None) -> ssl.SSLContext:
     """The system's certificates, and those of the file. Raises UnreadableCertificates."""
     context = ssl.create_default_context()
     context.set_ciphers(CIPHERS)
+    context.set_ecdh_curve(CURVE)
     if ca_file is not None:
         try:
             context.load_verify_locations(ca_file)
