@@ -22,8 +22,8 @@ def _sums() -> Sums[str]:
 @dataclass(slots=True)
 class PayoutBooks:
     """What was read of payouts so far. `came_back` are those that came back, with their statements once these are read;
-    `followed_by` those that came back while a statement was the last one of its account. `half` are conversions of
-    which one posting was read, with their distributor.
+    `followed_by` those that came back while a statement was the last one of its account. `half` are conversions whose
+    other posting was not read, with their distributor.
     """
 
     sums: Sums[str] = field(default_factory=_sums)

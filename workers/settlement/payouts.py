@@ -10,7 +10,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
-from types import MappingProxyType
 from typing import NamedTuple
 
 from contracts.money import to_minor
@@ -24,10 +23,6 @@ from workers.settlement.booking import book
 from workers.settlement.model import Movement, Result, State
 
 PayoutEvent = PayoutStarted | PayoutPaid | PayoutFailed | PayoutReturned
-
-_KIND_OF: Mapping[type[PayoutEvent], PostingKind] = MappingProxyType(
-    {PayoutStarted: "send", PayoutPaid: "paid", PayoutFailed: "failed", PayoutReturned: "returned"}
-)
 
 
 class _Legs(NamedTuple):
@@ -63,7 +58,7 @@ def return_payout(state: State, message: Message[PayoutReturned]) -> Result:
 
 def posting_ids(data: PayoutEvent) -> tuple[str, ...]:
     """The ids of the postings that the event may cause."""
-    key, kind = data.payout_id, _KIND_OF[type(data)]
+    key, kind = data.payout_id, _kind(data)
     fee = "return_fee" if kind == "returned" else "fee"
     return f"{key}/{kind}", f"{key}/{kind}/sent_currency", f"{key}/{fee}"
 
@@ -97,7 +92,7 @@ def _movements(message: Message[PayoutEvent], statement: Statement, newest: str 
     """
     data, (own, sent) = message.data, _legs(message.data, statement)
     of, of_sent, of_fee = posting_ids(data)
-    kind, fee = _KIND_OF[type(data)], to_minor(_fee(data), data.currency)
+    kind, fee = _kind(data), to_minor(_fee(data), data.currency)
     parts: list[tuple[str, PostingKind, str, Mapping[str, int]]] = (
         [(of, kind, data.currency, _together(own, sent))]
         if data.currency == statement.currency
@@ -149,6 +144,18 @@ def _together(own: Mapping[str, int], sent: Mapping[str, int]) -> Mapping[str, i
     legs = Counter(own)
     legs.update(sent)
     return legs
+
+
+def _kind(data: PayoutEvent) -> PostingKind:
+    match data:
+        case PayoutStarted():
+            return "send"
+        case PayoutPaid():
+            return "paid"
+        case PayoutFailed():
+            return "failed"
+        case PayoutReturned():
+            return "returned"
 
 
 def _fee(data: PayoutEvent) -> Decimal:
