@@ -31,6 +31,7 @@ from tests.payout_story import (
     a_closed_statement,
     a_method,
     a_payee,
+    an_attempt_due,
     names,
     started,
     statement_id,
@@ -103,16 +104,7 @@ class TestSending:
             Decimal("42.00"),
             "EUR",
         )
-        assert due == PayoutAttemptDue(
-            payout_id=ID,
-            attempt=1,
-            key=key_of(ID, 1),
-            distributor_id=PAYEE,
-            amount=Decimal("42.00"),
-            currency="EUR",
-            method=a_method(),
-            remittance="Commission 2026-10",
-        )
+        assert due == an_attempt_due()
         assert story.state.payee(PAYEE).attempts == 1
 
     def test_a_key_takes_32_characters_and_differs_by_payout_and_attempt(self) -> None:
