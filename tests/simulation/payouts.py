@@ -171,7 +171,7 @@ class Persons:
         for payout in self._documents(PAYOUTS, "state", sorted(UNDER_WAY)):
             attempt = payout["attempts"][-1]["number"]
             waits = payout["state"] == "sent" and RAILS[payout["plan"]["rail"]].answers == "person"
-            if not (waits or payout["needs_person"]) or not self.bank.is_settled(payout["_id"]):
+            if not (waits or payout["needs_person"]) or not self.bank.is_final(payout["_id"]):
                 continue
             outcome = "paid" if self.bank.credits_of(payout["_id"]) else "failed"
             if (stated := payout.get("resolution")) is not None and stated["outcome"] == outcome:
