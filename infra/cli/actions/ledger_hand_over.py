@@ -25,9 +25,7 @@ _AT_A_TIME = 200
 def hand_over(stack: str) -> None:
     with one_sentence_on_failure():
         count = asyncio.run(_run(settings_for(stack)))
-    print_line(
-        f"{count} events handed over; settlement books what it had not booked, and what is payable has payouts."
-    )
+    print_line(f"{count} events handed over; settlement books what it had not booked, and what is payable has payouts.")
 
 
 async def _run(settings: Settings) -> int:
