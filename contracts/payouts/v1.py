@@ -78,9 +78,9 @@ class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
     detail: Detail
     reported_at: Timestamp
     reference: ProviderReference | None = None
-    amount: Annotated[Amount | None, Field(description="What the rail says it sent.")] = None
+    amount: Annotated[Amount | None, Field(description="What the rail says it sent.", examples=["59.70"])] = None
     currency: AnyCurrency | None = None
-    fee: Annotated[Amount | None, Field(description="What the rail took for it.")] = None
+    fee: Annotated[Amount | None, Field(description="What the rail took for it.", examples=["0.35"])] = None
 
 
 class ReportPayout(Command, type="payout.report.v1"):
@@ -96,9 +96,9 @@ class ReportPayout(Command, type="payout.report.v1"):
     source: Annotated[Literal["callback", "file"], Field(description="How the report came.", examples=["file"])]
     occurred_at: Timestamp
     reference: ProviderReference | None = None
-    amount: Annotated[Amount | None, Field(description="What the rail says it sent.")] = None
+    amount: Annotated[Amount | None, Field(description="What the rail says it sent.", examples=["59.70"])] = None
     currency: AnyCurrency | None = None
-    fee: Annotated[Amount | None, Field(description="What the rail took for it.")] = None
+    fee: Annotated[Amount | None, Field(description="What the rail took for it.", examples=["0.35"])] = None
     by: Annotated[Person | None, Field(description="Who gave the file; absent for a callback.")] = None
 
     def about(self) -> str:
@@ -339,7 +339,9 @@ class PayoutAwaitsPayee(_Reported, type="payout.awaiting-payee.v1"):
 
 
 class PayoutPaid(_Reported, type="payout.paid.v1"):
-    fee: Annotated[Amount | None, Field(description="What the rail took for it, in the currency sent.")] = None
+    fee: Annotated[
+        Amount | None, Field(description="What the rail took for it, in the currency sent.", examples=["0.35"])
+    ] = None
 
 
 class PayoutFailed(_Reported, type="payout.failed.v1"):
@@ -354,7 +356,9 @@ class PayoutReturned(_Reported, type="payout.returned.v1"):
 
     code: Code
     detail: Detail
-    fee: Annotated[Amount | None, Field(description="What the rail took for the return, in the currency sent.")] = None
+    fee: Annotated[
+        Amount | None, Field(description="What the rail took for the return, in the currency sent.", examples=["3.00"])
+    ] = None
 
 
 class PayoutDoubtful(_Reported, type="payout.doubtful.v1"):
