@@ -118,8 +118,8 @@ class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
 
 
 class ReportPayout(Command, type="payout.report.v1"):
-    """What a rail says about an attempt: by a callback, or in a file of the bank. The key names the attempt: a rail knows
-    no other name of it.
+    """What a rail says about an attempt: by a callback, or in a file of the bank. The key names the attempt: a rail
+    knows no other name of it.
     """
 
     key: RailKey

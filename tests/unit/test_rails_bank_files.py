@@ -143,6 +143,15 @@ def test_what_was_ordered_counts_where_the_bank_booked_another_currency() -> Non
     assert (report.amount, report.currency) == (Decimal("12.50"), "USD")
 
 
+def test_what_banks_kept_of_a_return_is_its_fee() -> None:
+    details = (
+        f"<TxDtls><Refs><EndToEndId>{KEY}</EndToEndId></Refs><Amt Ccy='EUR'>10.00</Amt>"
+        "<Chrgs><TtlChrgsAndTaxAmt Ccy='EUR'>2.50</TtlChrgsAndTaxAmt></Chrgs></TxDtls>"
+    )
+    (report,) = read_bank_file(camt(entry(direction="CRDT", details=details))).reports
+    assert (report.amount, report.fee) == (Decimal("10.00"), Decimal("2.50"))
+
+
 def test_edge_18_the_same_entry_twice_has_the_same_report_id() -> None:
     named = camt(entry())
     notified = camt(entry(), kind="BkToCstmrDbtCdtNtfctn", part="Ntfctn", version="054.001.08")
