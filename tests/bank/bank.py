@@ -143,10 +143,10 @@ class Bank:
         return JSONResponse({"credited": sums, "double": double})
 
     async def _on_notices(self, request: Request) -> Response:
-        """Those since the last time, for whoever carries them."""
+        """Those since the last time, for the process that delivers them."""
         sent, self.notices = self.notices, []
-        told = [{"rail": n.rail, "headers": n.headers, "body": n.body.decode()} for n in sent]
-        return JSONResponse(told)
+        rows = [{"rail": n.rail, "headers": n.headers, "body": n.body.decode()} for n in sent]
+        return JSONResponse(rows)
 
 
 def mounted(path: str, *routes: Route) -> Mount:
