@@ -42,8 +42,8 @@ class PaymentRail(Protocol):
     fault of `contracts/payouts/faults.py`: it failed for good. `unavailable`: the rail certainly did not take it.
     Everything else is `unknown`.
 
-    Too little money on our own account is `unavailable` while the key is free, so that it is sent again; it is `refused`
-    if the rail made a payment of the key and rejected it, so that only another key can be paid.
+    Too little money on our own account is `unavailable` while the key is free, so that it is sent again. It is
+    `refused` if the rail made a payment of the key and rejected it, so that only another key can be paid.
     """
 
     async def send(self, order: Order, key: str) -> Answer: ...
