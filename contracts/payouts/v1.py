@@ -190,7 +190,7 @@ class ReleasePayouts(OfDistributor, Command, type="payout.release.v1"):
 
 
 class ResolvePayout(OfPayout, Command, type="payout.resolve.v1"):
-    """A person states what became of an attempt of which the rail says nothing, and where that is written. Another
+    """A person states what became of an attempt that the rail says nothing about, and where that is written. Another
     person confirms it.
     """
 
