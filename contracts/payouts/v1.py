@@ -117,8 +117,10 @@ class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
     fee: Annotated[Amount | None, Field(description="What the rail took for it.")] = None
 
 
-class ReportPayout(OfPayout, Command, type="payout.report.v1"):
-    """What a rail says about an attempt: by a callback, or in a file of the bank. The key names the attempt."""
+class ReportPayout(Command, type="payout.report.v1"):
+    """What a rail says about an attempt: by a callback, or in a file of the bank. The key names the attempt: a rail knows
+    no other name of it.
+    """
 
     key: RailKey
     rail: RailName

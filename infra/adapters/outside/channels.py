@@ -79,7 +79,7 @@ class _Channels:
             return Answer("refused", error.code, error.detail, self._time.now())
         except BadSecret as error:
             return Answer("refused", "secret_invalid", str(error), self._time.now())
-        reply = await self._https.post(post, request.channel.host or "")
+        reply = await self._https.call(post, request.channel.host or "")
         return http_channel.judge(reply) if isinstance(reply, Reply) else reply
 
     async def look_up(self, request: NotificationDue, key: str) -> Answer | None:

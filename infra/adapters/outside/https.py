@@ -1,4 +1,4 @@
-"""One POST to an address that a person defined: guarded, bounded in time and bytes, without redirects or repeats."""
+"""One call to an address that a person defined: guarded, bounded in time and bytes, without redirects or repeats."""
 
 from __future__ import annotations
 
@@ -36,14 +36,25 @@ class Post:
 
 
 @dataclass(frozen=True, slots=True)
+class Get:
+    """What is asked for. All of it may be secret."""
+
+    url: str = field(repr=False)
+    headers: Mapping[str, str] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
-    """What the receiver answered. `body` is None if it was too large or did not end in time; people never see it."""
+    """What the receiver answered. `body` is None if it was too large or did not end in time; people never see it.
+    Headers have names in lower case.
+    """
 
     host: str
     status: int
     at: datetime
     retry_after_s: int | None = None
     body: bytes | None = field(default=None, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def answer(self, outcome: Outcome, code: str, detail: str) -> Answer:
         return Answer(outcome, code, f"{self.host} {detail}", self.at, retry_after_s=self.retry_after_s)
@@ -68,14 +79,14 @@ class Https:
         self._deadline_s = deadline_s
         self._time = time
 
-    async def post(self, post: Post, host: str) -> Reply | Answer:
+    async def call(self, request: Post | Get, host: str) -> Reply | Answer:
         """The receiver's reply, or the answer to a call without one. `host` is how people know the receiver."""
         progress = _Progress()
         failure: Exception | None = None
         try:
             async with asyncio.timeout(self._deadline_s):
-                receiver = await self._guard.check(post.url)
-                await self._exchange(receiver, post, progress)
+                receiver = await self._guard.check(request.url)
+                await self._exchange(receiver, request, progress)
         except HostUnknown as error:
             return Answer("unavailable", error.code, error.detail, self._time.now())
         except ReceiverRefused as error:
@@ -84,16 +95,17 @@ class Https:
             failure = error
         if progress.status is not None:
             now = self._time.now()
-            return Reply(host, progress.status, now, _retry_after_s(progress.headers, now), progress.body)
+            retry_after_s = _retry_after_s(progress.headers, now)
+            return Reply(host, progress.status, now, retry_after_s, progress.body, progress.headers)
         return self._without_reply(host, progress, failure)
 
-    async def _exchange(self, receiver: Receiver, post: Post, progress: _Progress) -> None:
+    async def _exchange(self, receiver: Receiver, request: Post | Get, progress: _Progress) -> None:
         async with self._connected(receiver) as bites:
             if receiver.url.scheme == "https":
                 await bites.secure(self._trusted, receiver.host)
             connection = h11.Connection(h11.CLIENT)
             progress.has_written = True
-            await bites.write(_request(connection, receiver, post))
+            await bites.write(_request(connection, receiver, request))
             await _read(connection, bites, progress)
 
     @asynccontextmanager
@@ -123,16 +135,19 @@ class Https:
         return Answer("unavailable", "not_connected", f"{host} does not accept connections.", now)
 
 
-def _request(connection: h11.Connection, receiver: Receiver, post: Post) -> bytes:
+def _request(connection: h11.Connection, receiver: Receiver, request: Post | Get) -> bytes:
     headers = {
         **_OWN_HEADERS,
-        **{name.lower(): value for name, value in post.headers.items()},
+        **{name.lower(): value for name, value in request.headers.items()},
         "host": receiver.url.netloc.decode("ascii"),
-        "content-length": str(len(post.body)),
     }
-    request = h11.Request(method="POST", target=receiver.url.raw_path, headers=[*headers.items()])
-    sent = (connection.send(event) for event in (request, h11.Data(data=post.body), h11.EndOfMessage()))
-    return b"".join(part or b"" for part in sent)
+    events: list[h11.Data | h11.EndOfMessage] = [h11.EndOfMessage()]
+    if isinstance(request, Post):
+        headers["content-length"] = str(len(request.body))
+        events.insert(0, h11.Data(data=request.body))
+    method = "POST" if isinstance(request, Post) else "GET"
+    head = h11.Request(method=method, target=receiver.url.raw_path, headers=[*headers.items()])
+    return b"".join(connection.send(event) or b"" for event in (head, *events))
 
 
 async def _read(connection: h11.Connection, bites: Bites, progress: _Progress) -> None:

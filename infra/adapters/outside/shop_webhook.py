@@ -48,7 +48,7 @@ class _ShopWebhooks:
             return Answer("refused", "cannot_unseal", detail, self._time.now())
         except BadSecret as error:
             return Answer("refused", "secret_invalid", str(error), self._time.now())
-        reply = await self._https.post(post, request.host)
+        reply = await self._https.call(post, request.host)
         return answer_of_status(reply) if isinstance(reply, Reply) else reply
 
     async def look_up(self, request: WebhookDue, key: str) -> Answer | None:
