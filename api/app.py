@@ -37,6 +37,7 @@ from api.operations import routes as operations
 from api.orders import checks
 from api.orders import routes as orders
 from api.payouts import batches as payout_batches
+from api.payouts import callbacks as payout_callbacks
 from api.payouts import routes as payouts
 from api.rules import routes as rules
 from api.settlements import adjustments as settlement_adjustments
@@ -77,6 +78,7 @@ ROUTERS = (
     payouts.router,
     payouts.holds_router,
     payout_batches.router,
+    payout_callbacks.router,
     operations.router,
     alerts.router,
     notification_routes.router,
@@ -96,6 +98,7 @@ _NOUNS = (
     distributors,
     operations,
     notification_routes,
+    payout_callbacks,
     statement_forms,
     webhooks,
 )

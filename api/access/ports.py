@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -22,6 +22,7 @@ from api.storage.repository import COLLECTIONS
 from infra.gateway.event_listener import listening
 from infra.gateway.subprocesses import Subprocess
 from infra.ports.cache import Cache
+from infra.ports.rails import CallbackReader
 from infra.ports.time import RealTime, Time
 from infra.processes.connections import Connections, open_connections
 from infra.settings import Settings
@@ -41,6 +42,8 @@ class Ports:
     limits: Limits
     figures: Figures
     rehearsals: Subprocess
+    callbacks: Mapping[str, CallbackReader]
+    """What verifies and reads the callbacks of each rail."""
 
 
 @asynccontextmanager
@@ -66,7 +69,19 @@ def ports_on(connections: Connections, settings: Settings, rehearsals: str) -> P
     limits = Limits(connections.cache, settings)
     figures = Figures(store, connections.cache, time, settings)
     calculations = Subprocess(settings, rehearsals)
-    return Ports(settings, store, commands, connections.cache, time, audit, identity, limits, figures, calculations)
+    return Ports(
+        settings,
+        store,
+        commands,
+        connections.cache,
+        time,
+        audit,
+        identity,
+        limits,
+        figures,
+        calculations,
+        connections.callbacks,
+    )
 
 
 async def ports_of(request: Request) -> Ports:

@@ -6,7 +6,7 @@ MongoDB must answer before a process serves; RabbitMQ and Redis may come later: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +17,7 @@ from infra.adapters.mongo import MongoStore
 from infra.adapters.redis import RedisCache
 from infra.gateway.command_client import CommandClient
 from infra.ports.messaging import BrokerUnavailable
+from infra.ports.rails import CallbackReader
 from infra.ports.store import Collection, StoreUnavailable
 from infra.settings import Settings
 from infra.telemetry import metrics
@@ -31,6 +32,7 @@ class Connections:
     store: MongoStore
     commands: CommandClient
     cache: RedisCache
+    callbacks: Mapping[str, CallbackReader]
     fetch_json: Callable[[str], Awaitable[dict[str, Any]]] = fetch_json
 
 
@@ -53,7 +55,7 @@ async def open_connections(settings: Settings, collections: Sequence[Collection]
         stack.push_async_callback(_stop, commands, starting)
         # Usually RabbitMQ answers at once: then it is connected before the first request.
         await asyncio.wait([starting], timeout=2.0)
-        yield Connections(store, commands, cache)
+        yield Connections(store, commands, cache, {})
 
 
 async def _reach(store: MongoStore, *, within_s: float) -> None:

@@ -31,7 +31,9 @@ def needed(settings: Settings, *names: str) -> None:
     """Raises RailMisconfigured if one of these settings is missing."""
     missing = [name for name in names if not getattr(settings, name)]
     if missing:
-        raise RailMisconfigured(f"Set {', '.join(f'TRIBUTARY_{name.upper()}' for name in missing)} too, or no part of it.")
+        raise RailMisconfigured(
+            f"Set {', '.join(f'TRIBUTARY_{name.upper()}' for name in missing)} too, or no part of it."
+        )
 
 
 def https_of(settings: Settings, url: str, time: Time, resolve: Resolve) -> tuple[Https, str]:
@@ -73,4 +75,6 @@ def _loaded(setting: str, path: str, load: Callable[[bytes], T]) -> T:
 
 
 def _not_a_key(setting: str, path: str) -> RailMisconfigured:
-    return RailMisconfigured(f"TRIBUTARY_{setting.upper()}: {path} has no RSA key in PEM that can be read; name another.")
+    return RailMisconfigured(
+        f"TRIBUTARY_{setting.upper()}: {path} has no RSA key in PEM that can be read; name another."
+    )
