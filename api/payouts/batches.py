@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Request, Response
@@ -32,7 +33,7 @@ Writes = Annotated[Principal, needs("settlements:write")]
 Approves = Annotated[Principal, needs("settlements:approve")]
 BatchPart = Annotated[str, Path(pattern=r"^[A-Za-z0-9._:-]{1,64}$", examples=["batch-2026-10"])]
 
-_BY_ID = Sorting("_id", str, -1)
+_NEWEST = Sorting("proposed_at", datetime, -1)
 
 
 class NewBatch(Body):
@@ -61,9 +62,9 @@ class BatchRejection(Body):
 async def list_payout_batches(
     request: Request, ports: Here, principal: Writes, limit: Limit = 50, cursor: Cursor = None
 ) -> Page[BatchSummary]:
-    """In the order of their ids, the last first."""
+    """The newest first."""
     _require_house(principal)
-    found, after = await page_of(ports.store, BATCHES, _BY_ID, cursor=cursor, limit=limit)
+    found, after = await page_of(ports.store, BATCHES, _NEWEST, cursor=cursor, limit=limit)
     return Page(items=[batch_summary(to_batch(one)) for one in found], next=next_link(request, after))
 
 

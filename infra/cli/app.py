@@ -20,6 +20,7 @@ from infra.cli.commands import (
     ledger,
     network,
     orders,
+    payouts,
     rules,
     schema,
     settlement,
@@ -183,6 +184,49 @@ _add(
     "tributary statements show default/2026-10/42/CNY --lang zh",
     "tributary statements show default/2026-10/42/CNY --csv october.csv --pdf october.pdf",
 )
+
+paying = _group(
+    app, "payouts", "Payouts: sent by batches of two persons, and what became of them.", "tributary payouts list"
+)
+_add(
+    paying,
+    "propose",
+    payouts.propose,
+    "tributary payouts propose batch-2026-10 --by ann",
+    "tributary payouts propose batch-2026-10 --period 2026-10 --rail iso20022 --by ann",
+)
+_add(
+    paying,
+    "show",
+    payouts.show,
+    "tributary payouts show batch-2026-10",
+    "tributary payouts show default/2026-10/42/CNY --lang zh",
+)
+_add(
+    paying,
+    "approve",
+    payouts.approve,
+    "tributary payouts approve batch-2026-10 --digest 3f9a21c0 --by wei",
+)
+_add(paying, "reject", payouts.reject, "tributary payouts reject batch-2026-10 --reason wrong_period --by wei")
+_add(
+    paying,
+    "list",
+    payouts.list_payouts,
+    "tributary payouts list --state doubtful",
+    "tributary payouts list --distributor 42 --json",
+)
+_add(paying, "hold", payouts.hold, "tributary payouts hold 42 --reason under_review --by ann")
+_add(paying, "release", payouts.release, "tributary payouts release 42 --by wei")
+_add(
+    paying,
+    "resolve",
+    payouts.resolve,
+    'tributary payouts resolve default/2026-10/42/CNY --paid --evidence "Bank statement, line 7714" --by ann',
+)
+_add(paying, "confirm", payouts.confirm, "tributary payouts confirm default/2026-10/42/CNY --paid --by wei")
+_add(paying, "reconcile", payouts.reconcile, "tributary payouts reconcile statement.camt053.xml --by ann")
+_add(paying, "export", payouts.export, "tributary payouts export batch-2026-10 --output payments.csv")
 
 tree = _group(app, "network", "The sponsor tree.", "tributary network preview-move 42 --under 7")
 _add(tree, "preview-move", network.preview_move, "tributary network preview-move 42 --under 7 --days 60")

@@ -37,6 +37,6 @@ async def payees_with(reader: Reader, distributor_ids: Sequence[int]) -> dict[in
 
 async def reports_of(reader: Reader, payout_id: str) -> list[Report]:
     """What rails and people reported of a payout, in the order in which it came."""
-    sort = (("received_at", 1), ("_id", 1))
-    found = await reader.find(REPORTS, {"payout_id": payout_id}, sort=sort, limit=REPORTS_MAX)
+    where = {"payout_id": payout_id}
+    found = await reader.find(REPORTS, where, sort=(("received_at", 1),), limit=REPORTS_MAX)
     return [_reports.to_entity(document) for document in found]
