@@ -12,12 +12,12 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, AliasChoices, Field, SecretStr, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from contracts.numbers import decimal_of, whole_of
 from contracts.wire.envelope import BATCH_EVENTS_MAX
+from infra.rail_settings import LOOPBACK, RailSettings
 
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 _MAIL_ADDRESS = r"^[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*$"
 
 
@@ -43,7 +43,7 @@ def _receiver(text: str) -> str:
     return text.lower()
 
 
-class Settings(BaseSettings):
+class Settings(RailSettings):
     model_config = SettingsConfigDict(env_prefix="TRIBUTARY_", extra="ignore", frozen=True, populate_by_name=True)
 
     rabbitmq_url: str = Field("amqp://127.0.0.1:5672", validation_alias=AliasChoices("RABBITMQ_URL"))

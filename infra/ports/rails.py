@@ -38,8 +38,8 @@ class Order:
 class PaymentRail(Protocol):
     """Makes the calls of one rail. It never raises for what the rail does: that is an answer.
 
-    `done` has one of the codes accepted, awaiting_payee, paid, returned and, of a look-up, absent. `refused` has a fault
-    of `contracts/payouts/faults.py`: it failed for good. `unavailable` means that the rail certainly did not take it.
+    `done` has one of the codes accepted, awaiting_payee, paid, returned and, of a look-up, absent. `refused` has a
+    fault of `contracts/payouts/faults.py`: it failed for good. `unavailable`: the rail certainly did not take it.
     Everything else is `unknown`.
     """
 

@@ -6,26 +6,34 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contracts.notifications.v1 import NotificationDue
+from contracts.payouts.v1 import PayoutAttemptDue, PayoutCheckDue
 from contracts.webhooks.v1 import WebhookDue
 from infra.adapters.outside.channels import UnreadableCertificates, channels
+from infra.adapters.outside.rails.configured import RailMisconfigured
+from infra.adapters.outside.rails.payouts import payouts
 from infra.adapters.outside.shop_webhook import shop_webhooks
 from infra.ports.outside import Outside
 from infra.ports.store import Reader
+from infra.ports.vault import Vault
 from infra.processes.start import StartError
 from infra.runtime.worker import Worker, noun_and_verb
 from infra.settings import Settings
 
 
-def outside_of(settings: Settings, reader: Reader) -> Mapping[str, Outside[Any]]:
-    """The adapter for each message that asks for a call, by its type without the version. Raises StartError if the
-    settings name certificates that cannot be read.
+def outside_of(settings: Settings, reader: Reader, vault: Vault | None = None) -> Mapping[str, Outside[Any]]:
+    """The adapter for each message that asks for a call, by its type without the version. Without a vault, payouts have
+    none. Raises StartError if the settings name certificates or keys that cannot be read.
     """
     try:
-        return {
+        adapters: dict[str, Outside[Any]] = {
             noun_and_verb(NotificationDue): channels(settings),
             noun_and_verb(WebhookDue): shop_webhooks(settings, reader),
         }
-    except UnreadableCertificates as error:
+        if vault is not None:
+            attempts, checks = payouts(settings, vault)
+            adapters |= {noun_and_verb(PayoutAttemptDue): attempts, noun_and_verb(PayoutCheckDue): checks}
+        return adapters
+    except (UnreadableCertificates, RailMisconfigured) as error:
         raise StartError(str(error)) from error
 
 

@@ -138,7 +138,7 @@ class Guard:
         if len(found) > ADDRESSES_MAX:
             detail = f"The host {host} has more than {ADDRESSES_MAX} addresses; name a host with fewer."
             raise ReceiverRefused("address_invalid", detail)
-        if f"{_bracketed(host)}:{port}" in self._hosts:
+        if endpoint_of(parsed) in self._hosts:
             return Receiver(parsed, found)
         for address in map(ip_address, found):
             self._check_address(parsed, address)
@@ -184,13 +184,15 @@ def port_of(url: httpx.URL) -> int:
     return url.port or _PORTS[url.scheme]
 
 
+def endpoint_of(url: httpx.URL) -> str:
+    """host:port, as settings name receivers of our own."""
+    host = host_of(url)
+    return f"{f'[{host}]' if ':' in host else host}:{port_of(url)}"
+
+
 def _is_network(allowed: str) -> bool:
     try:
         ip_network(allowed)
     except ValueError:
         return False
     return True
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

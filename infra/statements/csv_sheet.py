@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from contracts.explanation.statement_sentences import StatementWords
 from contracts.settlement.view import Posting
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _DIGITS_EXACT = 15
 _MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 _is_same_number = re.compile(rf"0|[1-9][0-9]{{0,{_DIGITS_EXACT - 1}}}").fullmatch
@@ -50,7 +50,7 @@ class CsvSheet:
 def guarded(text: str) -> str:
     """The text as a cell that no spreadsheet calculates, rounds or writes otherwise."""
     is_changed = _is_read(text) and not _is_same_number(text)
-    return f"'{text}" if text.startswith(_FORMULA) or is_changed else text
+    return f"'{text}" if text.startswith(FORMULA) or is_changed else text
 
 
 def _encoded(rows: Iterable[list[str]]) -> bytes:

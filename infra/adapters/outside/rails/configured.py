@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from infra.adapters.outside.channels import trusted_by
 from infra.adapters.outside.https import Https
 from infra.ports.time import Time
-from infra.receivers.guard import Guard, Resolve, host_of, parse, port_of
+from infra.receivers.guard import Guard, ReceiverRefused, Resolve, endpoint_of, host_of, parse
 from infra.settings import Settings
 
 T = TypeVar("T")
@@ -31,18 +31,19 @@ def needed(settings: Settings, *names: str) -> None:
     """Raises RailMisconfigured if one of these settings is missing."""
     missing = [name for name in names if not getattr(settings, name)]
     if missing:
-        raise RailMisconfigured(
-            f"Set {', '.join(f'TRIBUTARY_{name.upper()}' for name in missing)} too, or no part of it."
-        )
+        variables = ", ".join(f"TRIBUTARY_{name.upper()}" for name in missing)
+        raise RailMisconfigured(f"Set {variables} too, or nothing of this rail.")
 
 
 def https_of(settings: Settings, url: str, time: Time, resolve: Resolve) -> tuple[Https, str]:
     """A client that reaches the host of this address and no other, wherever it is, and how people know the host."""
-    parsed = parse(url)
-    host = host_of(parsed)
-    allowed = f"[{host}]:{port_of(parsed)}" if ":" in host else f"{host}:{port_of(parsed)}"
-    guard = Guard((allowed,), resolve, only=True)
-    return Https(guard, trusted_by(settings.outside_ca_file), settings.rail_deadline_s, time), host
+    try:
+        parsed = parse(url)
+    except ReceiverRefused as error:
+        raise RailMisconfigured(str(error)) from error
+    guard = Guard((endpoint_of(parsed),), resolve)
+    trusted = trusted_by(settings.outside_ca_file)
+    return Https(guard, trusted, settings.rail_deadline_s, time), host_of(parsed)
 
 
 def private_key(setting: str, path: str) -> RSAPrivateKey:
@@ -75,6 +76,4 @@ def _loaded(setting: str, path: str, load: Callable[[bytes], T]) -> T:
 
 
 def _not_a_key(setting: str, path: str) -> RailMisconfigured:
-    return RailMisconfigured(
-        f"TRIBUTARY_{setting.upper()}: {path} has no RSA key in PEM that can be read; name another."
-    )
+    return RailMisconfigured(f"TRIBUTARY_{setting.upper()}: {path} has no readable RSA key in PEM; name another.")

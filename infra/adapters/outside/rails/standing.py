@@ -69,7 +69,7 @@ class Standing:
             raise Unreadable("an amount or currency in it is not one") from error
 
     def _facts(self) -> dict[str, str]:
-        facts = {}
+        facts: dict[str, str] = {}
         if self.amount is not None and self.currency is not None:
             facts |= {"amount": str(self.amount), "currency": self.currency}
         if self.fee is not None:
