@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Annotated
@@ -22,7 +22,7 @@ from api.storage.repository import COLLECTIONS
 from infra.gateway.event_listener import listening
 from infra.gateway.subprocesses import Subprocess
 from infra.ports.cache import Cache
-from infra.ports.rails import CallbackReader
+from infra.ports.rails import Callbacks
 from infra.ports.time import RealTime, Time
 from infra.processes.connections import Connections, open_connections
 from infra.settings import Settings
@@ -42,8 +42,7 @@ class Ports:
     limits: Limits
     figures: Figures
     rehearsals: Subprocess
-    callbacks: Mapping[str, CallbackReader]
-    """What verifies and reads the callbacks of each rail."""
+    callbacks: Callbacks
 
 
 @asynccontextmanager

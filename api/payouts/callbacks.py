@@ -1,4 +1,4 @@
-"""Callbacks of rails: what became of a payment, told without a login. The rail's signature over the raw body decides.
+"""Callbacks of rails: what became of a payment, reported without a login. The rail's signature over the raw body decides.
 
 What is not believed is neither stored nor sent on. What is, is answered once its command is at the broker, so that a
 rail repeats what could have been lost; a repeat is recognised by the rail's own id of the report, for ever. The audit
@@ -51,14 +51,14 @@ async def take_payout_callback(
     ports: Here,
 ) -> Response:
     """For the rail itself: its form, its signature. Needs no login; any report is answered alike, known or not."""
-    reader = ports.callbacks.get(rail)
-    if reader is None:
-        raise Problem("not_found")
-    read = reader.read(dict(request.headers), await request.body(), ports.time.now())
+    read = ports.callbacks.read(rail, dict(request.headers), await request.body())
     if isinstance(read, CallbackRefused):
+        # A rail that is not configured may have any name, and a name becomes a label.
+        if read.code not in _REFUSED:
+            raise Problem("not_found")
         metrics.callback_refused(rail, read.code)
         log.warning("callback refused", rail=rail, code=read.code, reason=read.detail)
-        raise Problem(_REFUSED.get(read.code, "not_found"))
+        raise Problem(_REFUSED[read.code])
     for number, report in enumerate(read):
         await _send(ports, rail, report, f"{correlation_of(request)}.{number}")
     return Response(status_code=204)

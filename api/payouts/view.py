@@ -84,7 +84,7 @@ class AttemptView(BaseModel):
 
 
 class ReportView(BaseModel):
-    """What a rail, a file of the bank or two persons said of an attempt."""
+    """What a rail, a file of the bank or two persons reported of an attempt."""
 
     model_config = ConfigDict(title="PayoutReport")
 

@@ -6,7 +6,7 @@ MongoDB must answer before a process serves; RabbitMQ and Redis may come later: 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -17,8 +17,9 @@ from infra.adapters.mongo import MongoStore
 from infra.adapters.redis import RedisCache
 from infra.gateway.command_client import CommandClient
 from infra.ports.messaging import BrokerUnavailable
-from infra.ports.rails import CallbackReader
+from infra.ports.rails import Callbacks
 from infra.ports.store import Collection, StoreUnavailable
+from infra.processes.outside import callbacks_of
 from infra.settings import Settings
 from infra.telemetry import metrics
 from infra.telemetry.readiness import Readiness
@@ -32,13 +33,16 @@ class Connections:
     store: MongoStore
     commands: CommandClient
     cache: RedisCache
-    callbacks: Mapping[str, CallbackReader]
+    callbacks: Callbacks
     fetch_json: Callable[[str], Awaitable[dict[str, Any]]] = fetch_json
 
 
 @asynccontextmanager
 async def open_connections(settings: Settings, collections: Sequence[Collection]) -> AsyncIterator[Connections]:
-    """Open them all inside the running loop, and create `collections`. Raises StoreUnavailable without MongoDB."""
+    """Open them all inside the running loop, and create `collections`. Raises StoreUnavailable without MongoDB, and
+    ValueError if a setting of a rail is missing.
+    """
+    callbacks = callbacks_of(settings)
     async with AsyncExitStack() as stack:
         readiness = Readiness()
         metrics.of_process(is_ready=lambda: not readiness.is_away(MONGODB), restarts=settings.restarts)
@@ -55,7 +59,7 @@ async def open_connections(settings: Settings, collections: Sequence[Collection]
         stack.push_async_callback(_stop, commands, starting)
         # Usually RabbitMQ answers at once: then it is connected before the first request.
         await asyncio.wait([starting], timeout=2.0)
-        yield Connections(store, commands, cache, {})
+        yield Connections(store, commands, cache, callbacks)
 
 
 async def _reach(store: MongoStore, *, within_s: float) -> None:

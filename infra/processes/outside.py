@@ -10,9 +10,11 @@ from contracts.payouts.v1 import PayoutAttemptDue, PayoutCheckDue
 from contracts.webhooks.v1 import WebhookDue
 from infra.adapters.outside.channels import UnreadableCertificates, channels
 from infra.adapters.outside.rails.configured import RailMisconfigured
+from infra.adapters.outside.rails.payouts import Callbacks as RailCallbacks
 from infra.adapters.outside.rails.payouts import payouts
 from infra.adapters.outside.shop_webhook import shop_webhooks
 from infra.ports.outside import Outside
+from infra.ports.rails import Callbacks
 from infra.ports.store import Reader
 from infra.ports.vault import Vault
 from infra.processes.start import StartError
@@ -35,6 +37,14 @@ def outside_of(settings: Settings, reader: Reader, vault: Vault | None = None) -
         return adapters
     except (UnreadableCertificates, RailMisconfigured) as error:
         raise StartError(str(error)) from error
+
+
+def callbacks_of(settings: Settings) -> Callbacks:
+    """What verifies and reads the callbacks of rails. Raises ValueError if a setting or key of one is missing."""
+    try:
+        return RailCallbacks(settings)
+    except RailMisconfigured as error:
+        raise ValueError(str(error)) from error
 
 
 def check(workers: Iterable[Worker], outside: Mapping[str, Outside[Any]]) -> None:

@@ -49,7 +49,7 @@ def test_every_state_fault_and_reason_has_a_sentence() -> None:
 
 @pytest.mark.parametrize("language", ["en", "zh"])
 @pytest.mark.parametrize("state", get_args(PayoutState))
-def test_each_state_is_told(state: Any, language: Language) -> None:
+def test_each_state_has_its_sentence(state: Any, language: Language) -> None:
     first, *_ = words(replace(UNDER_WAY, state=state), language=language)
 
     assert "4200.00 HUF" in first
@@ -57,7 +57,7 @@ def test_each_state_is_told(state: Any, language: Language) -> None:
     assert "?" not in first
 
 
-def test_what_a_rail_cannot_send_is_told() -> None:
+def test_what_a_rail_cannot_send_is_named() -> None:
     assert words(replace(UNDER_WAY, state="paid", paid_at=NOW, ended_at=None)) == [
         f"4200.00 HUF was paid by paypal on {NOW:%Y-%m-%d %H:%M} UTC.",
         "0.50 HUF of it cannot be sent, as paypal sends whole units; your next statement has it.",
@@ -87,7 +87,7 @@ class TestWhyNotYet:
         assert reason_now(replace(WAITING, reason="rail_paused"), PAYEE, NOW) == "rail_paused"
         assert words(replace(WAITING, reason="rail_paused"))[1].startswith("Payments by paypal are paused")
 
-    def test_why_it_failed_is_told_and_an_unknown_code_is_named(self) -> None:
+    def test_the_reason_of_a_failure_follows_and_an_unknown_code_is_named(self) -> None:
         failed = replace(UNDER_WAY, state="failed", reason="account_closed")
 
         assert words(failed)[-1] == "The account is closed; set another one."

@@ -179,7 +179,7 @@ async def _order(vault: Opens, payout: Payout) -> Order:
 
 
 def _write(output: Path, content: bytes) -> None:
-    """A new file that nobody else can read; an existing one is never overwritten."""
+    """A new file that only its owner can read; an existing one is never overwritten."""
     try:
         with os.fdopen(os.open(output, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(content)

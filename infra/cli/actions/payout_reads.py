@@ -115,10 +115,10 @@ async def _show_batch(store: MongoStore, batch_id: str, as_json: bool) -> None:
             table.add_row(line.payout_id, amount, plan.currency, plan.rail, plan.hint)
         Screen().print(table)
     if batch.left_out_count:
-        print_line(f"{batch.left_out_count} are left out, of which:")
+        print_line(f"{batch.left_out_count} are left out. The first:")
         for left in batch.left_out:
             print_line(f"  {left.payout_id}: {left.reason}")
-    approved = ", ".join(approval.by for approval in batch.approved) or "nobody yet"
+    approved = ", ".join(approval.by for approval in batch.approved) or "no one yet"
     print_line(f"It takes {batch.approvals} approvals; approved by {approved}. Digest {batch.digest}.")
 
 

@@ -1,4 +1,4 @@
-"""`tributary payouts`: send what statements owe, by batches of two persons, and settle what rails report."""
+"""`tributary payouts`: send what statements owe, by batches of two persons, and record what rails report."""
 
 from __future__ import annotations
 
@@ -165,7 +165,7 @@ def resolve(
     stack: Stack = "default",
     as_json: AsJson = False,
 ) -> None:
-    """State what became of a payout of which the rail says nothing. Another person must confirm it."""
+    """State what became of a payout where the rail does not. Another person must confirm it."""
     from infra.cli.actions.payout_changes import resolve as run
 
     run(payout, "paid" if paid else "failed", evidence, attempt, by, wait, stack, as_json=as_json)
