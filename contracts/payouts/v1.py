@@ -98,10 +98,11 @@ class PayoutCheckDue(OfPayout, Event, type="payout.check-due.v1"):
 
 
 class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
-    """What the rail answered to a call of ours."""
+    """What the rail answered to a call of ours: one that sends, or a check. `not_sent` is certain, of this call."""
 
     payout_id: StatementId
     attempt: AttemptNumber
+    check: Annotated[StrictInt | None, Field(description="The number of the check; absent if the call sends.")] = None
     key: RailKey
     rail: RailName
     report_id: ReportId
@@ -118,8 +119,8 @@ class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
 
 
 class ReportPayout(Command, type="payout.report.v1"):
-    """What a rail says about an attempt: by a callback, or in a file of the bank. The key names the attempt: a rail knows
-    no other name of it.
+    """What a rail says about an attempt: by a callback, or in a file of the bank. The key names the attempt: a rail
+    knows no other name of it.
     """
 
     key: RailKey
@@ -362,7 +363,6 @@ class _Reported(OfPayout, Event):
     rail: RailName
     at: Timestamp
     reference: ProviderReference | None = None
-    method_id: Annotated[Reference | None, Field(description="The method by which it was sent.")] = None
 
 
 class PayoutSent(_Reported, type="payout.sent.v1"):

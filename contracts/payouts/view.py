@@ -5,8 +5,10 @@ A payout sends the payable amount of one statement, and has its id. Whoever read
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Literal
 
 from contracts.payees.fields import PayoutMethod
@@ -31,9 +33,14 @@ PayoutState = Literal[
 ]
 BatchState = Literal["proposed", "approved", "rejected"]
 Task = Literal["start", "send", "check", "ask_person"]
+"""What `payouts` does next: begin, send the same attempt again, ask the rail, or say that a person is needed."""
 
 UNDER_WAY: frozenset[PayoutState] = frozenset({"sending", "sent", "awaiting_payee", "doubtful"})
 """The money may be at the rail: it is `in_payout` in the ledger of settlement."""
+
+RANKS: Mapping[str, int] = MappingProxyType({"accepted": 1, "awaiting_payee": 2, "paid": 3, "failed": 3, "returned": 4})
+"""The outcomes of reports. One of a lower rank than a report before it changes nothing; any other word says nothing
+about where the money is."""
 
 ENDED: frozenset[PayoutState] = frozenset({"paid", "failed", "returned"})
 
@@ -57,9 +64,9 @@ class Plan:
 class Attempt:
     """An attempt to send. Its key identifies it at the rail for ever; it is sent again by the same key only.
 
-    `calls` counts the calls that were asked for, and `checks` the questions what became of it. `is_answered` tells
-    whether the last call was answered, and `may_be_taken` whether the rail may have it. `ended` is the code by which
-    it failed.
+    `calls` counts the calls that were asked for, and `checks` the questions what became of it. `is_answered` is whether
+    the last call was answered, and `may_be_taken` whether the answer of one was that nobody knows. `rank` is that of
+    the highest report, 0 before the first. `ended` is the code by which it failed, if another attempt follows.
     """
 
     number: int
@@ -69,7 +76,8 @@ class Attempt:
     calls: int = 1
     checks: int = 0
     is_answered: bool = False
-    may_be_taken: bool = True
+    may_be_taken: bool = False
+    rank: int = 0
     reference: str | None = None
     ended: str | None = None
 
@@ -193,8 +201,9 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Payee:
-    """How a distributor is paid, as of the newest `payee.changed`, and whether payouts are on hold. `attempts` counts
-    those of all payouts: each writes it, so that of an attempt and a hold at the same time one sees the other.
+    """How a distributor is paid, as of the newest `payee.changed`, and whether payouts are on hold. `method_version` is
+    the version that brought the method. `attempts` counts those of all payouts: each writes it, so that of an attempt
+    and a hold at the same time one sees the other.
     """
 
     distributor_id: int
@@ -203,6 +212,7 @@ class Payee:
     reason: str | None = None
     usable_from: datetime | None = None
     method: PayoutMethod | None = None
+    method_version: int = 0
     identity: str = "none"
     hold: Hold | None = None
     attempts: int = 0

@@ -241,6 +241,7 @@ class StatementClosed(OfDistributor, Event, type="statement.closed.v1"):
     minimum: Sum
     outcome: Annotated[Outcome, Field(description="What becomes of the gross.", examples=["payable"])]
     posting_count: Annotated[StrictInt, Field(examples=[3])]
+    approvals: Annotated[StrictInt, Field(description="How many persons approve its payout.", examples=[1])] = 1
     final: StrictBool = False
     by: Annotated[AnyPerson | None, Field(description="Who closed it; absent for the clock.")] = None
     os_user: OsUser = None
