@@ -1,4 +1,4 @@
-"""Callbacks of rails: what became of a payment, reported without a login. The rail's signature over the raw body decides.
+"""Callbacks of rails: what became of a payment, without a login. The rail's signature over the raw body decides.
 
 What is not believed is neither stored nor sent on. What is, is answered once its command is at the broker, so that a
 rail repeats what could have been lost; a repeat is recognised by the rail's own id of the report, for ever. The audit
