@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.payout_builders import ID, Story, a_closed_statement, a_payee, names
+from tests.payout_story import ID, Story, a_closed_statement, a_payee, names
 
 
 def test_a_payable_statement_is_paid_once_by_a_batch_that_another_person_approved() -> None:

@@ -184,6 +184,7 @@ def closed_message(state: State, statement: Statement) -> StatementClosed:
         rewards=amount(statement.rewards_minor),
         adjustments=amount(statement.adjustments_minor),
         written_off=amount(statement.written_off_minor),
+        returned=amount(statement.returned_minor),
         late=amount(statement.late_minor),
         gross=amount(statement.gross_minor),
         withheld=amount(statement.withheld_minor),
