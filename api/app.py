@@ -36,6 +36,7 @@ from api.network import distributors, performance, shops, teams
 from api.operations import routes as operations
 from api.orders import checks
 from api.orders import routes as orders
+from api.payees import routes as payees
 from api.rules import routes as rules
 from api.settlements import adjustments as settlement_adjustments
 from api.settlements import forms as statement_forms
@@ -72,6 +73,7 @@ ROUTERS = (
     settlements.router,
     settlement_terms.router,
     settlement_adjustments.router,
+    payees.router,
     operations.router,
     alerts.router,
     notification_routes.router,
@@ -91,6 +93,7 @@ _NOUNS = (
     distributors,
     operations,
     notification_routes,
+    payees,
     statement_forms,
     webhooks,
 )
