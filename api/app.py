@@ -36,6 +36,7 @@ from api.network import distributors, performance, shops, teams
 from api.operations import routes as operations
 from api.orders import checks
 from api.orders import routes as orders
+from api.payees import routes as payees
 from api.payouts import batches as payout_batches
 from api.payouts import callbacks as payout_callbacks
 from api.payouts import routes as payouts
@@ -79,6 +80,7 @@ ROUTERS = (
     payouts.holds_router,
     payout_batches.router,
     payout_callbacks.router,
+    payees.router,
     operations.router,
     alerts.router,
     notification_routes.router,
@@ -99,6 +101,7 @@ _NOUNS = (
     operations,
     notification_routes,
     payout_callbacks,
+    payees,
     statement_forms,
     webhooks,
 )
