@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
@@ -12,7 +13,9 @@ from infra.adapters.mongo import MongoStore
 from infra.processes import process
 from infra.runtime import roster
 from infra.settings import Settings
+from infra.vault.master import add_key
 from tests.api.front import Front, lines_of, serving
+from tests.api.rails import rail_settings
 from tests.connected.running import Site
 from tests.servers import LocalStack
 
@@ -21,7 +24,8 @@ DATABASE = "tributary_api_tests"
 
 @pytest.fixture(scope="package")
 async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    endpoints = stack.endpoints
+    endpoints, folder = stack.endpoints, tmp_path_factory.mktemp("api")
+    add_key(folder / "master.keys", datetime.now(UTC))
     settings = Settings(
         rabbitmq_url=endpoints.rabbitmq_url,
         mongodb_url=endpoints.mongodb_url,
@@ -31,10 +35,12 @@ async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> A
         delivery_secret=SecretStr("a delivery secret for the tests, long enough"),
         outside_allowed=("127.0.0.0/8",),
         shops_outside_allowed=("127.0.0.0/8",),
+        master_key_file=str(folder / "master.keys"),
+        **rail_settings(folder),
     )
     await process.prepare(settings)
     store = MongoStore.connect(settings.mongodb_url, settings.database)
-    site = Site(settings, tmp_path_factory.mktemp("api"), store)
+    site = Site(settings, folder, store)
     await site.empty()
     yield site
     store.close()

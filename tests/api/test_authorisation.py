@@ -23,7 +23,7 @@ from api.http.openapi import operations
 from contracts.network.v1 import CreateTeam, JoinTeam, RegisterDistributor, RegisterShop
 from tests.api.front import PASSWORD, Front, bearer, unique
 from tests.api.ownership import Thing, thing_of
-from tests.api.world import World, a_statement, a_world
+from tests.api.world import World, a_payout, a_world
 from tests.connected.running import until
 from tests.described import api_document
 from tests.webhook_builders import define
@@ -160,7 +160,7 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
         "message": [message for who in people for message in who.sent],
         "shop": [world.shop_id, other_shop],
         "webhook": list(model.shop_of),
-        "statement": [tuple((await a_statement(front, whose)).split("/")) for whose in ids[:4]],
+        "statement": [tuple((await a_payout(world, whose, market="default")).split("/")) for whose in ids[:4]],
     }
     return Stage(model, people, things, api_document())
 
