@@ -233,6 +233,7 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _alerts(call, world)
         await _webhooks(call, world)
         await _settlements(call, second, world)
+        await _payees(call, second, world)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
         await Generated(session, http, described, call.used)("endInvites")
@@ -360,3 +361,21 @@ async def _settlements(call: Generated, second: Generated, world: World) -> None
     booked = await second("approveAdjustment", approval, adjustment_id=proposed.adjustment_id)
     period = booked.statement_id.split("/")[1]
     await call("closePeriod", {**whose, "period": period})
+
+
+async def _payees(call: Generated, second: Generated, world: World) -> None:
+    whose, other = {"distributor_id": world.seller}, {"distributor_id": world.middle}
+    method = {"rail": "manual", "currency": "CNY", "country": "CN", "holder": "Li Na"}
+    shown = await call("setPayoutMethod", {**method, "account": unique("ACCOUNT")}, **whose)
+    assert shown.distributor_id.root == str(world.seller)
+    account = unique("ACCOUNT")
+    replaced = await call("setPayoutMethod", {**method, "account": account}, **whose)
+    await second("waiveCoolingOff", {"method_id": replaced.method.method_id}, **whose)
+    await call("setPayoutMethod", {**method, "account": account}, refused="duplicate_destination", **other)
+    waiting = (await second("showPayoutMethod", **other)).duplicate
+    await second("allowDuplicate", {"fingerprint": waiting.fingerprint}, **other)
+    identity = {"kind": "person", "legal_name": "Li Na", "id_type": "passport", "id_number": "G1234567"}
+    submitted = await call("submitIdentity", {**identity, "country": "CN", "tax_residence": "CN"}, **whose)
+    decision = {"identity_id": submitted.identity.identity_id, "state": "verified"}
+    assert (await second("decideIdentity", decision, **whose)).identity.state.value == "verified"
+    assert (await call("removePayoutMethod", **whose)).method is None
