@@ -194,11 +194,11 @@ async def _logged_in(
         [user] = (await admin.client.get("/api/users", params={"email": email})).json()["items"]
         answer = await admin.client.patch(f"/api/users/{user['id']}", json={"granted": list(granted)})
         assert answer.status_code == 200, answer.text
-        confirmed = await second.client.post(
-            f"/api/users/{user['id']}/confirm", json={"version": answer.json()["version"]}
-        )
+        version = {"version": answer.json()["version"]}
+        confirmed = await second.client.post(f"/api/users/{user['id']}/confirm", json=version)
         assert confirmed.status_code == 200, confirmed.text
-        body = {"email": email, "password": PASSWORD}
+        body = {"email": email, "password": confirmed.json()["one_time_password"], "new_password": PASSWORD}
+        front.secrets_seen.append(body["password"])
         tokens = front.remember((await client.post("/api/auth/login", json=body)).json())
     client.headers.update(bearer(tokens["access_token"]))
     return client

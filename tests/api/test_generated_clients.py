@@ -364,14 +364,17 @@ async def _settlements(call: Generated, second: Generated, world: World) -> None
 
 
 async def _payees(call: Generated, second: Generated, world: World) -> None:
-    whose, other = {"distributor_id": world.seller}, {"distributor_id": world.middle}
+    whose: dict[str, Any] = {"distributor_id": world.seller}
+    other: dict[str, Any] = {"distributor_id": world.middle}
     method = {"rail": "manual", "currency": "CNY", "country": "CN", "holder": "Li Na"}
     shown = await call("setPayoutMethod", {**method, "account": unique("ACCOUNT")}, **whose)
     assert shown.distributor_id.root == str(world.seller)
     account = unique("ACCOUNT")
     replaced = await call("setPayoutMethod", {**method, "account": account}, **whose)
     await second("waiveCoolingOff", {"method_id": replaced.method.method_id}, **whose)
-    await call("setPayoutMethod", {**method, "account": account}, refused="duplicate_destination", **other)
+    wanted = {**method, "account": account}
+    refused = await call.session.put(f"/api/distributors/{world.middle}/payout-method", json=wanted)
+    assert refused.json()["reason"] == "duplicate_destination", refused.text
     waiting = (await second("showPayoutMethod", **other)).duplicate
     await second("allowDuplicate", {"fingerprint": waiting.fingerprint}, **other)
     identity = {"kind": "person", "legal_name": "Li Na", "id_type": "passport", "id_number": "G1234567"}
