@@ -1,4 +1,4 @@
-"""What an operator does with the keys of payees: list them, wrap them anew, erase them."""
+"""What an operator does with the keys of payees: list, rewrap and erase them."""
 
 from __future__ import annotations
 
@@ -76,13 +76,13 @@ async def rewrap(store: KeyStore, master: MasterKeys, time: Time) -> int:
 
         async def work(tx: Transaction, ids: list[str] = stale[begin : begin + _TOGETHER]) -> None:
             keys = [to_key(document) for document in await tx.find(KEYS, {"_id": {"$in": ids}})]
-            await tx.replace(KEYS, [to_document(_wrapped_anew(key, master)) for key in keys])
+            await tx.replace(KEYS, [to_document(_rewrapped(key, master)) for key in keys])
 
         await transact(store, time, work)
     return len(stale)
 
 
-def _wrapped_anew(key: DataKey, master: MasterKeys) -> DataKey:
+def _rewrapped(key: DataKey, master: MasterKeys) -> DataKey:
     if key.wrapped is None:
         return key
     return replace(key, wrapped=master.wrap(master.unwrap(key.wrapped, key.key_id), key.key_id))

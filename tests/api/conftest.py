@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
 from infra.adapters.mongo import MongoStore
+from infra.ports.time import RealTime
 from infra.processes import process
 from infra.runtime import roster
 from infra.settings import Settings
@@ -25,7 +25,8 @@ DATABASE = "tributary_api_tests"
 @pytest.fixture(scope="package")
 async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
     endpoints, folder = stack.endpoints, tmp_path_factory.mktemp("api")
-    add_key(folder / "master.keys", datetime.now(UTC))
+    master_keys = tmp_path_factory.mktemp("keys") / "master.keys"
+    add_key(master_keys, RealTime().now())
     settings = Settings(
         rabbitmq_url=endpoints.rabbitmq_url,
         mongodb_url=endpoints.mongodb_url,
@@ -33,9 +34,9 @@ async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> A
         database=DATABASE,
         retry_delays_s=(1, 2),
         delivery_secret=SecretStr("a delivery secret for the tests, long enough"),
+        master_key_file=str(master_keys),
         outside_allowed=("127.0.0.0/8",),
         shops_outside_allowed=("127.0.0.0/8",),
-        master_key_file=str(folder / "master.keys"),
         **rail_settings(folder),
     )
     await process.prepare(settings)

@@ -233,6 +233,7 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _alerts(call, world)
         await _webhooks(call, world)
         await _settlements(call, second, world)
+        await _payees(call, second, world)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
         await Generated(session, http, described, call.used)("endInvites")
@@ -383,3 +384,24 @@ async def _payouts(call: Generated, second: Generated, world: World, payout_id: 
 
 async def _is_in(world: World, payout_id: str, state: str) -> bool:
     return bool(await world.front.site.documents("payouts.payouts", {"_id": payout_id, "state": state}))
+
+
+async def _payees(call: Generated, second: Generated, world: World) -> None:
+    whose: dict[str, Any] = {"distributor_id": world.seller}
+    other: dict[str, Any] = {"distributor_id": world.middle}
+    method = {"rail": "manual", "currency": "CNY", "country": "CN", "holder": "Li Na"}
+    shown = await call("setPayoutMethod", {**method, "account": unique("ACCOUNT")}, **whose)
+    assert shown.distributor_id.root == str(world.seller)
+    account = unique("ACCOUNT")
+    replaced = await call("setPayoutMethod", {**method, "account": account}, **whose)
+    await second("waiveCoolingOff", {"method_id": replaced.method.method_id}, **whose)
+    wanted = {**method, "account": account}
+    refused = await call.session.put(f"/api/distributors/{world.middle}/payout-method", json=wanted)
+    assert refused.json()["reason"] == "duplicate_destination", refused.text
+    waiting = (await second("showPayoutMethod", **other)).duplicate
+    await second("allowDuplicate", {"fingerprint": waiting.fingerprint}, **other)
+    identity = {"kind": "person", "legal_name": "Li Na", "id_type": "passport", "id_number": "G1234567"}
+    submitted = await call("submitIdentity", {**identity, "country": "CN", "tax_residence": "CN"}, **whose)
+    decision = {"identity_id": submitted.identity.identity_id, "state": "verified"}
+    assert (await second("decideIdentity", decision, **whose)).identity.state.value == "verified"
+    assert (await call("removePayoutMethod", **whose)).method is None

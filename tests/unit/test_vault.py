@@ -1,4 +1,4 @@
-"""Sealing: what opens where, what rotation and erasing leave, and what is said about a master key that is missing."""
+"""Sealing: what opens where, what rotation and erasing leave, and the sentence about a missing master key."""
 
 from __future__ import annotations
 
