@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from base64 import b64decode, b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from starlette.routing import Mount
 
 from contracts.payees.fields import PayoutMethod
 from contracts.payouts.v1 import PayoutAttemptDue, PayoutCheckDue
@@ -22,6 +23,7 @@ from infra.ports.vault import CannotOpen
 from infra.settings import Settings
 from tests.bank import iso20022, paypal, wechat
 from tests.bank.bank import Bank
+from tests.bank.book import Book
 from tests.bank.iso20022 import Iso20022Dialect
 from tests.bank.paypal import PayPalDialect
 from tests.bank.wechat import WechatDialect
@@ -36,6 +38,16 @@ DESTINATIONS = {
     "paypal": "canary-payee@example.com",
 }
 CURRENCIES = {"manual": "CNY", "iso20022": "EUR", "wechat_pay": "CNY", "paypal": "USD"}
+
+
+class Dialect(Protocol):
+    """A further rail at the bank."""
+
+    def mount(self) -> Mount: ...
+
+    def settings(self, base: str) -> dict[str, Any]:
+        """What its adapter needs; `base` is the address of the bank."""
+        ...
 
 
 class PlainVault:
@@ -64,6 +76,7 @@ class BankWorld:
     wechat: WechatDialect
     paypal: PayPalDialect
     iso20022: Iso20022Dialect
+    more: Sequence[Dialect] = ()
     port: int = 0
 
     def settings(self, **changed: Any) -> Settings:
@@ -90,6 +103,7 @@ class BankWorld:
                 "rail_paypal_client_secret": self.paypal.secret,
                 "rail_paypal_webhook_id": paypal.WEBHOOK_ID,
                 "rail_paypal_certificate_file": str(self.folder / "paypal.pem"),
+                **{name: value for dialect in self.more for name, value in dialect.settings(base).items()},
                 **changed,
             }
         )
@@ -113,6 +127,7 @@ class BankWorld:
         return [
             HOLDER,
             *DESTINATIONS.values(),
+            destination_of(""),
             self.iso20022.authorization,
             self.wechat.api_v3_key,
             self.paypal.secret,
@@ -122,17 +137,25 @@ class BankWorld:
 
 
 @asynccontextmanager
-async def bank_world(folder: Path, certificates: Certificates) -> AsyncIterator[BankWorld]:
-    bank = Bank()
-    world = BankWorld(folder, certificates, bank, WechatDialect(bank), PayPalDialect(bank), Iso20022Dialect(bank))
+async def bank_world(
+    folder: Path, certificates: Certificates, *more: Callable[[Bank], Dialect], book: Path | None = None
+) -> AsyncIterator[BankWorld]:
+    """The bank with its dialects, and more of them. Its books are in memory, or in a file that outlives it."""
+    bank = Bank(Book(book or ":memory:"))
+    own = WechatDialect(bank), PayPalDialect(bank), Iso20022Dialect(bank)
+    world = BankWorld(folder, certificates, bank, *own, more=[make(bank) for make in more])
     world.write_keys()
-    app = bank.app(world.wechat.mount(), world.paypal.mount(), world.iso20022.mount())
+    app = bank.app(*(dialect.mount() for dialect in own), *(dialect.mount() for dialect in world.more))
     async with serving(app, certificates.server) as port:
         world.port = port
         try:
             yield world
         finally:
             bank.hurried.set()
+
+
+def destination_of(rail: str) -> str:
+    return DESTINATIONS.get(rail, "canary-destination")
 
 
 def key_of(payout_id: str, attempt: int = 1) -> str:
@@ -148,7 +171,7 @@ def attempt_due(rail: str, payout_id: str = "default/2026-10/40021/CNY", **chang
         currency=currency,
         country="DE",
         holder=sealed("holder", distributor_id, changed.pop("holder", HOLDER)),
-        destination=sealed("destination", distributor_id, changed.pop("destination", DESTINATIONS.get(rail, "x"))),
+        destination=sealed("destination", distributor_id, changed.pop("destination", destination_of(rail))),
         hint="•••• 3000",
         bank_code=changed.pop("bank_code", None),
     )

@@ -175,7 +175,8 @@ def _movement(
         standing = Standing("paid", "paid", "booked", reference, amount, currency)
     else:
         reason = _text(returned, "Rsn/Cd") if returned is not None else None
-        standing = Standing("returned", fault_of(reason), word_of(reason), reference, amount, currency)
+        fee = _charges(detail, currency)
+        standing = Standing("returned", fault_of(reason), word_of(reason), reference, amount, currency, fee)
     return standing.report(key, RAIL, report_id, "file", at)
 
 
@@ -189,6 +190,12 @@ def _amount_of_movement(entry: Element, detail: Element, *, is_only: bool) -> tu
     if amount is None or currency is None or not is_only:
         raise Unreadable("an entry of it has no amount")
     return amount, currency
+
+
+def _charges(detail: Element, currency: str) -> Decimal | None:
+    """What banks kept of a return, if they say so in its currency."""
+    charges, of = _amount(detail, "Chrgs/TtlChrgsAndTaxAmt")
+    return charges if of == currency else None
 
 
 def _amount(element: Element, path: str) -> tuple[Decimal | None, str | None]:

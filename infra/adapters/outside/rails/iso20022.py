@@ -7,6 +7,7 @@ with a JSON object that has the same codes.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,10 +107,11 @@ def judge_sent(reply: Reply, key: str) -> Answer:
 
 
 def judge_asked(reply: Reply, key: str) -> Answer:
-    """What the answer to a question means. That the key is absent is believed only if the bank repeats the key: a wrong
-    address answers 404 too.
+    """What the answer to a question means. That the key is absent is believed only of a JSON object that names the key
+    as a word of its own: a wrong address answers 404 too, and repeats the address.
     """
-    if reply.status == 404 and reply.body is not None and key.encode() in reply.body.lower():
+    named = re.search(rf"""[\s"']{key}(?![\w/-])""", (reply.body or b"").decode("utf-8", "replace"), re.IGNORECASE)
+    if reply.status == 404 and named and fields_of(reply):
         return reply.answer("done", ABSENT, "does not know the payment.")
     if 200 <= reply.status < 300 and (standing := _standing_in(reply, key)):
         return standing.answer(reply.host, reply.at)

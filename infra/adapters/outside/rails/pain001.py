@@ -59,7 +59,7 @@ def _transfer(transfer: Element, order: Order, key: str) -> None:
     amount.text = str(order.amount)
     if order.bank_code and _BIC.fullmatch(order.bank_code):
         _agent(transfer, "CdtrAgt", order.bank_code)
-    _with(SubElement(transfer, "Cdtr"), Nm=_text(order.holder, NAME_MAX))
+    _with(SubElement(transfer, "Cdtr"), Nm=_text(order.holder, NAME_MAX) or "NOTPROVIDED")
     _with(_path(transfer, "CdtrAcct", "Id"), IBAN=iban)
     if remittance := _text(order.remittance, REMITTANCE_MAX):
         _with(SubElement(transfer, "RmtInf"), Ustrd=remittance)
