@@ -136,7 +136,7 @@ class Payer:
         await self._reconcile(dict.fromkeys(statements, "paid"))
 
     async def _reconcile(self, expected: Mapping[str, str]) -> None:
-        """Report what the bank's statements say; what they said before is recognised."""
+        """Report what the bank's statements say; what they reported before is recognised."""
         known = {command.report_id for command in self.sent if isinstance(command, ReportPayout)}
         for content in await self.bank.statements():
             for report in read_bank_file(content).reports:
