@@ -55,8 +55,8 @@ class Opener:
         if scheme != _SCHEME or not text:
             raise CannotOpen("not_sealed", f"{field} of distributor {distributor_id} is not a sealed value.")
         known = await self._key(key_id)
-        raw = b64decode(text)
         try:
+            raw = b64decode(text)
             associated = _associated(key_id, field, distributor_id)
             plain = AESGCM(known.key[:KEY_BYTES]).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], associated)
         except (InvalidTag, ValueError):

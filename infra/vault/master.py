@@ -61,10 +61,10 @@ class MasterKeys:
                 f"{self._path} has no master key {wrapped.master}, under which {name} is; put that key back into it."
             )
             raise CannotOpen("master_key_missing", detail)
-        raw = b64decode(wrapped.text)
         try:
+            raw = b64decode(wrapped.text)
             return AESGCM(self._keys[wrapped.master]).decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], name.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             detail = f"The master key {wrapped.master} in {self._path} is not the one under which {name} is."
             raise CannotOpen("master_key_wrong", detail) from None
 

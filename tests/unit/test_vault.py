@@ -17,6 +17,8 @@ from contracts.payees.view import PAYEES
 from contracts.payouts.view import PAYOUTS
 from infra.adapters.vault import CACHED_S, KeyVault, Opener
 from infra.operators.payee_keys import NotErased, erase, missing_master, overview, rewrap
+from infra.payees.accounts import GivenMethod, sealed_method
+from infra.payees.identities import GivenIdentity, sealed_identity
 from infra.ports.store import Collection
 from infra.ports.vault import CannotOpen
 from infra.vault.master import MasterKeys, add_key, keys_in
@@ -99,7 +101,8 @@ async def test_a_changed_value_does_not_open(place: Place) -> None:
     head, _, text = sealed.rpartition(":")
 
     assert await place.refusal(f"{head}:{'B' if text[0] == 'A' else 'A'}{text[1:]}") == "not_this_payee"
-    assert await place.refusal(f"{head}:AAAA") == "not_this_payee"
+    for damaged in ("AAAA", "AAAAA"):
+        assert await place.refusal(f"{head}:{damaged}") == "not_this_payee"
     assert await place.refusal("plain") == "not_sealed"
     assert await place.refusal(f"sealed-2:payee-9-1:{text}") == "unknown_key"
 
@@ -137,6 +140,22 @@ async def test_two_processes_make_one_key(place: Place) -> None:
 
     assert len(set(sealed)) == 1
     assert len(await place.store.find(KEYS, {"distributor_id": ANN})) == 1
+
+
+async def test_what_a_payee_gives_is_sealed_by_field(place: Place) -> None:
+    given = GivenMethod("iso20022", "EUR", "DE", "Ann Weber", IBAN)
+    method, fingerprint = await sealed_method(place.vault(), ANN, "m-1", given)
+    person = GivenIdentity("person", "Li Na", "passport", "G12345678", "CN", "CN", "w9", "536-90-4399")
+    identity = await sealed_identity(place.vault(), ANN, "i-1", person, by="ann")
+
+    assert (method.hint, fingerprint) == ("•••• 3000", await place.vault().fingerprint(IBAN))
+    assert await place.opens(method.destination) == IBAN
+    assert await place.opens(method.holder, field="holder") == "Ann Weber"
+    assert await place.opens(identity.legal_name, field="legal_name") == "Li Na"
+    assert await place.opens(identity.id_number, field="id_number") == "G12345678"
+    assert await place.opens(identity.tin or "", field="tin") == "536904399"
+    shown = repr(given) + repr(person) + repr(method) + repr(identity)
+    assert [value for value in (IBAN, "Ann Weber", "G1234", "sealed-2") if value in shown] == []
 
 
 class TestRotation:
