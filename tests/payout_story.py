@@ -10,7 +10,14 @@ from typing import Any
 
 from contracts.payees.fields import PayoutMethod
 from contracts.payees.v1 import PayeeChanged
-from contracts.payouts.v1 import ApproveBatch, PayoutReported, ProposeBatch, ReportPayout
+from contracts.payouts.v1 import (
+    ApproveBatch,
+    PayoutAttemptDue,
+    PayoutCheckDue,
+    PayoutReported,
+    ProposeBatch,
+    ReportPayout,
+)
 from contracts.payouts.view import Payout
 from contracts.settlement.v1 import StatementClosed
 from contracts.wire.decision import Decision, NotYet
@@ -92,6 +99,38 @@ def a_proposal(batch_id: str = "b-1", by: str = "ann", **fields: Any) -> Propose
 
 def an_approval(digest: str, batch_id: str = "b-1", by: str = "bob", **fields: Any) -> ApproveBatch:
     return ApproveBatch(batch_id=batch_id, digest=digest, approved_by=by, **fields)
+
+
+def an_attempt_due(method_id: str = "m-1", **fields: Any) -> PayoutAttemptDue:
+    """The first attempt of a payout by this method; each method is that of another distributor's statement."""
+    payout_id = ID if method_id == "m-1" else f"default/2026-10/{method_id}/EUR"
+    usual: dict[str, Any] = {
+        "payout_id": payout_id,
+        "attempt": 1,
+        "key": key_of(payout_id, 1),
+        "distributor_id": PAYEE,
+        "amount": Decimal("42.00"),
+        "currency": "EUR",
+        "method": a_method(method_id=method_id),
+        "remittance": "Commission 2026-10",
+    }
+    return PayoutAttemptDue(**{**usual, **fields})
+
+
+def a_check_due(due: PayoutAttemptDue | None = None, check: int = 1) -> PayoutCheckDue:
+    """The question what became of an attempt."""
+    due = due or an_attempt_due()
+    return PayoutCheckDue(
+        payout_id=due.payout_id,
+        attempt=due.attempt,
+        key=due.key,
+        distributor_id=due.distributor_id,
+        amount=due.amount,
+        currency=due.currency,
+        method=due.method,
+        check=check,
+        attempted_at=NOW,
+    )
 
 
 def an_answer(

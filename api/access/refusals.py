@@ -262,7 +262,7 @@ REASONS = {
         409, "Another outcome was stated; read the evidence again.", "所述结果不同，请重新查看凭据。"
     ),
     "not_stated": Reason(
-        409, "Nobody has stated what became of the payout; resolve it first.", "尚无人说明付款结果，请先提交处理意见。"
+        409, "No one has stated what became of the payout; resolve it first.", "尚无人说明付款结果，请先提交处理意见。"
     ),
     "already_replayed": Reason(409, "The dead letter has already been sent again.", "死信已重新投递。"),
 }

@@ -13,7 +13,7 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True)
 class Rail:
-    """`currencies`: what it sends; all if None. `whole_units`: currencies of which it sends no decimals.
+    """`currencies`: what it sends; all if None. `whole_units`: currencies that it sends without decimals.
 
     `looks_up`: whether it can be asked what became of a key, and `key_kept` how long it recognises a key (for ever if
     None). Where it looks up, a key that is absent within that time was never paid. `answers`: whether its own calls,

@@ -191,7 +191,7 @@ class ReleasePayouts(OfDistributor, Command, type="payout.release.v1"):
 
 
 class ResolvePayout(OfPayout, Command, type="payout.resolve.v1"):
-    """A person states what became of an attempt of which the rail says nothing, and where that is written. Another
+    """A person states what became of an attempt if the rail does not answer, and where that is written. Another
     person confirms it.
     """
 

@@ -1,6 +1,6 @@
 """The published view of payouts, owned by `payouts`. Amounts in minor units.
 
-A payout sends the payable amount of one statement, and has its id. Whoever reads `method` finds sealed values.
+A payout sends the payable amount of one statement, and has its id. A reader of `method` finds sealed values.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class Attempt:
     """An attempt to send. Its key identifies it at the rail for ever; it is sent again by the same key only.
 
     `calls` counts the calls that were asked for, and `checks` the questions what became of it. `is_answered` is whether
-    the last call was answered, and `may_be_taken` whether the answer of one was that nobody knows. `rank` is that of
+    the last call was answered, and `may_be_taken` whether one had an unknown outcome. `rank` is that of
     the highest report, 0 before the first. `ended` is the code by which it failed, if another attempt follows.
     """
 

@@ -155,7 +155,7 @@ class SimulatedBank:
     def credits_of(self, payout_id: str) -> int:
         return sum(payment.is_credited for payment in self.book.values() if payment.payout_id == payout_id)
 
-    def is_settled(self, payout_id: str) -> bool:
+    def is_final(self, payout_id: str) -> bool:
         """Whether nothing more will happen to what the bank has of a payout."""
         return all(payment.is_over for payment in self.book.values() if payment.payout_id == payout_id)
 

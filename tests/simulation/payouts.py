@@ -155,6 +155,8 @@ class Persons:
             persons = APPROVERS if chance < 0.4 else (PROPOSER.upper(),) if chance < 0.5 else APPROVERS[:1]
             for person in persons:
                 self.send(ApproveBatch(batch_id=batch["_id"], digest=batch["digest"], approved_by=person))
+            if not fine and self.rng.random() < 0.3:
+                self.hold(self.rng.choice(batch["lines"])["distributor_id"])
 
     def hold(self, distributor_id: int) -> None:
         self.send(HoldPayouts(distributor_id=distributor_id, reason="under_review", by="bob"))
@@ -169,7 +171,7 @@ class Persons:
         for payout in self._documents(PAYOUTS, "state", sorted(UNDER_WAY)):
             attempt = payout["attempts"][-1]["number"]
             waits = payout["state"] == "sent" and RAILS[payout["plan"]["rail"]].answers == "person"
-            if not (waits or payout["needs_person"]) or not self.bank.is_settled(payout["_id"]):
+            if not (waits or payout["needs_person"]) or not self.bank.is_final(payout["_id"]):
                 continue
             outcome = "paid" if self.bank.credits_of(payout["_id"]) else "failed"
             if (stated := payout.get("resolution")) is not None and stated["outcome"] == outcome:

@@ -41,7 +41,7 @@ def _reports_applied_twice() -> Iterator[None]:
 
 @contextmanager
 def _unknown_taken_for_failed() -> Iterator[None]:
-    """A call of which nobody knows the answer is given up, and the money goes back."""
+    """A call without an answer is given up, and the money goes back."""
 
     def failed(state: Any, case: Any) -> Any:
         return outcomes._failed(state, case)

@@ -12,6 +12,7 @@ from contracts.notifications.v1 import NotificationDelivered, NotificationFailed
 from contracts.wire.answer import Answer, Outcome
 from contracts.wire.decision import Decision
 from infra.auditing.audit import Report
+from infra.auditing.calls import OPEN_MAX
 from infra.ports.store import ATTEMPTS, JOURNALS
 from infra.runtime import roster
 from infra.runtime.collections import collections_of
@@ -19,7 +20,7 @@ from infra.settings import Settings
 from tests.builders import NOW, message
 from tests.receiver import due
 from tests.workflow.in_memory import InMemoryStore
-from workers.notification_delivery.audit import OPEN_MAX, audit
+from workers.notification_delivery.audit import audit
 from workers.notification_delivery.decide import key_of, record, route_of
 from workers.notification_delivery.model import State
 

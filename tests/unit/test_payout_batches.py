@@ -256,7 +256,7 @@ class TestApproval:
         assert reason_of(story.approve(approver_distributor_id=2)) == "payee_approves_own"
         assert names(story.approve(approver_distributor_id=3)) == ["payout-batch.approved"]
 
-    def test_edge_22_a_batch_of_which_a_line_would_be_sent_otherwise_is_refused_and_names_the_line(self) -> None:
+    def test_edge_22_a_batch_with_a_line_that_would_be_sent_otherwise_is_refused_and_names_the_line(self) -> None:
         story = ready(1, 2)
         story.propose()
         story.know(a_payee(2, version=2, method=a_method(method_id="m-2")))

@@ -8,36 +8,16 @@ from decimal import Decimal
 import pytest
 
 from contracts.payouts.faults import FUNDS
-from contracts.payouts.v1 import PayoutAttemptDue, PayoutCheckDue, PayoutReported
+from contracts.payouts.v1 import PayoutReported
 from contracts.wire.answer import Answer
 from tests.builders import NOW, message
-from tests.payout_story import ID, PAYEE, a_method
+from tests.payout_story import ID, a_check_due, an_attempt_due
 from workers.payout_delivery.decide import key_of, key_of_check, rail_of, record, record_check
 from workers.payout_delivery.model import State
 from workers.payouts.attempts import key_of as key_of_attempt
 
 KEY = key_of_attempt(ID, 1)
-ATTEMPT = PayoutAttemptDue(
-    payout_id=ID,
-    attempt=1,
-    key=KEY,
-    distributor_id=PAYEE,
-    amount=Decimal("42.00"),
-    currency="EUR",
-    method=a_method(),
-    remittance="Commission 2026-10",
-)
-CHECK = PayoutCheckDue(
-    payout_id=ID,
-    attempt=1,
-    key=KEY,
-    distributor_id=PAYEE,
-    amount=Decimal("42.00"),
-    currency="EUR",
-    method=a_method(),
-    check=2,
-    attempted_at=NOW,
-)
+ATTEMPT, CHECK = an_attempt_due(), a_check_due(check=2)
 DONE = Answer("done", "accepted", "The bank has it.", NOW, reference="TX-7714")
 REFUSED = Answer("refused", "account_closed", "The account is closed.", NOW)
 

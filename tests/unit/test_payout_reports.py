@@ -169,7 +169,7 @@ class TestConflicts:
         assert (payout.state, payout.conflict, payout.needs_person, payout.due_at) == ("doubtful", code, True, None)
         assert story.state.payee(PAYEE).hold is not None
 
-    def test_the_same_conflict_is_said_once(self) -> None:
+    def test_the_same_conflict_is_reported_once(self) -> None:
         story = started()
         wrong: dict[str, Any] = {"amount": Decimal("43.00"), "currency": "EUR"}
         story.report("paid", **wrong)

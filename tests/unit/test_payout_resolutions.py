@@ -1,4 +1,4 @@
-"""What two persons state of a payout of which its rail says nothing."""
+"""What two persons state of a payout if its rail does not answer."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_edge_21_one_person_is_not_two_and_a_payee_confirms_nothing_of_their_own
     assert reason_of(confirm(story, by_distributor_id=PAYEE)) == "payee_approves_own"
 
 
-def test_what_nobody_stated_is_not_confirmed() -> None:
+def test_what_was_not_stated_is_not_confirmed() -> None:
     assert reason_of(confirm(in_doubt())) == "not_stated"
 
 

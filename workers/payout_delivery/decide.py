@@ -28,7 +28,7 @@ def key_of(due: PayoutAttemptDue) -> str:
 
 
 def key_of_check(due: PayoutCheckDue) -> str:
-    """The check: each asks anew, while the call that sends is made once. The rail is asked about `due.key`."""
+    """The check: each asks again, while the call that sends is made once. The rail is asked about `due.key`."""
     return f"{due.key}/{due.check}"
 
 

@@ -64,7 +64,7 @@ def ask_later(payout: Payout, plan: Plan, at: datetime) -> Payout:
 
 
 def ask_person(state: State, payout: Payout, plan: Plan, code: str, at: datetime) -> Step:
-    """Nothing that may be done without a person would tell what became of it. Said once; the rail is asked further."""
+    """Only a person can find out what became of it. Reported once; the rail is asked further."""
     asked = replace(
         payout, state="doubtful", reason=code, needs_person=True, doubtful_since=payout.doubtful_since or at
     )

@@ -53,7 +53,7 @@ def _faults_of_attempts(payout: Payout) -> Iterator[str]:
     is_with_persons = payout.needs_person or payout.conflict is not None
     waits = payout.plan is not None and RAILS[payout.plan.rail].answers == "person" and payout.state == "sent"
     if payout.state in UNDER_WAY and payout.due_at is None and not (is_with_persons or waits):
-        yield f"is {payout.state}, and nobody asks what became of it"
+        yield f"is {payout.state}, and no one asks what became of it"
 
 
 def _faults_by_reports(payout: Payout, reports: Sequence[RailReport]) -> Iterator[str]:

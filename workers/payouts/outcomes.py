@@ -114,7 +114,7 @@ def _nothing(state: State) -> Applied:
 
 
 def _conflict(state: State, case: Case, reason: str) -> Applied:
-    """Store it and let a person look; nothing more is sent to the distributor. The same conflict is said once."""
+    """Store it and let a person look; nothing more is sent to the distributor. The same conflict is reported once."""
     payout, plan = case.payout, case.plan
     after = replace(payout, conflict=reason)
     if payout.state not in ENDED:
@@ -148,7 +148,7 @@ def _returned(state: State, case: Case) -> Applied:
 
 
 def _failed(state: State, case: Case) -> Applied:
-    """Failed for good. That a call was refused does not say so after another one of which nobody knows the answer."""
+    """Failed for good. That a call was refused does not say so after another one without an answer."""
     failed = with_live(_ended(case.payout, "failed", case.at), rank=RANKS["failed"])
     event = PayoutFailed(**reported(failed, case.plan, case.at), code=case.code, detail=case.detail)
     after = replace(failed, reason=case.code, detail=case.detail)
@@ -188,7 +188,7 @@ def _under_way(state: State, case: Case, rank: int) -> Applied:
 
 
 def _no_news(state: State, case: Case) -> Applied:
-    """A call that nobody can read, one that was certainly not taken, or a key that the rail does not know."""
+    """A call without a readable answer, one that was certainly not taken, or a key that the rail does not know."""
     if case.payout.live.rank or not case.payout.live.is_answered:
         return _nothing(state)
     if case.report.outcome == "absent":

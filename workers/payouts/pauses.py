@@ -13,7 +13,7 @@ from workers.payouts.model import State
 from workers.payouts.planning import is_paused
 
 UNKNOWN_MAX = 5
-"""After so many answers in a row that nobody can read, a rail is paused."""
+"""After this number of unknown outcomes in a row, a rail is paused."""
 
 PAUSE = timedelta(minutes=30)
 

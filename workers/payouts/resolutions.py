@@ -89,7 +89,7 @@ def _unacceptable(payout: Payout, command: ConfirmResolution) -> tuple[str, str]
     """Why this person cannot confirm this: reason and sentence."""
     resolution = payout.resolution
     if resolution is None or resolution.attempt != command.attempt:
-        return "not_stated", f"payout_id: nobody has stated what became of {payout.payout_id}; resolve it first."
+        return "not_stated", f"payout_id: no one has stated what became of {payout.payout_id}; resolve it first."
     if resolution.outcome != command.outcome:
         detail = f"outcome: {resolution.by} has stated that it is {resolution.outcome}; read the evidence again."
         return "other_outcome", detail

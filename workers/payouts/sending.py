@@ -92,12 +92,12 @@ def _start(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
 
 def _send_again(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
     """Send again; and once that took too long, say that a person is needed."""
-    said: tuple[Payload, ...] = ()
+    doubt: tuple[Payload, ...] = ()
     if not payout.needs_person and at >= plus(payout.live.began_at, DOUBT):
-        state, said = ask_person(state, payout, plan, "not_sent", at)
+        state, doubt = ask_person(state, payout, plan, "not_sent", at)
         payout = replace(state.payouts[payout.payout_id], task="send")
     state, events = _again(state, payout, plan, at)
-    return state, (*said, *events)
+    return state, (*doubt, *events)
 
 
 def _again(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
