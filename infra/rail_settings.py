@@ -16,7 +16,7 @@ KEY_PLACE = "{key}"
 
 
 def _address(text: str) -> str:
-    """Without a slash at the end. What is sent to a rail is read by nobody on the way."""
+    """Without a slash at the end. What is sent to a rail is encrypted on the way."""
     parts = urlsplit(text)
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in LOOPBACK):
         raise ValueError("write an address that begins with https://; http is only for a server on this machine")

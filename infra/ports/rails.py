@@ -41,6 +41,9 @@ class PaymentRail(Protocol):
     `done` has one of the codes accepted, awaiting_payee, paid, returned and, of a look-up, absent. `refused` has a
     fault of `contracts/payouts/faults.py`: it failed for good. `unavailable`: the rail certainly did not take it.
     Everything else is `unknown`.
+
+    Too little money on our own account is `unavailable` while the key is free, so that it is sent again. It is
+    `refused` if the rail made a payment of the key and rejected it, so that only another key can be paid.
     """
 
     async def send(self, order: Order, key: str) -> Answer: ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
@@ -135,18 +136,19 @@ class Bank:
         return Response(status_code=204)
 
     async def _on_credited(self, request: Request) -> Response:
-        sums: dict[str, int] = {}
+        sums: Counter[str] = Counter()
+        credits: Counter[str] = Counter()
         for entry in self.book.entries():
-            name = f"{entry.payee} {entry.currency}"
-            sums[name] = sums.get(name, 0) + entry.minor
-        double = sorted({e.key for e in self.book.entries() if self.book.credits(e.key) > 1})
+            sums[f"{entry.payee} {entry.currency}"] += entry.minor
+            credits[entry.key] += entry.minor > 0
+        double = sorted(key for key, times in credits.items() if times > 1)
         return JSONResponse({"credited": sums, "double": double})
 
     async def _on_notices(self, request: Request) -> Response:
-        """Those since the last time, for whoever carries them."""
+        """Those since the last time, for the process that delivers them."""
         sent, self.notices = self.notices, []
-        told = [{"rail": n.rail, "headers": n.headers, "body": n.body.decode()} for n in sent]
-        return JSONResponse(told)
+        rows = [{"rail": n.rail, "headers": n.headers, "body": n.body.decode()} for n in sent]
+        return JSONResponse(rows)
 
 
 def mounted(path: str, *routes: Route) -> Mount:

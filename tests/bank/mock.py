@@ -1,4 +1,4 @@
-"""mock-bank, an ISO 20022 bank that nobody here wrote, on loopback, and what a test asks of its control plane."""
+"""mock-bank, an ISO 20022 bank by other authors, on loopback, and what a test asks of its control plane."""
 
 from __future__ import annotations
 

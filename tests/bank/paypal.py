@@ -85,8 +85,8 @@ class PayPalDialect:
         if (first := self.bank.book.find(RAIL, key)) is not None:
             self.bank.requests.append(f"{RAIL} {key}")
             link = {"href": f"{request.url}/{self._batch_id(first)}", "rel": "self", "method": "GET"}
-            told = {"name": "USER_BUSINESS_ERROR", "message": "Sender Batch ID already exists", "links": [link]}
-            return JSONResponse(told, 400)
+            error = {"name": "USER_BUSINESS_ERROR", "message": "Sender Batch ID already exists", "links": [link]}
+            return JSONResponse(error, 400)
         minor = to_minor(Decimal(value), currency)
         order = Ordered(RAIL, key, item["receiver"], minor, currency, item["note"])
         return await self.bank.take(order, self._created, self._refused)

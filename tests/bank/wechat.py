@@ -154,10 +154,12 @@ class WechatDialect:
 
     def _is_signed(self, request: Request, raw: bytes) -> bool:
         scheme, _, rest = request.headers["authorization"].partition(" ")
-        told = dict(_PARAMETER.findall(rest))
+        fields = dict(_PARAMETER.findall(rest))
         target = f"{request.method}\n{request.url.path}\n"
-        is_ours = (scheme, told["mchid"], told["serial_no"]) == ("WECHATPAY2-SHA256-RSA2048", MCH_ID, SERIAL)
+        is_ours = (scheme, fields["mchid"], fields["serial_no"]) == ("WECHATPAY2-SHA256-RSA2048", MCH_ID, SERIAL)
         # The package verifies answers, which have no target; ours begins with it, and its time stands for both.
         public = self.merchant.public_key()
-        signed = rsa_verify(f"{target}{told['timestamp']}", told["nonce_str"], raw.decode(), told["signature"], public)
-        return bool(signed) and is_ours and abs(time.time() - int(told["timestamp"])) < 300
+        signed = rsa_verify(
+            f"{target}{fields['timestamp']}", fields["nonce_str"], raw.decode(), fields["signature"], public
+        )
+        return bool(signed) and is_ours and abs(time.time() - int(fields["timestamp"])) < 300

@@ -77,10 +77,11 @@ class BankWorld:
     paypal: PayPalDialect
     iso20022: Iso20022Dialect
     more: Sequence[Dialect] = ()
+    host: str = HOST
     port: int = 0
 
     def settings(self, **changed: Any) -> Settings:
-        base = f"https://{HOST}:{self.port}"
+        base = f"https://{self.host}:{self.port}"
         return Settings(
             **{
                 "outside_ca_file": str(self.certificates.ca_file),
@@ -138,12 +139,16 @@ class BankWorld:
 
 @asynccontextmanager
 async def bank_world(
-    folder: Path, certificates: Certificates, *more: Callable[[Bank], Dialect], book: Path | None = None
+    folder: Path,
+    certificates: Certificates,
+    *more: Callable[[Bank], Dialect],
+    book: Path | None = None,
+    host: str = HOST,
 ) -> AsyncIterator[BankWorld]:
     """The bank with its dialects, and more of them. Its books are in memory, or in a file that outlives it."""
     bank = Bank(Book(book or ":memory:"))
     own = WechatDialect(bank), PayPalDialect(bank), Iso20022Dialect(bank)
-    world = BankWorld(folder, certificates, bank, *own, more=[make(bank) for make in more])
+    world = BankWorld(folder, certificates, bank, *own, more=[make(bank) for make in more], host=host)
     world.write_keys()
     app = bank.app(*(dialect.mount() for dialect in own), *(dialect.mount() for dialect in world.more))
     async with serving(app, certificates.server) as port:

@@ -61,7 +61,7 @@ class CallbackBehaviour:
         _, (notice,) = await self.notices(world, Scenario(notices="late"))
         assert self.reports(world, notice)[0].outcome == "paid"
 
-    async def test_edge_15_a_wrong_amount_is_told_and_left_to_payouts(self, world: BankWorld) -> None:
+    async def test_edge_15_a_wrong_amount_is_in_the_report_and_left_to_payouts(self, world: BankWorld) -> None:
         _, (notice,) = await self.notices(world, Scenario(notices="wrong_amount"))
         (report,) = self.reports(world, notice)
         assert (report.outcome, str(report.amount)) == ("paid", MORE[self.rail])

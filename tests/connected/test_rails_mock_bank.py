@@ -1,4 +1,4 @@
-"""The rail `iso20022` at a bank that nobody here wrote: it accepts our files, and we read its own."""
+"""The rail `iso20022` at a bank by other authors: it accepts our files, and we read its own."""
 
 from __future__ import annotations
 

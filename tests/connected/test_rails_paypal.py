@@ -25,11 +25,11 @@ class TestPayPal(RailBehaviour):
 class TestPayPalCallbacks(CallbackBehaviour):
     rail = "paypal"
 
-    async def test_edge_14_notices_that_overtake_each_other_are_all_told(self, world: BankWorld) -> None:
+    async def test_edge_14_notices_that_overtake_each_other_are_all_reports(self, world: BankWorld) -> None:
         key, notices = await self.notices(world, Scenario(ends="returned", notices="reordered"))
-        told = [self.reports(world, notice)[0] for notice in notices]
-        assert [(report.key, report.outcome) for report in told] == [(key, "returned"), (key, "paid")]
-        assert len({report.report_id for report in told}) == 2
+        reports = [self.reports(world, notice)[0] for notice in notices]
+        assert [(report.key, report.outcome) for report in reports] == [(key, "returned"), (key, "paid")]
+        assert len({report.report_id for report in reports}) == 2
 
 
 @pytest.mark.parametrize(("currency", "amount", "minor"), [("JPY", "1000", 1000), ("HUF", "12345.00", 1234500)])

@@ -169,8 +169,8 @@ def _movement(
         report_id = f"{_short(reference)}/{direction}/{key}"
     else:
         position = _text(entry, "NtryRef") or str(number)
-        told = (_text(statement, "Id") or "", position, direction, key, str(amount), currency, at.isoformat())
-        report_id = sha256("|".join(told).encode()).hexdigest()
+        fields = (_text(statement, "Id") or "", position, direction, key, str(amount), currency, at.isoformat())
+        report_id = sha256("|".join(fields).encode()).hexdigest()
     if direction == "DBIT":
         standing = Standing("paid", "paid", "booked", reference, amount, currency)
     else:

@@ -123,7 +123,7 @@ def unreadable(reply: Reply) -> Answer:
 
 
 def _not_asked(answer: Answer) -> Answer:
-    """A question that nobody answered leaves the payment as unknown as it was."""
+    """A question without an answer leaves the payment as unknown as it was."""
     return Answer("unknown", answer.code, answer.detail, answer.at, retry_after_s=answer.retry_after_s)
 
 

@@ -10,13 +10,13 @@ from infra.adapters.outside.rails.standing import Standing, word_of
 
 STATES: Mapping[str, ReportOutcome] = {
     **dict.fromkeys(("RCVD", "PDNG", "ACTC", "ACFC", "ACCP", "ACSP", "ACWC", "ACWP", "PART", "PATC"), "accepted"),
-    # Settled on our account: the debit is booked.
+    # The debit of our account is booked.
     **dict.fromkeys(("ACSC", "ACCC"), "paid"),
     **dict.fromkeys(("RJCT", "CANC"), "failed"),
 }
 
 DUPLICATES = frozenset({"DUPL", "AM05"})
-"""The bank has this message already. The earlier one goes on, and what it becomes is said of that one."""
+"""The bank has this message already. The earlier one goes on, and has a status of its own."""
 
 _FAULTS: Mapping[str, tuple[str, ...]] = {
     "account_unknown": ("AC01", "AC03", "AC14", "AC15", "RC01", "RC03", "RC04", "BE16"),

@@ -68,7 +68,7 @@ _ERRORS: Mapping[str, tuple[str, ...]] = {
     "rejected": ("RISK_DECLINE", "SELF_PAY_NOT_ALLOWED", "TRANSACTION_DECLINED_BY_TRAVEL_RULE"),
     "invalid_order": ("VALIDATION_ERROR", "INVALID_REQUEST"),
 }
-_FAULTS = {name: fault for fault, names in _ERRORS.items() for name in names}
+FAULTS = {name: fault for fault, names in _ERRORS.items() for name in names}
 
 
 def make(settings: Settings, time: Time, resolve: Resolve) -> PayPal | None:
@@ -143,7 +143,7 @@ class PayPal:
         try:
             for item in items if isinstance(items, list) else []:
                 if isinstance(item, dict) and _key_of(item) == key:
-                    return _standing_of(item).answer(self._host, reply.at)
+                    return standing_of_item(item).answer(self._host, reply.at)
             return _standing_of_batch(fields, key).answer(self._host, reply.at)
         except Unreadable:
             return _unknown(reply)
@@ -208,7 +208,7 @@ def _judge_sent(reply: Reply, fields: Mapping[str, Any], key: str) -> Answer:
     name = fields.get("name")
     if not 400 <= reply.status < 500 or not isinstance(name, str):
         return _unknown(reply)
-    fault = _FAULTS.get(name)
+    fault = FAULTS.get(name)
     if fault == FUNDS:
         return reply.answer("unavailable", FUNDS, f"answered {word_of(name)}: our balance there is too low.")
     if fault is None:
@@ -251,7 +251,7 @@ def _standing_of_batch(fields: Mapping[str, Any], key: str) -> Standing:
     return Standing("accepted", "accepted", word_of(status), batch_id)
 
 
-def _standing_of(item: Mapping[str, Any]) -> Standing:
+def standing_of_item(item: Mapping[str, Any]) -> Standing:
     """What an item says: of a look-up or a callback. Raises Unreadable."""
     status = item.get("transaction_status")
     error = _object(item.get("errors")).get("name")
@@ -261,7 +261,7 @@ def _standing_of(item: Mapping[str, Any]) -> Standing:
     batch_id = item.get("payout_batch_id")
     code: str = outcome or "unexplained"
     if outcome in ("failed", "returned"):
-        code = _UNCLAIMED.get(str(status)) or _FAULTS.get(str(error)) or _REFUSALS.get(str(status), "unexplained")
+        code = _UNCLAIMED.get(str(status)) or FAULTS.get(str(error)) or _REFUSALS.get(str(status), "unexplained")
     return Standing(
         outcome or "unknown",
         code,
@@ -305,7 +305,7 @@ class PayPalCallbacks:
             return CallbackRefused("unreadable", "The event names no payout of ours.")
         at = time_of(item.get("time_processed")) or time_of(event.get("create_time")) or now
         try:
-            return (_standing_of(item).report(key, RAIL, event_id, "callback", at),)
+            return (standing_of_item(item).report(key, RAIL, event_id, "callback", at),)
         except Unreadable as error:
             return CallbackRefused("unreadable", f"The event cannot be read: {error}.")
 

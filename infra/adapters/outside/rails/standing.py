@@ -94,7 +94,7 @@ def key_or_none(text: object) -> str | None:
 
 
 def word_of(value: object) -> str:
-    """A rail's code that may be shown: what does not look like a code could hold somebody's data."""
+    """A rail's code that may be shown: what does not look like a code could hold data of the payee."""
     return value if isinstance(value, str) and _WORD.fullmatch(value) else "an unreadable code"
 
 

@@ -60,9 +60,7 @@ _OTHER_FAULTS: Mapping[str, tuple[str, ...]] = {
     "invalid_order": ("PARAM_ERROR", "INVALID_REQUEST"),
     "not_permitted": ("NO_AUTH",),
 }
-_FAULTS = {
-    code: fault for table in (_ACCOUNT_FAULTS, _OTHER_FAULTS) for fault, codes in table.items() for code in codes
-}
+FAULTS = {code: fault for table in (_ACCOUNT_FAULTS, _OTHER_FAULTS) for fault, codes in table.items() for code in codes}
 
 
 def make(settings: Settings, time: Time, resolve: Resolve) -> WechatPay | None:
@@ -174,7 +172,7 @@ class WechatPay:
         code = fields_of(reply).get("code")
         if not 400 <= reply.status < 500 or not self._is_signed(reply) or not isinstance(code, str):
             return None
-        fault = _FAULTS.get(code, "unexplained")
+        fault = FAULTS.get(code, "unexplained")
         if fault == FUNDS:
             return reply.answer("unavailable", FUNDS, f"answered {word_of(code)}: our balance there is too low.")
         return Standing("failed", fault, word_of(code)).answer(self._host, reply.at)
@@ -182,12 +180,12 @@ class WechatPay:
     def _standing(self, reply: Reply, key: str) -> Answer:
         fields = fields_of(reply)
         if reply.status == 200 and self._is_signed(reply) and fields.get("out_bill_no") == key:
-            return _standing_of(fields).answer(self._host, reply.at)
+            return standing_of_bill(fields).answer(self._host, reply.at)
         detail = f"answered {reply.status} without a signed word about the transfer."
         return reply.answer("unknown", "no_answer", detail)
 
 
-def _standing_of(bill: Mapping[str, Any]) -> Standing:
+def standing_of_bill(bill: Mapping[str, Any]) -> Standing:
     """What a bill says: of an answer, a look-up or a callback."""
     state, reason = bill.get("state"), bill.get("fail_reason")
     outcome = _STATES.get(state) if isinstance(state, str) else None
@@ -200,7 +198,7 @@ def _standing_of(bill: Mapping[str, Any]) -> Standing:
         return Standing("unknown", "unexplained", word_of(state))
     code: str = outcome
     if outcome == "failed":
-        code = _FAULTS.get(str(reason or state), "unexplained")
+        code = FAULTS.get(str(reason or state), "unexplained")
     return Standing(
         outcome,
         code,
@@ -236,7 +234,7 @@ class WechatCallbacks:
             return CallbackRefused("unreadable", "The notice names no transfer of ours.")
         at = time_of(bill.get("update_time")) or time_of(notice.get("create_time")) or now
         try:
-            return (_standing_of(bill).report(key, RAIL, notice_id, "callback", at),)
+            return (standing_of_bill(bill).report(key, RAIL, notice_id, "callback", at),)
         except Unreadable as error:
             return CallbackRefused("unreadable", f"The notice cannot be read: {error}.")
 
