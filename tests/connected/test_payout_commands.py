@@ -23,7 +23,7 @@ from tests.builders import message, tick
 from tests.connected.running import Ended, Site, command, until
 
 WORKERS = ("settlement", "payee_registry", "payouts", "payout_delivery", "alerting")
-ACCOUNTS = {"manual": "DE89370400440532013000", "iso20022": "NL85MOCK0000000002"}
+ACCOUNT = "DE89370400440532013000"
 NO_KEY = "<EndToEndId>NOTPROVIDED</EndToEndId>"
 
 
@@ -51,7 +51,7 @@ async def at_work(site: Site, **settings: Any) -> AsyncIterator[Site]:
 
 async def payable(site: Site, rail: str, number: int = 1) -> str:
     """A statement of 150.00 EUR of distributor 42, who is paid this way."""
-    method = {"rail": rail, "currency": "EUR", "country": "DE", "holder": "Ann Weber", "account": ACCOUNTS[rail]}
+    method = {"rail": rail, "currency": "EUR", "country": "DE", "holder": "Ann Weber", "account": ACCOUNT}
     (file := site.logs / "method.json").write_text(json.dumps(method))
     await done(site, "payees", "set", "42", str(file), "--by", "ann")
     file.unlink()
@@ -109,7 +109,7 @@ async def test_edge_18_a_file_of_the_bank_pays_and_returns_once(site: Site, tmp_
             shown = await run(paying, "payouts", "show", payout_id)
             assert "came back on" in shown.out
             assert "The account is closed; set another one." in shown.out
-            assert ACCOUNTS["iso20022"] not in shown.out
+            assert ACCOUNT not in shown.out
             reports = await paying.documents("payouts.reports", {"key": key, "source": "file"})
             assert len(reports) == len({report["_id"] for report in reports}) == 2
             alerts = await paying.documents("alerting.alerts", {"_id": "payout-returned/42/EUR"})
@@ -167,7 +167,7 @@ async def test_payments_by_hand_are_exported_and_resolved_by_two_persons(site: S
     assert "150.00 EUR by manual in 1 payouts." in batch.out
     assert (wrote.code, stat.S_IMODE(file.stat().st_mode)) == (0, 0o600)
     [_, row] = file.read_text("utf-8-sig").splitlines()
-    assert row.startswith(f"{key},{payout_id},Ann Weber,{ACCOUNTS['manual']},")
+    assert row.startswith(f"{key},{payout_id},Ann Weber,{ACCOUNT},")
     assert (twice.code, "exists" in twice.err) == (2, True)
     assert "150.00 EUR 已于" in listed.out
     assert (alone.code, "refused: same_person" in alone.err) == (1, True)
