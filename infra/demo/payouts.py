@@ -24,7 +24,7 @@ from contracts.payouts.v1 import ApproveBatch, ProposeBatch, ReportPayout
 from contracts.payouts.view import BATCHES, PAYEES, PAYOUTS
 from contracts.settlement.digests import adjustment_digest
 from contracts.settlement.v1 import ApproveAdjustment, ClosePeriod, ProposeAdjustment
-from contracts.settlement.view import ADJUSTMENTS, STATEMENTS, Statement
+from contracts.settlement.view import ACCOUNTS, ADJUSTMENTS, LEDGER, STATEMENTS, Statement, account_key
 from contracts.wire.envelope import Payload
 from infra.adapters import rabbitmq as broker
 from infra.adapters.mongo import MongoStore
@@ -36,7 +36,7 @@ from infra.demo.shop import Shop
 from infra.payees.accounts import GivenMethod, sealed_method
 from infra.ports.time import RealTime
 from infra.processes.clock import tick
-from infra.statements.reading import Streams, to_statement
+from infra.statements.reading import Streams, to_account, to_statement
 from infra.vault.master import MasterKeys
 
 CURRENCY = "EUR"
@@ -82,7 +82,10 @@ class Payer:
         await self._pay("demo-returned", statements[2:])
         await self.bank.advance(5)
         await self._reconcile({statements[2]: "returned"})
-        await self._close(whose[2], statements[2])
+        await self._until(LEDGER, {"_id": f"{statements[2]}/returned"})
+        await self._close(whose[2])
+        where = {"distributor_id": whose[2], "currency": CURRENCY, "returned_minor": {"$gt": 0}}
+        await self._until(STATEMENTS, where)
 
     async def _payees(self) -> list[int]:
         """Three distributors, each with an account of their own."""
@@ -108,20 +111,16 @@ class Payer:
         await self._until(ADJUSTMENTS, {"_id": key}, 1)
         await self._send(ApproveAdjustment(adjustment_id=key, digest=digest, approved_by=_REVIEWER))
         [booked] = await self._until(ADJUSTMENTS, {"_id": key, "statement": {"$gt": ""}}, 1)
-        statement = str(booked["statement"])
-        period = statement.split("/")[1]
-        await self._send(ClosePeriod(**whose, period=period, by=_FINANCE))
-        return statement
+        await self._close(distributor_id)
+        return str(booked["statement"])
 
-    async def _close(self, distributor_id: int, before: str) -> None:
-        """Close again by hand: the statement after that of a payout that came back."""
-        await self._until("settlement.ledger", {"_id": f"{before}/returned"}, 1)
-        period = before.split("/")[1].partition(".")[0]
-        await self._send(
-            ClosePeriod(market=MARKET, period=period, distributor_id=distributor_id, by=_FINANCE, final=True)
-        )
-        where = {"distributor_id": distributor_id, "currency": CURRENCY, "returned_minor": {"$gt": 0}}
-        await self._until(STATEMENTS, where, 1)
+    async def _close(self, distributor_id: int) -> None:
+        """Close by hand what is open in the currency of the bank."""
+        key = account_key(MARKET, distributor_id, CURRENCY)
+        [document] = await self._until(ACCOUNTS, {"_id": key, "open.0": {"$exists": True}})
+        period = to_account(document).open[-1].period
+        # Another person than the one who closed the month: the same command would be a repeat.
+        await self._send(ClosePeriod(market=MARKET, period=period, distributor_id=distributor_id, by=_REVIEWER))
 
     async def _pay(self, batch_id: str, statements: Sequence[str]) -> None:
         """Propose a batch, let another person approve it, send it, and read the bank's statement of the next day."""
