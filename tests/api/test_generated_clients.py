@@ -22,7 +22,8 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE
 from contracts.wire.schema import DOCUMENT
 from tests.api.front import PASSWORD, Front, an_email, unique
 from tests.api.generated import Generated, class_of, generated, typed
-from tests.api.world import World, a_notice, a_snowflake, a_world, paid_by, ticked
+from tests.api.generated_payouts import pay_out
+from tests.api.world import World, a_notice, a_snowflake, a_world
 from tests.builders import a_rule_document
 from tests.connected.running import until
 
@@ -361,29 +362,7 @@ async def _settlements(call: Generated, second: Generated, world: World) -> None
     booked = await second("approveAdjustment", approval, adjustment_id=proposed.adjustment_id)
     period = booked.statement_id.split("/")[1]
     await call("closePeriod", {**whose, "period": period})
-    await _payouts(call, second, world, booked.statement_id)
-
-
-async def _payouts(call: Generated, second: Generated, world: World, payout_id: str) -> None:
-    await paid_by(world, world.seller)
-    await until(lambda: _is_in(world, payout_id, "waiting"), what="the payout waits")
-    named = {"market": world.market, "statement_ids": [payout_id]}
-    rejected = await call("proposePayoutBatch", {"batch_id": unique("batch"), **named})
-    await second("rejectPayoutBatch", {"reason": "wrong_period"}, batch_id=rejected.batch_id)
-    await call("holdPayouts", {"reason": "under_review"}, distributor_id=world.seller)
-    await second("releasePayouts", distributor_id=world.seller)
-    batch = await call("proposePayoutBatch", {"batch_id": unique("batch"), **named})
-    await second("approvePayoutBatch", {"digest": batch.digest}, batch_id=batch.batch_id)
-    await ticked(world.front)
-    await until(lambda: _is_in(world, payout_id, "sent"), what="the payout is sent")
-    path = dict(zip(("market", "period", "distributor_id", "currency"), payout_id.split("/"), strict=True))
-    await call("resolvePayout", {"attempt": 1, "outcome": "paid", "evidence": "Bank statement, line 7714"}, **path)
-    paid = await second("confirmResolution", {"attempt": 1, "outcome": "paid"}, **path)
-    assert paid.state.value == "paid"
-
-
-async def _is_in(world: World, payout_id: str, state: str) -> bool:
-    return bool(await world.front.site.documents("payouts.payouts", {"_id": payout_id, "state": state}))
+    await pay_out(call, second, world, booked.statement_id)
 
 
 async def _payees(call: Generated, second: Generated, world: World) -> None:
