@@ -58,7 +58,7 @@ async def payable(site: Site, rail: str, number: int = 1) -> str:
     named = ("--distributor", "42", "--currency", "EUR", "--amount", "150.00", "--reason", "goodwill", "--note", "late")
     [proposed] = (await done(site, "settle", "adjust", f"a-{number}", *named, "--by", "ann"))["events"]
     approve = ("settle", "approve-adjustment", f"a-{number}", "--digest", proposed["digest"], "--by", "wei")
-    [booked] = (await done(site, *approve))["events"]
+    booked = next(event for event in (await done(site, *approve))["events"] if "statement_id" in event)
     period = booked["statement_id"].split("/")[1]
     await done(site, "settle", "close", period, "--distributor", "42", "--by", "ann", "--yes")
     payout_id = str(booked["statement_id"])
