@@ -67,7 +67,7 @@ class PayoutSummary(BaseModel):
     ended_at: datetime | None
 
 
-class AttemptView(BaseModel):
+class PayoutAttemptView(BaseModel):
     model_config = ConfigDict(title="PayoutAttempt")
 
     number: int = Field(examples=[1])
@@ -83,7 +83,7 @@ class AttemptView(BaseModel):
     ended: str | None = Field(description="The code by which it failed.", examples=[None])
 
 
-class ReportView(BaseModel):
+class PayoutReportView(BaseModel):
     """What a rail, a file of the bank or two persons reported of an attempt."""
 
     model_config = ConfigDict(title="PayoutReport")
@@ -103,14 +103,14 @@ class ReportView(BaseModel):
     by: list[str] = Field(examples=[[]])
 
 
-class ApprovalView(BaseModel):
+class PayoutApprovalView(BaseModel):
     model_config = ConfigDict(title="PayoutApproval")
 
     by: str = Field(examples=["admin/0a2c0d3a"])
     at: datetime
 
 
-class ResolutionView(BaseModel):
+class PayoutResolutionView(BaseModel):
     """What a person states became of an attempt. Another person confirms it."""
 
     model_config = ConfigDict(title="PayoutResolution")
@@ -131,11 +131,11 @@ class PayoutView(PayoutSummary):
         description="What the rail cannot send, as it takes whole units; it is available again.", examples=["0.00"]
     )
     fee: str | None = Field(description="What the rail took; the payee's amount is not less.", examples=[None])
-    attempts: list[AttemptView]
-    reports: list[ReportView]
+    attempts: list[PayoutAttemptView]
+    reports: list[PayoutReportView]
     proposed_by: str | None = Field(examples=["admin/4f1c0d3a"])
-    approvals: list[ApprovalView]
-    resolution: ResolutionView | None
+    approvals: list[PayoutApprovalView]
+    resolution: PayoutResolutionView | None
     needs_person: bool = Field(description="The rail took too long to say what became of it.", examples=[False])
     conflict: str | None = Field(description="The code of a report that cannot be true.", examples=[None])
 
@@ -191,7 +191,7 @@ class BatchSummary(BaseModel):
     totals: list[BatchTotalView]
     left_out_count: int = Field(examples=[0])
     approvals: int = Field(description="How many other persons must approve it.", examples=[1])
-    approved: list[ApprovalView]
+    approved: list[PayoutApprovalView]
     digest: str = Field(
         description="Send it with an approval.",
         examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"],
@@ -248,7 +248,7 @@ async def payout_view(
         reports=[_report(report) for report in reports],
         proposed_by=batch.proposed_by if batch else None,
         approvals=_approvals(batch) if batch else [],
-        resolution=ResolutionView(
+        resolution=PayoutResolutionView(
             attempt=resolution.attempt,
             outcome=resolution.outcome,
             evidence=resolution.evidence,
@@ -315,8 +315,8 @@ def _summary(payout: Payout, payee: Payee | None, language: Language, now: datet
     }
 
 
-def _attempt(attempt: Attempt, *, knows: bool) -> AttemptView:
-    return AttemptView(
+def _attempt(attempt: Attempt, *, knows: bool) -> PayoutAttemptView:
+    return PayoutAttemptView(
         number=attempt.number,
         began_at=attempt.began_at,
         rail=attempt.method.rail,
@@ -328,9 +328,9 @@ def _attempt(attempt: Attempt, *, knows: bool) -> AttemptView:
     )
 
 
-def _report(report: Report) -> ReportView:
+def _report(report: Report) -> PayoutReportView:
     plain = ("report", "attempt", "outcome", "code", "detail", "source", "effect", "occurred_at", "received_at")
-    return ReportView(
+    return PayoutReportView(
         **{name: getattr(report, name) for name in (*plain, "currency")},
         amount=_amount(report.amount_minor, report.currency),
         fee=_amount(report.fee_minor, report.currency),
@@ -355,5 +355,5 @@ def _batch(batch: Batch) -> dict[str, Any]:
     }
 
 
-def _approvals(batch: Batch) -> list[ApprovalView]:
-    return [ApprovalView(by=approval.by, at=approval.at) for approval in batch.approved]
+def _approvals(batch: Batch) -> list[PayoutApprovalView]:
+    return [PayoutApprovalView(by=approval.by, at=approval.at) for approval in batch.approved]

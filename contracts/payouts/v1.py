@@ -18,53 +18,18 @@ from contracts.fields import (
     Sum,
 )
 from contracts.payees.fields import PayoutMethod, RailName
+from contracts.payouts.fields import OfBatch, OfPayout, ProviderReference, RailKey, ReportId
 from contracts.rules.v1 import AnyPerson, Digest, Person
 from contracts.settlement.v1 import PeriodName, StatementId
 from contracts.subjects import OfDistributor
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
 AttemptNumber = Annotated[StrictInt, Field(ge=1, description="The number of the attempt, from 1.", examples=[1])]
-RailKey = Annotated[
-    str,
-    Field(
-        pattern=r"^[0-9a-f]{32}$",
-        description="Identifies the attempt at the rail for ever: sent again, it is paid once.",
-        examples=["0f8fad5bd9cb469fa16570867728950e"],
-    ),
-]
-ReportId = Annotated[
-    str,
-    Field(
-        pattern=r"^[!-~]{1,128}$",
-        description="The rail's own id of the report (an event, an entry of a bank statement): it counts once.",
-        examples=["entry-2026-11-30-7714"],
-    ),
-]
-ProviderReference = Annotated[
-    str, Field(pattern=r"^[!-~]{1,128}$", description="The rail's own id of the payment.", examples=["TX-7714"])
-]
-
 ReportOutcome = Literal["accepted", "awaiting_payee", "paid", "failed", "returned", "unknown", "absent"]
 
 
 BATCH_MAX = 500
 """Payouts of one batch: two persons read it, and it fits in one document and one transaction."""
-
-
-class OfBatch:
-    batch_id: str
-
-    def about(self) -> str:
-        return f"payout-batch/{self.batch_id}"
-
-
-class OfPayout:
-    """A payout has the id of the statement whose payable amount it sends."""
-
-    payout_id: str
-
-    def about(self) -> str:
-        return f"payout/{self.payout_id}"
 
 
 class PayoutAttemptDue(OfPayout, Event, type="payout.attempt-due.v1"):
@@ -113,9 +78,9 @@ class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
     detail: Detail
     reported_at: Timestamp
     reference: ProviderReference | None = None
-    amount: Annotated[Amount | None, Field(description="What the rail says it sent.")] = None
+    amount: Annotated[Amount | None, Field(description="What the rail says it sent.", examples=["59.70"])] = None
     currency: AnyCurrency | None = None
-    fee: Annotated[Amount | None, Field(description="What the rail took for it.")] = None
+    fee: Annotated[Amount | None, Field(description="What the rail took for it.", examples=["0.35"])] = None
 
 
 class ReportPayout(Command, type="payout.report.v1"):
@@ -131,9 +96,9 @@ class ReportPayout(Command, type="payout.report.v1"):
     source: Annotated[Literal["callback", "file"], Field(description="How the report came.", examples=["file"])]
     occurred_at: Timestamp
     reference: ProviderReference | None = None
-    amount: Annotated[Amount | None, Field(description="What the rail says it sent.")] = None
+    amount: Annotated[Amount | None, Field(description="What the rail says it sent.", examples=["59.70"])] = None
     currency: AnyCurrency | None = None
-    fee: Annotated[Amount | None, Field(description="What the rail took for it.")] = None
+    fee: Annotated[Amount | None, Field(description="What the rail took for it.", examples=["0.35"])] = None
     by: Annotated[Person | None, Field(description="Who gave the file; absent for a callback.")] = None
 
     def about(self) -> str:
@@ -375,7 +340,9 @@ class PayoutAwaitsPayee(_Reported, type="payout.awaiting-payee.v1"):
 
 
 class PayoutPaid(_Reported, type="payout.paid.v1"):
-    fee: Annotated[Amount | None, Field(description="What the rail took for it, in the currency sent.")] = None
+    fee: Annotated[
+        Amount | None, Field(description="What the rail took for it, in the currency sent.", examples=["0.35"])
+    ] = None
 
 
 class PayoutFailed(_Reported, type="payout.failed.v1"):
@@ -390,7 +357,9 @@ class PayoutReturned(_Reported, type="payout.returned.v1"):
 
     code: Code
     detail: Detail
-    fee: Annotated[Amount | None, Field(description="What the rail took for the return, in the currency sent.")] = None
+    fee: Annotated[
+        Amount | None, Field(description="What the rail took for the return, in the currency sent.", examples=["3.00"])
+    ] = None
 
 
 class PayoutDoubtful(_Reported, type="payout.doubtful.v1"):

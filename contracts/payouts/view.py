@@ -190,20 +190,24 @@ class Batch:
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Nothing is sent to the distributor. `by` is None if a conflict is the reason. `attempts` is how many there were
-    before.
+    before, and `attempts_after` how many when it was released: the same number.
     """
 
     reason: str
     since: datetime
     attempts: int
     by: str | None = None
+    released_by: str | None = None
+    released_at: datetime | None = None
+    attempts_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Payee:
-    """How a distributor is paid, as of the newest `payee.changed`, and whether payouts are on hold. `method_version` is
-    the version that brought the method. `attempts` counts those of all payouts: each writes it, so that of an attempt
-    and a hold at the same time one sees the other.
+    """How a distributor is paid, as of the newest `payee.changed`, and whether payouts are on hold.
+
+    `past_holds` are the last ones. `method_version` is the version that brought the method. `attempts` counts those of
+    all payouts: each writes it, so that of an attempt and a hold at the same time one sees the other.
     """
 
     distributor_id: int
@@ -215,6 +219,7 @@ class Payee:
     method_version: int = 0
     identity: str = "none"
     hold: Hold | None = None
+    past_holds: tuple[Hold, ...] = ()
     attempts: int = 0
 
 

@@ -214,7 +214,7 @@ class SimulatedBank:
         outcome, code = payment.standing
         self._numbers += 1
         report = self._report(payment, outcome, code, f"event-{self._numbers}", "callback")
-        if not self.is_fine and self.rng.random() < 0.02:
+        if not self.is_fine and self.rng.random() < 0.08:
             report = report.model_copy(update={"amount": payment.amount + 1})
         for _ in range(self.rng.choice((0, 1, 1, 2))):
             self.scheduler.after(int(self.rng.random() ** 6 * STEP_MS_MAX), lambda: self.reports(report))

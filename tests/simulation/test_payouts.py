@@ -15,6 +15,10 @@ SHOWN_BY = {
     "ignores that something failed after it was paid": 5,
     "applies reports twice": 1,
     "takes an unknown outcome for a failure": 3,
+    "sends to distributors on hold": 14,
+    "does not compare amounts": 48,
+    "believes that a key is absent before its call was answered": 52,
+    "sends without a look-up": 8,
 }
 """A seed that shows each bug."""
 

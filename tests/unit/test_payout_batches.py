@@ -331,6 +331,10 @@ class TestHolds:
         story.at += DAY
         assert (story.hand(holds.hold_payouts, hold), story.outcome) == ([], "duplicate")
         assert story.hand(holds.release_payouts, release) == [PayoutsReleased(distributor_id=PAYEE, by="ann")]
+        payee = story.state.payee(PAYEE)
+        assert [(past.since, past.released_by, past.released_at) for past in payee.past_holds] == [
+            (NOW, "ann", NOW + DAY)
+        ]
         [refused] = story.hand(holds.release_payouts, release)
         assert isinstance(refused, HoldRefused)
         assert refused.reason == "not_on_hold"

@@ -138,6 +138,20 @@ class TestSending:
         again = story.hand(sending.send_due, PayoutsDue(due_at=NOW), due=tuple(story.state.payouts))
         assert names(again) == ["payout.started", "payout.attempt-due"]
 
+    def test_edge_17_one_failure_in_a_batch_is_that_of_one_payout(self) -> None:
+        story = Story()
+        story.close(a_closed_statement(1), a_closed_statement(2))
+        story.know(a_payee(1), a_payee(2))
+        story.propose()
+        story.approve()
+        story.pass_time()
+
+        story.answer("failed", "account_closed", payout_id=statement_id(1))
+        story.answer("paid", payout_id=statement_id(2))
+
+        assert [payout.state for payout in story.state.payouts.values()] == ["failed", "paid"]
+        assert story.state.batches["b-1"].state == "approved"
+
     def test_a_tick_with_nothing_due_does_nothing(self) -> None:
         story = Story()
 

@@ -15,6 +15,7 @@ from contracts.payouts.view import BATCHES, PAYEES, PAYOUTS, REPORTS
 from contracts.settlement.view import ACCOUNTS, STATEMENTS
 from contracts.wire.answer import Answer
 from infra.auditing.audit import Report
+from infra.operators.payable import payable as handed_over
 from infra.ports.store import Document
 from infra.runtime import roster
 from tests.builders import NOW
@@ -230,6 +231,19 @@ async def test_a_payable_statement_without_a_payout_is_found_after_a_day(sent: S
 
     assert "I15 its statement is payable, and there is no payout" in await faults(sent)
     assert sent.document(STATEMENTS, OTHER)["outcome"] == "payable"
+
+
+async def test_what_was_payable_before_payouts_ran_is_handed_over_once(payable: System) -> None:
+    before = payable.documents(PAYOUTS)
+    for payout in before:
+        payable.store.table(PAYOUTS).remove(payout["_id"])
+    for _ in range(2):
+        for message in [message async for message in handed_over(payable.store)]:
+            await payable.send(message)
+        await payable.run_until_idle()
+
+    kept = [{**payout, "payable_at": None, "queued_at": None} for payout in payable.documents(PAYOUTS)]
+    assert kept == [{**payout, "payable_at": None, "queued_at": None} for payout in before]
 
 
 async def test_a_hold_is_no_fault_of_what_was_sent_before(sent: System) -> None:

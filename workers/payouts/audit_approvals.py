@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from contracts.payouts.digests import batch_digest
 from contracts.payouts.rails import RAILS
@@ -43,7 +44,8 @@ async def _audit_payees(read: Read, report: Report, payees: Sequence[Payee]) -> 
         about = f"distributor/{payee.distributor_id}"
         count = begun[payee.distributor_id]
         report.require(payee.attempts == count, "I16", about, f"counts {payee.attempts} attempts, there are {count}")
-        is_kept = payee.hold is None or payee.hold.attempts == payee.attempts
+        holds = (*payee.past_holds, *((replace(payee.hold, attempts_after=payee.attempts),) if payee.hold else ()))
+        is_kept = all(hold.attempts == hold.attempts_after for hold in holds)
         report.require(is_kept, "I16", about, "something was begun while on hold")
 
 

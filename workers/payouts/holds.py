@@ -14,6 +14,8 @@ from workers.payouts.model import Result, State
 
 CONFLICT = "conflict"
 
+PAST_HOLDS_MAX = 20
+
 refuse_unreadable = Refusing[HoldPayouts | ReleasePayouts](HoldRefused, "distributor_id")
 
 
@@ -39,7 +41,9 @@ def release_payouts(state: State, message: Message[ReleasePayouts]) -> Result:
         refusal = HoldRefused(distributor_id=command.distributor_id, reason="not_on_hold", detail=detail)
         return Decision(state, (refusal,), "refused")
     event = PayoutsReleased(distributor_id=command.distributor_id, by=command.by, os_user=command.os_user)
-    return Decision(state.with_payee(replace(payee, hold=None)), (event,), "released")
+    past = replace(payee.hold, released_by=command.by, released_at=message.received_at, attempts_after=payee.attempts)
+    released = replace(payee, hold=None, past_holds=(*payee.past_holds, past)[-PAST_HOLDS_MAX:])
+    return Decision(state.with_payee(released), (event,), "released")
 
 
 def held_by_conflict(state: State, distributor_id: int, at: datetime) -> tuple[State, tuple[PayoutsHeld, ...]]:

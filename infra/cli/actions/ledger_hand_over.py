@@ -1,4 +1,4 @@
-"""`tributary ledger hand-over`: publishes what settlement has to book of the time before it ran."""
+"""`tributary ledger hand-over`: publishes what settlement and payouts have to know of the time before they ran."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from infra.auditing.audit import together
 from infra.cli.actions.ledger_quiet import require_rewards_booked
 from infra.cli.actions.operating import note_change
 from infra.operators.hand_over import handed_over
+from infra.operators.payable import payable
 from infra.ports.messaging import Outgoing, Publisher
 from infra.settings import Settings
 from infra.terminal.environment import one_sentence_on_failure, settings_for
@@ -24,7 +25,7 @@ _AT_A_TIME = 200
 def hand_over(stack: str) -> None:
     with one_sentence_on_failure():
         count = asyncio.run(_run(settings_for(stack)))
-    print_line(f"{count} events handed over; settlement books what it had not booked.")
+    print_line(f"{count} events handed over; settlement books what it had not booked, and what is payable has payouts.")
 
 
 async def _run(settings: Settings) -> int:
@@ -43,9 +44,10 @@ async def _run(settings: Settings) -> int:
 
 async def _publish(store: MongoStore, publisher: Publisher) -> int:
     count = 0
-    async for messages in together(handed_over(store), _AT_A_TIME):
-        await publisher.publish([_outgoing(message) for message in messages])
-        count += len(messages)
+    for source in (handed_over(store), payable(store)):
+        async for messages in together(source, _AT_A_TIME):
+            await publisher.publish([_outgoing(message) for message in messages])
+            count += len(messages)
     return count
 
 

@@ -30,9 +30,9 @@ def show(
 
 
 def hand_over(stack: Stack = "default") -> None:
-    """Hand over to settlement what was released and granted before it ran.
+    """Hand over what was released, granted or payable before settlement and payouts ran.
 
-    Needed once, after an upgrade from a release without settlement; `verify` reports it as I12 until then. It needs
+    Needed once, after an upgrade from a release without them; `verify` reports it as I12 or I15 until then. It needs
     `reward_checks` and `settlement` to be stopped, and every reward that was announced to be booked. Repeating it books
     nothing twice.
     """
