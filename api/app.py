@@ -36,6 +36,10 @@ from api.network import distributors, performance, shops, teams
 from api.operations import routes as operations
 from api.orders import checks
 from api.orders import routes as orders
+from api.payees import routes as payees
+from api.payouts import batches as payout_batches
+from api.payouts import callbacks as payout_callbacks
+from api.payouts import routes as payouts
 from api.rules import routes as rules
 from api.settlements import adjustments as settlement_adjustments
 from api.settlements import forms as statement_forms
@@ -72,6 +76,11 @@ ROUTERS = (
     settlements.router,
     settlement_terms.router,
     settlement_adjustments.router,
+    payouts.router,
+    payouts.holds_router,
+    payout_batches.router,
+    payout_callbacks.router,
+    payees.router,
     operations.router,
     alerts.router,
     notification_routes.router,
@@ -91,6 +100,8 @@ _NOUNS = (
     distributors,
     operations,
     notification_routes,
+    payout_callbacks,
+    payees,
     statement_forms,
     webhooks,
 )

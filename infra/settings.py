@@ -157,6 +157,10 @@ class Settings(RailSettings):
     """Seals addresses and secrets of channels, whose messages journals and backups keep: 32 random characters or more,
     the same for the API, the command line and the process that sends. Without it only e-mail can be sent."""
 
+    master_key_file: str | None = None
+    """The file of master keys, of mode 0600, under which accounts and names of payees are sealed: the same for the API,
+    the command line and the process that pays. `tributary keys create` makes it. Without it no method can be set."""
+
     outside_allowed: tuple[Annotated[str, AfterValidator(_receiver)], ...] = ()
     """Receivers of our own that webhooks may reach although their addresses are private, also over http: each a
     host:port such as alerts.internal:8443, or a network such as 10.20.0.0/16."""

@@ -53,6 +53,27 @@ REASONS = {
     "payee_approves_own": Reason(
         403, "The distributor who gets it cannot approve it; ask another person.", "受益人不得批准，请由他人批准。"
     ),
+    "unknown_rail": Reason(422, "There is no such rail; see docs/payees.md.", "没有这种付款渠道。"),
+    "currency_not_supported": Reason(
+        422, "The rail does not send this currency; choose another rail.", "该付款渠道不支持此币种，请选择其他渠道。"
+    ),
+    "duplicate_destination": Reason(
+        409,
+        "Another distributor has this account; two other persons may allow it.",
+        "该账户已属于另一名分销商；须由另外两人批准后方可使用。",
+    ),
+    "nothing_to_allow": Reason(
+        409, "No such account of this distributor was refused; set the method first.", "没有需要批准的重复账户。"
+    ),
+    "unknown_method": Reason(
+        409, "The distributor is paid by another method now; look at it again.", "该分销商目前使用其他收款方式。"
+    ),
+    "not_cooling_off": Reason(
+        409, "The account is not in a cooling-off; payouts can go to it.", "该账户不在冷静期内，可以付款。"
+    ),
+    "unknown_identity": Reason(
+        409, "The distributor has submitted another identity since; look at it again.", "该分销商提交了其他身份信息。"
+    ),
     "write_off_not_allowed": Reason(
         409,
         "The market's terms allow no write-off; set write_off_after_days in them.",

@@ -30,7 +30,8 @@ PRINCIPAL = "tributary.principal"
 """The key of the verified principal in the scope of a request."""
 
 _NEEDS_LOGIN = "/api/"
-_NEEDS_NO_LOGIN = ("/api/auth/", "/api/problems")
+_CALLBACKS = "/api/payout-callbacks/"
+_NEEDS_NO_LOGIN = ("/api/auth/", "/api/problems", _CALLBACKS)
 """Below `/api/` everything but this needs a login; a test compares this with the routes."""
 
 _UNLIMITED = frozenset({"/livez", "/readyz", "/metrics", "/docs"})
@@ -60,6 +61,8 @@ class Limits:
         self._prefix = f"{settings.database}:limit:"
         self._known = Limit("principal", settings.requests_per_minute)
         self._anonymous = Limit("address", settings.anonymous_requests_per_minute)
+        # A rail sends what became of many payments from few addresses.
+        self._callbacks = Limit("callback", settings.requests_per_minute)
         self.reads = RequestTurns(READS_MAX)
         self.writes = RequestTurns(WRITES_MAX)
         self.writes_at_work = asyncio.Semaphore(ALL_WRITES_MAX)
@@ -75,7 +78,8 @@ class Limits:
         """
         if not request.scope.get(_COUNTED):
             request.scope[_COUNTED] = True
-            await self._count(request.scope, self._anonymous, network_of(address_of(request)))
+            limit = self._callbacks if request.scope["path"].startswith(_CALLBACKS) else self._anonymous
+            await self._count(request.scope, limit, network_of(address_of(request)))
 
     async def _count(self, scope: Scope, limit: Limit, who: str) -> None:
         try:

@@ -27,9 +27,15 @@ _DISCARDED_TIMES = 8
 
 SMALL_BODY_BYTES_MAX = 16 * 1024
 DRAFT_BYTES_MAX = 32 * 1024
-_SMALLER = {"/oauth/": SMALL_BODY_BYTES_MAX, "/api/auth/": SMALL_BODY_BYTES_MAX, "/api/rules/explain": DRAFT_BYTES_MAX}
-"""Forms and logins, whose bodies are read before the caller is known: a large one would only cost time. Rules take a
-millisecond for each kilobyte, in which the process does nothing else, and every login may have drafts explained.
+_SMALLER = {
+    "/oauth/": SMALL_BODY_BYTES_MAX,
+    "/api/auth/": SMALL_BODY_BYTES_MAX,
+    "/api/payout-callbacks/": SMALL_BODY_BYTES_MAX,
+    "/api/rules/explain": DRAFT_BYTES_MAX,
+}
+"""Forms, logins and callbacks, whose bodies are read before the caller is known: a large one would only cost time.
+Rules take a millisecond for each kilobyte, in which the process does nothing else, and every login may have drafts
+explained.
 """
 
 _OWN_COOKIE = re.compile(rb"[A-Za-z0-9_-]{1,128}")

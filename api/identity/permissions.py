@@ -26,9 +26,12 @@ PERMISSIONS = MappingProxyType(
         "rules:read": "See commission rules and have them explained.",
         "rules:propose": "Propose commission rules, and test them on past orders.",
         "rules:approve": "Approve, activate and reject proposed rules.",
-        "settlements:read": "See statements, and the terms behind them.",
-        "settlements:write": "Close periods, and propose terms and adjustments.",
-        "settlements:approve": "Approve terms and adjustments that others proposed.",
+        "settlements:read": "See statements and payouts, and the terms behind them.",
+        "settlements:write": "Close periods, propose terms, adjustments and payouts, and hold payouts.",
+        "settlements:approve": "Approve terms, adjustments and payouts that others proposed, and release payouts.",
+        "payees:read": "See how distributors that you have access to are paid.",
+        "payees:write": "Set how distributors that you have access to are paid, and who they are.",
+        "payees:approve": "Decide about identities, shared accounts and early payouts that others asked for.",
         "distributors:read": "See the distributors that you have access to.",
         "distributors:write": "Register, rank and move distributors.",
         "shops:read": "See the shops that you have access to.",
@@ -57,6 +60,9 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
                 "settlements:read",
                 "settlements:write",
                 "settlements:approve",
+                "payees:read",
+                "payees:write",
+                "payees:approve",
                 "commissions:read",
                 "orders:read",
                 "rules:read",
@@ -73,6 +79,8 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
                 "orders:write",
                 "commissions:read",
                 "settlements:read",
+                "payees:read",
+                "payees:write",
                 "rules:read",
                 "distributors:read",
                 "teams:read",
@@ -97,7 +105,7 @@ DEFAULTS: MappingProxyType[Role, frozenset[str]] = MappingProxyType(
 
 
 OF_TWO_PERSONS = frozenset(
-    {"users:write", "rules:propose", "rules:approve", "settlements:write", "settlements:approve"}
+    {"users:write", "rules:propose", "rules:approve", "settlements:write", "settlements:approve", "payees:approve"}
 )
 """Permissions that one person alone cannot give to another: with a second account one would be two persons."""
 

@@ -49,7 +49,7 @@ MarketPart = Annotated[str, Path(pattern=r"^[a-z][a-z0-9_-]{0,63}$", examples=["
 PeriodPart = Annotated[str, Path(pattern=r"^[0-9]{4}-[0-9W][0-9A-Za-z.-]{1,24}$", examples=["2026-10"])]
 DistributorPart = Annotated[int, Path(ge=1, le=2**63 - 1, examples=[40021]), AS_IN_JSON]
 CurrencyPart = Annotated[str, Path(pattern=r"^[A-Z]{3}$", examples=["CNY"])]
-_STATEMENT = "/{market}/{period}/{distributor_id}/{currency}"
+STATEMENT = "/{market}/{period}/{distributor_id}/{currency}"
 
 _NEWEST = Sorting("closed_at", datetime, -1)
 _HIGHEST_NUMBER = Sorting("number", int, -1)
@@ -146,7 +146,7 @@ async def preview_statements(
 
 
 @router.get(
-    _STATEMENT,
+    STATEMENT,
     summary="Show a statement",
     response_model=StatementView,
     responses={
@@ -182,7 +182,7 @@ async def show_statement(
 
 
 @router.get(
-    _STATEMENT + "/lines",
+    STATEMENT + "/lines",
     summary="List the lines of a statement",
     response_model=Page[LineView],
     responses=documented("not_found", "invalid_cursor"),

@@ -60,6 +60,10 @@ _WORDS: dict[Language, Words] = {
             "stock_oversold": "Reserved beyond the stock",
             "dead_letter": "A message could not be handled",
             "dead_letters_of_shop": "Many unreadable messages of a shop",
+            "payout_doubtful": "A payout whose outcome is not known",
+            "payout_conflicting": "Conflicting reports of a payout",
+            "payout_returned": "A payout came back",
+            "rail_paused": "Payouts are paused",
         },
         sentences={
             ("stock_low", "open"): "Product {product_id}: {available} left, the threshold is {low_at}; order more.",
@@ -70,6 +74,26 @@ _WORDS: dict[Language, Words] = {
             ): "Product {product_id}: {shortage} units short, {reserved} reserved and {on_hand} on hand; order more.",
             ("stock_oversold", "resolved"): "Product {product_id}: all reserved units are in stock again.",
             ("dead_letter", "open"): "{queue} could not handle a message ({reason}); see `tributary dead list`.",
+            (
+                "payout_doubtful",
+                "open",
+            ): "Payout {payout_id}: what became of {amount} {currency} by {rail} is not known ({code}); ask the rail, "
+            "then `tributary payouts resolve`.",
+            ("payout_doubtful", "resolved"): "Payout {payout_id}: what became of it is known: {outcome}.",
+            (
+                "payout_conflicting",
+                "open",
+            ): "Payout {payout_id}: a report of {rail} cannot be true ({code}); distributor {distributor_id} is on "
+            "hold until a person releases it.",
+            ("payout_conflicting", "resolved"): "Distributor {distributor_id}: {by} released the payouts.",
+            (
+                "payout_returned",
+                "open",
+            ): "Distributor {distributor_id}: {amount} {currency} of payout {payout_id} came back ({code}); the next "
+            "statement has it.",
+            ("payout_returned", "resolved"): "Distributor {distributor_id}: payout {payout_id} was paid.",
+            ("rail_paused", "open"): "Rail {rail}: nothing is sent until {until} UTC ({reason}).",
+            ("rail_paused", "resolved"): "Rail {rail}: payouts are sent again.",
         },
         severities={"info": "Info", "warning": "Warning", "critical": "Critical"},
         reasons={"repeated": "reminder", "escalated": "escalated", "resolved": "resolved", "test": "test"},
@@ -86,6 +110,10 @@ _WORDS: dict[Language, Words] = {
             "stock_oversold": "预留超过库存",
             "dead_letter": "有消息无法处理",
             "dead_letters_of_shop": "店铺有大量无法读取的消息",
+            "payout_doubtful": "付款结果不明",
+            "payout_conflicting": "付款回报相互矛盾",
+            "payout_returned": "付款被退回",
+            "rail_paused": "付款通道已暂停",
         },
         sentences={
             ("stock_low", "open"): "商品 {product_id}：剩余 {available} 件，阈值 {low_at} 件，请补货。",
@@ -96,6 +124,26 @@ _WORDS: dict[Language, Words] = {
             ): "商品 {product_id}：缺 {shortage} 件（已预留 {reserved} 件，现有 {on_hand} 件），请补货。",
             ("stock_oversold", "resolved"): "商品 {product_id}：已预留的数量均有库存。",
             ("dead_letter", "open"): "队列 {queue} 有消息无法处理（{reason}），请运行 tributary dead list 查看。",
+            (
+                "payout_doubtful",
+                "open",
+            ): "付款 {payout_id}：{amount} {currency}（{rail}）的结果不明（{code}），请向付款通道核实，"
+            "再运行 tributary payouts resolve。",
+            ("payout_doubtful", "resolved"): "付款 {payout_id}：结果已明确：{outcome}。",
+            (
+                "payout_conflicting",
+                "open",
+            ): "付款 {payout_id}：{rail} 的回报不可能属实（{code}），分销商 {distributor_id} 的付款已冻结，"
+            "待人工解除。",
+            ("payout_conflicting", "resolved"): "分销商 {distributor_id}：{by} 已解除付款冻结。",
+            (
+                "payout_returned",
+                "open",
+            ): "分销商 {distributor_id}：付款 {payout_id} 的 {amount} {currency} 被退回（{code}），"
+            "将计入下一张结算单。",
+            ("payout_returned", "resolved"): "分销商 {distributor_id}：付款 {payout_id} 已到账。",
+            ("rail_paused", "open"): "付款通道 {rail}：{until} UTC 之前暂停付款（{reason}）。",
+            ("rail_paused", "resolved"): "付款通道 {rail}：已恢复付款。",
         },
         severities={"info": "提示", "warning": "警告", "critical": "严重"},
         reasons={"repeated": "提醒", "escalated": "升级", "resolved": "已恢复", "test": "测试"},

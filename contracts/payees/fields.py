@@ -11,16 +11,19 @@ from contracts.fields import AnyCurrency, Reference
 SEALED_MAX = 4096
 """Characters of a sealed value."""
 
-Sealed = Annotated[
+_Sealed = Annotated[
     str,
     Field(
         pattern=r"^sealed-2:[A-Za-z0-9._-]{1,64}:[A-Za-z0-9+/]+={0,2}$",
         max_length=SEALED_MAX,
-        repr=False,
         description="A value that only the process that pays can open. The middle names the payee's key.",
         examples=["sealed-2:payee-40021-1:bm90IGEgc2VjcmV0"],
     ),
 ]
+Sealed = Annotated[_Sealed, Field(repr=False)]
+SealedOrNone = Annotated[_Sealed | None, Field(repr=False)]
+"""Neither is printed; the audit log leaves both out."""
+
 RailName = Annotated[
     str,
     Field(pattern=r"^[a-z][a-z0-9_]{0,31}$", description="The way by which money is sent.", examples=["iso20022"]),

@@ -328,6 +328,7 @@ class _Reported(OfPayout, Event):
     rail: RailName
     at: Timestamp
     reference: ProviderReference | None = None
+    method_id: Annotated[Reference | None, Field(description="The method by which it was sent.")] = None
 
 
 class PayoutSent(_Reported, type="payout.sent.v1"):

@@ -17,9 +17,12 @@ from infra.cli.commands import (
     checks,
     dead,
     identity,
+    keys,
     ledger,
     network,
     orders,
+    payees,
+    payouts,
     rules,
     schema,
     settlement,
@@ -183,6 +186,75 @@ _add(
     "tributary statements show default/2026-10/42/CNY --lang zh",
     "tributary statements show default/2026-10/42/CNY --csv october.csv --pdf october.pdf",
 )
+
+paying = _group(
+    app, "payouts", "Payouts: sent by batches of two persons, and what became of them.", "tributary payouts list"
+)
+_add(
+    paying,
+    "propose",
+    payouts.propose,
+    "tributary payouts propose batch-2026-10 --by ann",
+    "tributary payouts propose batch-2026-10 --period 2026-10 --rail iso20022 --by ann",
+)
+_add(
+    paying,
+    "show",
+    payouts.show,
+    "tributary payouts show batch-2026-10",
+    "tributary payouts show default/2026-10/42/CNY --lang zh",
+)
+_add(
+    paying,
+    "approve",
+    payouts.approve,
+    "tributary payouts approve batch-2026-10 --digest 3f9a21c0 --by wei",
+)
+_add(paying, "reject", payouts.reject, "tributary payouts reject batch-2026-10 --reason wrong_period --by wei")
+_add(
+    paying,
+    "list",
+    payouts.list_payouts,
+    "tributary payouts list --state doubtful",
+    "tributary payouts list --distributor 42 --json",
+)
+_add(paying, "hold", payouts.hold, "tributary payouts hold 42 --reason under_review --by ann")
+_add(paying, "release", payouts.release, "tributary payouts release 42 --by wei")
+_add(
+    paying,
+    "resolve",
+    payouts.resolve,
+    'tributary payouts resolve default/2026-10/42/CNY --paid --evidence "Bank statement, line 7714" --by ann',
+)
+_add(paying, "confirm", payouts.confirm, "tributary payouts confirm default/2026-10/42/CNY --paid --by wei")
+_add(paying, "reconcile", payouts.reconcile, "tributary payouts reconcile statement.camt053.xml --by ann")
+_add(paying, "export", payouts.export, "tributary payouts export batch-2026-10 --output payments.csv")
+
+people = _group(app, "payees", "How distributors are paid, and who they are.", "tributary payees show 42")
+_add(people, "show", payees.show, "tributary payees show 42 --json")
+_add(people, "set", payees.set_method, "tributary payees set 42 method.yaml --by ann")
+_add(people, "remove", payees.remove, "tributary payees remove 42 --by ann")
+_add(
+    people,
+    "allow-duplicate",
+    payees.allow_duplicate,
+    "tributary payees allow-duplicate 42 --fingerprint 0f3a9c21 --by wei",
+)
+_add(people, "waive", payees.waive, "tributary payees waive 42 --method 4b0e6a52-53f4-5bb1-9a0e-0c1f7f6f3f11 --by wei")
+_add(people, "identity", payees.identity, "tributary payees identity 42 identity.yaml --by ann")
+_add(
+    people,
+    "decide-identity",
+    payees.decide_identity,
+    "tributary payees decide-identity 42 --identity 4b0e6a52-53f4-5bb1-9a0e-0c1f7f6f3f11 --state verified --by wei",
+)
+
+sealing = _group(app, "keys", "The keys that seal accounts and names of payees.", "tributary keys list")
+_add(sealing, "create", keys.create, "tributary keys create /etc/tributary/master.keys")
+_add(sealing, "list", keys.list_keys, "tributary keys list --json")
+_add(sealing, "rotate-master", keys.rotate_master, "tributary keys rotate-master")
+_add(sealing, "rotate", keys.rotate, "tributary keys rotate 42")
+_add(sealing, "erase", keys.erase, "tributary keys erase 42 --by ann --second wei")
 
 tree = _group(app, "network", "The sponsor tree.", "tributary network preview-move 42 --under 7")
 _add(tree, "preview-move", network.preview_move, "tributary network preview-move 42 --under 7 --days 60")

@@ -17,7 +17,9 @@ from contracts.orders.v1 import OrderRefused, RefundRefused, StatusRefused
 from contracts.orders.view import ORDERS, ORDERS_JOURNAL
 from contracts.rewards.view import PROGRESS
 from infra.adapters.mongo import MongoStore
-from infra.demo import settlement
+from infra.demo import payouts, settlement
+from infra.demo.bank import Bank
+from infra.demo.payouts import Paid
 from infra.demo.run import Outcome
 from infra.demo.settlement import Statements
 from infra.runtime.repository import Codec
@@ -50,13 +52,14 @@ class Findings:
     stock: dict[str, int] = field(default_factory=dict)
     currency: str = "USD"
     statements: Statements = field(default_factory=Statements)
+    paid: Paid = field(default_factory=Paid)
 
     @property
     def entries(self) -> int:
         return sum(count for count, _, _ in self.plans.values())
 
 
-async def gather(store: MongoStore) -> Findings:
+async def gather(store: MongoStore, bank: Bank | None) -> Findings:
     found = Findings()
     async for order in store.stream(ORDERS, {}, fields=("status", "reason", "currency")):
         reason = f" ({order['reason']})" if "reason" in order else ""
@@ -65,6 +68,7 @@ async def gather(store: MongoStore) -> Findings:
     await _refusals(store, found)
     await _money(store, found)
     found.statements = await settlement.gather(store)
+    found.paid = await payouts.gather(store, bank)
     async for progress in store.stream(PROGRESS, {"granted": {"$gt": []}}):
         for reward in progress["granted"]:
             found.rewards.append((progress["distributor_id"], progress["month"], reward))
@@ -132,6 +136,10 @@ def as_object(outcome: Outcome, found: Findings, *, verified: bool) -> dict[str,
         "statements_carried_minor": found.statements.carried_minor,
         "statements_differing": found.statements.differing,
         "sample_statements": {name: one.statement_id for name, one in found.statements.samples.items()},
+        "payouts": dict(found.paid.states),
+        "payouts_paid_minor": found.paid.paid_minor,
+        "payouts_in_books_of_bank_minor": found.paid.bank_minor,
+        "returned_statement": found.paid.returned.statement_id if found.paid.returned else None,
         "alerts": sum(found.alerts.values()),
         "mailed": asdict(outcome.mailed),
         "statuses": dict(found.statuses),
@@ -167,7 +175,16 @@ def show(console: Console, outcome: Outcome, found: Findings) -> None:
     _table(console, "statements by outcome", statements.outcomes.most_common())
     sums = (("payable", amount(statements.payable_minor)), ("carried", amount(statements.carried_minor)))
     _table(console, "statements in all", (*sums, ("distributors that differ from the ledger", statements.differing)))
-    for statement in statements.samples.values():
+    paid = found.paid
+    _table(console, "payouts by state", paid.states.most_common())
+    if paid.states:
+        books = (
+            ("paid, as payouts say", paid.paid_minor),
+            ("kept by payees, as the bank's books say", paid.bank_minor),
+        )
+        _table(console, "payouts", ((name, f"{to_amount(minor, payouts.CURRENCY)} EUR") for name, minor in books))
+    samples = [*statements.samples.values(), *([paid.returned] if paid.returned else [])]
+    for statement in samples:
         words = StatementWords(statement, "en")
         _table(console, words.title(), words.figures())
         for sentence in (*words.sums(), *words.sentences()):

@@ -20,8 +20,9 @@ from contracts.wire.envelope import Payload
 from infra.adapters.mongo import MongoStore
 from infra.adapters.rabbitmq_admin import BrokerAdmin
 from infra.auditing.audit import Report
-from infra.demo import accounts, settlement
+from infra.demo import accounts, payouts, settlement
 from infra.demo.accounts import Accounted, Published
+from infra.demo.bank import Bank
 from infra.demo.baskets import baskets
 from infra.demo.mail import ADMINISTRATORS, MailBox, Mailed
 from infra.demo.population import Population, populate
@@ -73,6 +74,7 @@ class Demo:
     at_work: AbstractAsyncContextManager[None]
     mail_box: MailBox
     progress: Progress
+    bank: Bank | None = None
 
     async def run(self) -> Outcome:
         started = time.monotonic()
@@ -98,6 +100,8 @@ class Demo:
                 async with self._tenants(store, publications) as tenants:
                     order_phase_s = await world.trade(shop, publications, tenants)
                 await world.close_month(shop)
+                if self.bank is not None:
+                    await world.pay_out(shop, self.bank)
             published.update(accounts.published(world.closes, (), workers))
             accounted = await world.until_accounted(published)
             self.progress("waiting for the e-mails to administrators", 0, 0)
@@ -174,7 +178,7 @@ class World:
     workers: Sequence[Worker]
     progress: Progress
     closes: list[Payload] = field(default_factory=list)
-    """The closes by hand so far."""
+    """The closes by hand, and the commands of payouts, so far."""
 
     async def load_reference_data(self, shop: Shop, population: Population) -> None:
         """Send the commands of the reference data, and wait after each wave."""
@@ -230,6 +234,14 @@ class World:
         self.closes += commands
         await shop.command(commands, lambda _: None)
         await self._quiet("closing the month", with_retries=False)
+
+    async def pay_out(self, shop: Shop, bank: Bank) -> None:
+        """Pay three distributors over a bank that returns one of the payments."""
+        self.progress("paying out, and reading the bank's statements", 0, 0)
+        payer = payouts.Payer(self.settings.rabbitmq_url, self.store, shop, bank)
+        await payer.play()
+        self.closes += payer.sent
+        await self._quiet("paying out, and reading the bank's statements", with_retries=False)
 
     async def until_accounted(self, published: Published) -> Accounted:
         """Wait for batches in progress, which no queue shows, and return what is accounted for in the end."""

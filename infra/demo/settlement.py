@@ -97,6 +97,9 @@ async def gather(store: Streams) -> Statements:
     found, earned = Statements(), Counter[int]()
     async for document in store.stream(STATEMENTS, {}, sort=(("number", 1), ("_id", 1))):
         statement = to_statement(document)
+        if statement.currency != CURRENCY:
+            # Those of the payouts.
+            continue
         found.outcomes[statement.outcome] += 1
         found.payable_minor += statement.payable_minor
         found.carried_minor += statement.carried_minor - statement.opening_minor

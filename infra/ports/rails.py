@@ -71,3 +71,11 @@ class CallbackReader(Protocol):
     def read(
         self, headers: Mapping[str, str], raw_body: bytes, now: datetime
     ) -> tuple[ReportPayout, ...] | CallbackRefused: ...
+
+
+class Callbacks(Protocol):
+    """Reads the callbacks of all rails."""
+
+    def read(
+        self, rail: str, headers: Mapping[str, str], raw_body: bytes
+    ) -> tuple[ReportPayout, ...] | CallbackRefused: ...

@@ -14,17 +14,29 @@ class CannotOpen(Exception):
         self.detail = detail
 
 
-class Vault(Protocol):
-    """Each payee has a key of their own under the master key. What was sealed for one payee and field opens for no
-    other.
-    """
-
-    async def seal(self, field: str, distributor_id: int, plain: str) -> str:
-        """The sealed value, `contracts.payees.fields.Sealed`. Raises CannotOpen without a usable master key."""
-        ...
-
+class Opens(Protocol):
     async def open(self, field: str, distributor_id: int, sealed: str) -> str:
         """The plain value. Raises CannotOpen: another master key, an erased payee, another payee or field, or
         damage.
         """
+        ...
+
+
+class Vault(Opens, Protocol):
+    """Each payee has a key of their own under the master key. What was sealed for one payee and field opens for no
+    other. `field` is the name of the field in the message, such as `destination`.
+    """
+
+    async def seal(self, field: str, distributor_id: int, plain: str) -> str:
+        """The sealed value, `contracts.payees.fields.Sealed`; the same one for the same value, as long as the payee has
+        the same key, so that a repeated request is the same command. Raises CannotOpen without a usable master key.
+        """
+        ...
+
+
+class Seals(Vault, Protocol):
+    """What a process at the edge needs."""
+
+    async def fingerprint(self, plain: str) -> str:
+        """A digest under a key of its own, equal for equal accounts of any payee. Raises CannotOpen."""
         ...

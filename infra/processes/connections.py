@@ -15,12 +15,17 @@ from infra.adapters.jwks import fetch_json
 from infra.adapters.link import MONGODB, RABBITMQ, Link, primary_watch
 from infra.adapters.mongo import MongoStore
 from infra.adapters.redis import RedisCache
+from infra.adapters.vault import KeyVault
 from infra.gateway.command_client import CommandClient
 from infra.ports.messaging import BrokerUnavailable
+from infra.ports.rails import Callbacks
 from infra.ports.store import Collection, StoreUnavailable
+from infra.ports.time import RealTime
+from infra.processes.outside import callbacks_of
 from infra.settings import Settings
 from infra.telemetry import metrics
 from infra.telemetry.readiness import Readiness
+from infra.vault.master import MasterKeys
 
 _START = "start"
 _TRY_AGAIN_S = 1.0
@@ -31,12 +36,17 @@ class Connections:
     store: MongoStore
     commands: CommandClient
     cache: RedisCache
+    callbacks: Callbacks
+    vault: KeyVault
     fetch_json: Callable[[str], Awaitable[dict[str, Any]]] = fetch_json
 
 
 @asynccontextmanager
 async def open_connections(settings: Settings, collections: Sequence[Collection]) -> AsyncIterator[Connections]:
-    """Open them all inside the running loop, and create `collections`. Raises StoreUnavailable without MongoDB."""
+    """Open them all inside the running loop, and create `collections`. Raises StoreUnavailable without MongoDB, and
+    ValueError if a setting of a rail is missing.
+    """
+    callbacks = callbacks_of(settings)
     async with AsyncExitStack() as stack:
         readiness = Readiness()
         metrics.of_process(is_ready=lambda: not readiness.is_away(MONGODB), restarts=settings.restarts)
@@ -53,7 +63,8 @@ async def open_connections(settings: Settings, collections: Sequence[Collection]
         stack.push_async_callback(_stop, commands, starting)
         # Usually RabbitMQ answers at once: then it is connected before the first request.
         await asyncio.wait([starting], timeout=2.0)
-        yield Connections(store, commands, cache)
+        vault = KeyVault(store, MasterKeys(settings.master_key_file), RealTime())
+        yield Connections(store, commands, cache, callbacks, vault)
 
 
 async def _reach(store: MongoStore, *, within_s: float) -> None:

@@ -40,6 +40,7 @@ from infra.settings import Settings
 from infra.shops.readers import READERS, Readers
 from infra.telemetry import metrics
 from infra.telemetry.readiness import Readiness
+from infra.vault.repository import COLLECTION as VAULT_KEYS
 
 log = structlog.get_logger()
 
@@ -59,7 +60,9 @@ async def prepare(settings: Settings, readiness: Readiness | None = None) -> Non
     store = MongoStore.connect(settings.mongodb_url, settings.database)
     try:
         await _reach(settings, MONGODB, store.ping, readiness)
-        await store.prepare([READERS, *(made for worker in workers for made in collections_of(worker, settings))])
+        await store.prepare(
+            [READERS, VAULT_KEYS, *(made for worker in workers for made in collections_of(worker, settings))]
+        )
     finally:
         store.close()
     topology = topology_of(workers, settings)

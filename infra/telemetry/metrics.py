@@ -1,4 +1,4 @@
-"""Prometheus metrics, labelled by queue only: ids never become labels."""
+"""Prometheus metrics, labelled by queue, server or rail: ids never become labels."""
 
 from __future__ import annotations
 
@@ -36,6 +36,7 @@ _WAITING = Gauge("tributary_queue_ready_messages", "Messages at the broker that 
 _CONSUMERS = Gauge("tributary_queue_consumers", "Consumers that the broker counts", ["queue"])
 _READY = Gauge("tributary_ready", "1 while the process can do its work, 0 while it waits")
 _CONNECTED = Gauge("tributary_connected", "1 while the server can be used, 0 while it is away", ["server"])
+_CALLBACKS = Counter("tributary_callbacks_refused", "Callbacks of rails that were not believed", ["rail", "code"])
 _RESTARTS = Gauge("tributary_restarts", "How often this process was restarted after it died")
 
 
@@ -51,6 +52,10 @@ def of_process(*, is_ready: Callable[[], bool], restarts: int) -> None:
     """Set the metrics of this process itself."""
     _READY.set_function(is_ready)
     _RESTARTS.set(restarts)
+
+
+def callback_refused(rail: str, code: str) -> None:
+    _CALLBACKS.labels(rail, code).inc()
 
 
 def depth(queue: str, seen: tuple[int, int] | None) -> None:

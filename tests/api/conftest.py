@@ -9,10 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from infra.adapters.mongo import MongoStore
+from infra.ports.time import RealTime
 from infra.processes import process
 from infra.runtime import roster
 from infra.settings import Settings
+from infra.vault.master import add_key
 from tests.api.front import Front, lines_of, serving
+from tests.api.rails import rail_settings
 from tests.connected.running import Site
 from tests.servers import LocalStack
 
@@ -21,7 +24,9 @@ DATABASE = "tributary_api_tests"
 
 @pytest.fixture(scope="package")
 async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
-    endpoints = stack.endpoints
+    endpoints, folder = stack.endpoints, tmp_path_factory.mktemp("api")
+    master_keys = tmp_path_factory.mktemp("keys") / "master.keys"
+    add_key(master_keys, RealTime().now())
     settings = Settings(
         rabbitmq_url=endpoints.rabbitmq_url,
         mongodb_url=endpoints.mongodb_url,
@@ -29,12 +34,14 @@ async def site(stack: LocalStack, tmp_path_factory: pytest.TempPathFactory) -> A
         database=DATABASE,
         retry_delays_s=(1, 2),
         delivery_secret=SecretStr("a delivery secret for the tests, long enough"),
+        master_key_file=str(master_keys),
         outside_allowed=("127.0.0.0/8",),
         shops_outside_allowed=("127.0.0.0/8",),
+        **rail_settings(folder),
     )
     await process.prepare(settings)
     store = MongoStore.connect(settings.mongodb_url, settings.database)
-    site = Site(settings, tmp_path_factory.mktemp("api"), store)
+    site = Site(settings, folder, store)
     await site.empty()
     yield site
     store.close()

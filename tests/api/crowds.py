@@ -42,6 +42,10 @@ def _unlike(collection: str, found: Any, at: int) -> Document:
             return {"_id": f"a-crowd/{at}"}
         case "settlement.statements" | "settlement.ledger" | "settlement.adjustments":
             return {"_id": f"a-crowd/{at}"}
+        case "payouts.payouts":
+            return {"_id": f"z-crowd/{at}"}
+        case "payouts.batches":
+            return {"_id": f"z-crowd-{at}"}
         case "alerting.dead_letters" | "commission_calculation.ledger" | "alerting.alerts":
             return {"_id": f"a-crowd-{at}"}
         case "shop_webhooks.webhooks" | "shop_webhooks.deliveries":
@@ -107,6 +111,7 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         Crowd("identity.users", user, ({},)),
         Crowd("stock_reservation.items", item, ({"low": False, IS_SHORT: True}, {"low": True, IS_SHORT: False})),
         *_of_settlement(database, known),
+        *_of_payouts(database, known),
         *_of_alerts(database, known),
         *_of_webhooks(database, known),
         Crowd("rule_book.rules", rules, ({"stage": "proposed", "effective_from": None},)),
@@ -130,6 +135,14 @@ def _of_settlement(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         Crowd("settlement.adjustments", adjustment, ({},)),
         Crowd("settlement.terms", terms, ({"market": "other"},)),
     ]
+
+
+def _of_payouts(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
+    [payout] = database["payouts.payouts"].find({"_id": known["statement"]})
+    [batch] = database["payouts.batches"].find({"_id": known["batch_id"]})
+    other: Document = {"distributor_id": 1, "batch_id": "another", "state": "paid", "attempts": []}
+    others = tuple({**other, name: payout[name]} for name in ("distributor_id", "batch_id", "state"))
+    return [Crowd("payouts.payouts", payout, others), Crowd("payouts.batches", batch, ({},))]
 
 
 def _of_alerts(database: Any, known: Mapping[str, Any]) -> list[Crowd]:

@@ -21,10 +21,10 @@ THINGS: Mapping[str, Thing] = {
 }
 """The ids of things with an owner; the first one here decides for a path with several. A sender owns a message."""
 
-EVERYBODYS = frozenset(("product_id", "category_id", "tag_id", "version", "reason", "terms_version"))
-"""The ids of things without an owner: the catalogue, its stock, the rules, the meaning of codes."""
+EVERYBODYS = frozenset(("product_id", "category_id", "tag_id", "version", "reason", "terms_version", "rail"))
+"""The ids of things without an owner: the catalogue, its stock, the rules, the meaning of codes, the rails."""
 
-OPERATORS = frozenset(("user_id", "letter_id", "route_id", "silence_id", "adjustment_id"))
+OPERATORS = frozenset(("user_id", "letter_id", "route_id", "silence_id", "adjustment_id", "batch_id"))
 """The ids of things for administrators only; a distributor and a shop get 403."""
 
 

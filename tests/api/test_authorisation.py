@@ -23,7 +23,7 @@ from api.http.openapi import operations
 from contracts.network.v1 import CreateTeam, JoinTeam, RegisterDistributor, RegisterShop
 from tests.api.front import PASSWORD, Front, bearer, unique
 from tests.api.ownership import Thing, thing_of
-from tests.api.world import World, a_statement, a_world
+from tests.api.world import World, a_payout, a_world
 from tests.connected.running import until
 from tests.described import api_document
 from tests.webhook_builders import define
@@ -32,8 +32,22 @@ SEED = int(os.environ.get("TREE_SEED", "20261122"))
 PEOPLE = 9
 ORDERS = 4
 
-WRITES = ("distributors:write", "teams:write", "orders:fulfil", "orders:refund", "shops:read", "shops:write")
+WRITES = (
+    "distributors:write",
+    "teams:write",
+    "orders:fulfil",
+    "orders:refund",
+    "shops:read",
+    "shops:write",
+    "payees:approve",
+    "settlements:write",
+    "settlements:approve",
+)
 """Granted to some distributors, so that not only a missing permission protects other things from them."""
+
+
+OWN_ALONE = ("/payout-method", "/allow-duplicate", "/waive-cooling-off", "/identity", "/decide")
+"""Where a distributor reaches themselves, and not their downline."""
 
 
 @dataclass
@@ -80,7 +94,7 @@ class Model:
             return False
         own = who.distributor_id
         if thing == "distributor":
-            return own in self.chain(key)
+            return own == key if path.endswith(OWN_ALONE) else own in self.chain(key)
         if thing == "order":
             return own in self.chain(self.seller_of[key])
         leads = own in self.chain(self.leader_of[key])
@@ -105,6 +119,7 @@ async def stage(front: Front) -> Any:
 async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExitStack) -> Stage:
     model = Model({world.top: None, world.middle: world.top, world.seller: world.middle})
     admin = Login("admin", "admin", await stack.enter_async_context(world.as_admin()))
+    second = Login("second admin", "admin", await stack.enter_async_context(world.as_admin()))
     first = secrets.randbelow(2**40) + 2**41
     ids = [first + number for number in range(PEOPLE)]
     for number, distributor_id in enumerate(ids):
@@ -132,7 +147,7 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
     people = [admin]
     for number, distributor_id in enumerate(draw.sample(ids, 5)):
         granted = WRITES if number < 3 else ()
-        client = await _logged_in(front, admin, distributor_id, granted, stack)
+        client = await _logged_in(front, admin, second, distributor_id, granted, stack)
         people.append(Login(f"distributor {distributor_id}", "distributor", client, distributor_id))
     for shop_id in (world.shop_id, other_shop):
         client = await stack.enter_async_context(world.as_shop(shop_id))
@@ -160,7 +175,7 @@ async def _set(front: Front, world: World, draw: random.Random, stack: AsyncExit
         "message": [message for who in people for message in who.sent],
         "shop": [world.shop_id, other_shop],
         "webhook": list(model.shop_of),
-        "statement": [tuple((await a_statement(front, whose)).split("/")) for whose in ids[:4]],
+        "statement": [tuple((await a_payout(world, whose, market="default")).split("/")) for whose in ids[:4]],
     }
     return Stage(model, people, things, api_document())
 
@@ -173,7 +188,7 @@ def _no_longer_pending(who: Login, location: str) -> Any:
 
 
 async def _logged_in(
-    front: Front, admin: Login, distributor_id: int, granted: tuple[str, ...], stack: AsyncExitStack
+    front: Front, admin: Login, second: Login, distributor_id: int, granted: tuple[str, ...], stack: AsyncExitStack
 ) -> httpx.AsyncClient:
     client = await stack.enter_async_context(front.client())
     email, tokens = await front.log_in_as(client, distributor_id)
@@ -181,7 +196,11 @@ async def _logged_in(
         [user] = (await admin.client.get("/api/users", params={"email": email})).json()["items"]
         answer = await admin.client.patch(f"/api/users/{user['id']}", json={"granted": list(granted)})
         assert answer.status_code == 200, answer.text
-        body = {"email": email, "password": PASSWORD}
+        version = {"version": answer.json()["version"]}
+        confirmed = await second.client.post(f"/api/users/{user['id']}/confirm", json=version)
+        assert confirmed.status_code == 200, confirmed.text
+        body = {"email": email, "password": confirmed.json()["one_time_password"], "new_password": PASSWORD}
+        front.secrets_seen.append(body["password"])
         tokens = front.remember((await client.post("/api/auth/login", json=body)).json())
     client.headers.update(bearer(tokens["access_token"]))
     return client

@@ -25,7 +25,7 @@ import pytest
 
 from tests.api.front import Front, an_email, serving, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_statement, a_world
+from tests.api.world import World, a_batch, a_world
 from tests.connected.running import Site
 from tests.sampling import sampled
 
@@ -100,7 +100,8 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
         entity: dict[str, Any] = answer.json()
         return entity
 
-    market, period, _, currency = (await a_statement(world.front, world.seller, world.market)).split("/")
+    batch = await a_batch(world, admin, world.seller)
+    market, period, _, currency = batch["lines"][0]["payout_id"].split("/")
     proposed = await made("/api/settlement-terms", terms={"market": world.market})
     route_id = unique("route")
     route = {"channel": {"kind": "email", "to": ["warehouse@example.com"]}}
@@ -117,6 +118,8 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
         "market": market,
         "period": period,
         "currency": currency,
+        "batch_id": batch["batch_id"],
+        "rail": "paypal",
         "terms_version": proposed["terms_version"],
         "route_id": route_id,
         "silence_id": (await made("/api/silences", **silence))["silence_id"],

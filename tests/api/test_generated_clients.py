@@ -22,6 +22,7 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE
 from contracts.wire.schema import DOCUMENT
 from tests.api.front import PASSWORD, Front, an_email, unique
 from tests.api.generated import Generated, class_of, generated, typed
+from tests.api.generated_payouts import pay_out
 from tests.api.world import World, a_notice, a_snowflake, a_world
 from tests.builders import a_rule_document
 from tests.connected.running import until
@@ -233,13 +234,14 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _alerts(call, world)
         await _webhooks(call, world)
         await _settlements(call, second, world)
+        await _payees(call, second, world)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
         await Generated(session, http, described, call.used)("endInvites")
 
     changes = {operation["operationId"] for _, method, operation in operations(described) if method != "get"}
     elsewhere = {"adjustStock", "backtestRules", "discardLetter", "grant", "placeOrder"}
-    elsewhere |= {"redeliver", "register", "replayLetter"}
+    elsewhere |= {"redeliver", "register", "replayLetter", "takePayoutCallback"}
     forms = {"revoke", "token", "logOutOfPage"}
     assert changes - call.used == elsewhere | forms, "call the new operation, or list it here"
 
@@ -360,3 +362,25 @@ async def _settlements(call: Generated, second: Generated, world: World) -> None
     booked = await second("approveAdjustment", approval, adjustment_id=proposed.adjustment_id)
     period = booked.statement_id.split("/")[1]
     await call("closePeriod", {**whose, "period": period})
+    await pay_out(call, second, world, booked.statement_id)
+
+
+async def _payees(call: Generated, second: Generated, world: World) -> None:
+    whose: dict[str, Any] = {"distributor_id": world.seller}
+    other: dict[str, Any] = {"distributor_id": world.middle}
+    method = {"rail": "manual", "currency": "CNY", "country": "CN", "holder": "Li Na"}
+    shown = await call("setPayoutMethod", {**method, "account": unique("ACCOUNT")}, **whose)
+    assert shown.distributor_id.root == str(world.seller)
+    account = unique("ACCOUNT")
+    replaced = await call("setPayoutMethod", {**method, "account": account}, **whose)
+    await second("waiveCoolingOff", {"method_id": replaced.method.method_id}, **whose)
+    wanted = {**method, "account": account}
+    refused = await call.session.put(f"/api/distributors/{world.middle}/payout-method", json=wanted)
+    assert refused.json()["reason"] == "duplicate_destination", refused.text
+    waiting = (await second("showPayoutMethod", **other)).duplicate
+    await second("allowDuplicate", {"fingerprint": waiting.fingerprint}, **other)
+    identity = {"kind": "person", "legal_name": "Li Na", "id_type": "passport", "id_number": "G1234567"}
+    submitted = await call("submitIdentity", {**identity, "country": "CN", "tax_residence": "CN"}, **whose)
+    decision = {"identity_id": submitted.identity.identity_id, "state": "verified"}
+    assert (await second("decideIdentity", decision, **whose)).identity.state.value == "verified"
+    assert (await call("removePayoutMethod", **whose)).method is None

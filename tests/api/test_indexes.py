@@ -26,7 +26,7 @@ from api.http.paging import SCANNED_MAX
 from tests.api.crowds import CROWD, crowded, crowds_of
 from tests.api.front import Front, an_email, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_notice, a_statement, a_webhook, a_world
+from tests.api.world import World, a_batch, a_notice, a_webhook, a_world
 from tests.connected.running import until
 from tests.connected.test_indexes import READ_WHOLE
 from tests.described import api_document
@@ -37,7 +37,7 @@ PAGE = 5
 SCANNED = 2 * SCANNED_MAX + 3 * PAGE + 10
 """The most that one query may scan: twice the limit, because documents may be inserted after its end was read."""
 MUCH = {"$or": [{name: {"$gt": SCANNED}} for name in ("keysExamined", "docsExamined")]}
-OWN = {"/api/alerts": {"state": "open"}}
+OWN = {"/api/alerts": {"state": "open"}, "/api/payouts": {"state": "proposed"}}
 """Values by path, where the same name has others than elsewhere."""
 FEW = {"IXSCAN { email: 1 }": "one user at most", "IXSCAN { about: 1 }": "the messages of one request"}
 """Scans that return so little that sorting it is cheap."""
@@ -106,7 +106,8 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
     sent = await admin.post("/api/tags", json={"name": unique("tag")}, headers={"Prefer": "respond-async"})
     letter = await a_letter(front, admin)
     await a_letter(front, admin)
-    statement = await a_statement(front, world.seller, world.market)
+    batch = await a_batch(world, admin, world.seller)
+    statement = batch["lines"][0]["payout_id"]
     _, period, _, currency = statement.split("/")
     proposed = await admin.post("/api/settlement-terms", json={"terms": {"market": world.market}})
     assert proposed.status_code == 201, proposed.text
@@ -114,6 +115,7 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
     return {
         "active": "true",
         "alert": notice["alert"],
+        "batch_id": batch["batch_id"],
         "as_of": "2026-11-01T00:00:00Z",
         "currency": currency,
         "statement": statement,

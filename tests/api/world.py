@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+import aio_pika
 import httpx
 
 from contracts.catalog.v1 import DefineProduct
@@ -17,9 +18,10 @@ from contracts.network.v1 import RegisterDistributor, RegisterShop
 from contracts.settlement.digests import adjustment_digest
 from contracts.settlement.v1 import ApproveAdjustment, ClosePeriod, ProposeAdjustment
 from contracts.stock.v1 import ReceiveStock
-from contracts.wire.envelope import Payload
+from contracts.wire.envelope import EVENTS_EXCHANGE, Payload
+from infra.ports.time import RealTime
 from tests.api.front import Front, bearer, unique
-from tests.builders import JOINED, a_rule_document, put_in_force
+from tests.builders import JOINED, a_rule_document, message, put_in_force, tick
 from tests.connected.running import until
 
 
@@ -190,3 +192,40 @@ async def _known(front: Front, collection: str, key: Any) -> None:
         return bool(await front.site.documents(collection, {"_id": key}))
 
     await until(there, what=f"{key} is in {collection}")
+
+
+async def paid_by(world: World, distributor_id: int, rail: str = "manual", currency: str = "CNY") -> None:
+    """Let the distributor set how they are paid, and wait until `payouts` knows it. No two have the same account."""
+    account = f"{distributor_id:024d}" if rail == "manual" else f"payee-{distributor_id}@example.com"
+    body = {"rail": rail, "currency": currency, "country": "CN", "holder": "Zhao Liu", "account": account}
+    world.front.secrets_seen.append(account)
+    async with world.as_distributor(distributor_id) as payee:
+        answer = await payee.put(f"/api/distributors/{distributor_id}/payout-method", json=body)
+        assert answer.status_code == 200, answer.text
+    await _known(world.front, "payouts.payees", distributor_id)
+
+
+async def a_payout(world: World, distributor_id: int, market: str | None = None) -> str:
+    """The id of a payout of 150.00 that waits for a batch: of a statement that is closed at once."""
+    key = await a_statement(world.front, distributor_id, market or world.market)
+    await _known(world.front, "payouts.payouts", key)
+    return key
+
+
+async def a_batch(world: World, admin: httpx.AsyncClient, distributor_id: int) -> dict[str, Any]:
+    """A proposed batch of one payout of the distributor, by PayPal."""
+    await paid_by(world, distributor_id, "paypal")
+    payout_id = await a_payout(world, distributor_id)
+    body = {"batch_id": unique("batch"), "market": world.market, "statement_ids": [payout_id]}
+    answer = await admin.post("/api/payout-batches", json=body)
+    assert answer.status_code == 201, answer.text
+    batch: dict[str, Any] = answer.json()
+    return batch
+
+
+async def ticked(front: Front) -> None:
+    """What the clock does once a minute."""
+    event = tick(RealTime().now())
+    async with front.site.channel() as channel:
+        exchange = await channel.get_exchange(EVENTS_EXCHANGE, ensure=False)
+        await exchange.publish(aio_pika.Message(message(event).to_bytes()), event.message_type)

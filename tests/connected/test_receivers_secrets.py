@@ -1,11 +1,12 @@
-"""Secrets of routes, webhooks and the mail server leave no trace, however their receivers answer: nothing that is
-stored, logged, measured or answered has them.
+"""Secrets of routes, webhooks and the mail server leave no trace, however their receivers answer, and neither do the
+accounts, names and id numbers of payees: nothing that is stored, logged, measured or answered has them.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import secrets as secrets_of_python
 from base64 import b64encode
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,13 +22,17 @@ from contracts.alert_routing.v1 import DefineRoute
 from contracts.notifications.channel import Kind
 from contracts.notifications.view import NOTIFICATIONS
 from contracts.operations.view import DEAD_LETTERS
+from contracts.payees.fields import PayoutMethod
+from contracts.payees.v1 import SetMethod
+from contracts.payees.view import PAYEES
 from contracts.webhooks.view import DELIVERIES
 from contracts.wire.envelope import COMMANDS_EXCHANGE, STRUCTURED
 from infra.ports.store import Document
 from infra.runtime import roster
+from infra.vault.master import add_key
 from tests.api.front import serving
 from tests.api.world import World, a_world
-from tests.builders import message
+from tests.builders import NOW, message
 from tests.connected.running import Site, free_ports, get, until
 from tests.connected.test_operators import send
 from tests.receivers.world import KINDS, READER, OutsideWorld, outside_world
@@ -77,7 +82,9 @@ async def test_secrets_of_receivers_are_nowhere(site: Site, tmp_path: Path) -> N
     ports = free_ports(2)
     everyone = [worker.name for worker in site.workers]
     async with outside_world(tmp_path, deadline_s=2.0) as outside:
-        settings = outside.settings()
+        master_keys = tmp_path / "master.keys"
+        add_key(master_keys, NOW)
+        settings = {**outside.settings(), "master_key_file": str(master_keys)}
         secrets = outside.secrets()
         async with (
             site.processes([everyone, [roster.CLOCK]], health_port=ports, clock_interval_s=1, **settings),
@@ -90,11 +97,14 @@ async def test_secrets_of_receivers_are_nowhere(site: Site, tmp_path: Path) -> N
                     client.event_hooks["response"] = [keeping(traces)]
                 await define_by_http(outside, admin)
                 secrets["secret that the API made"] = await define_webhook(outside, world)
+                secrets |= await pay_by_http(admin, world.seller)
+                secrets |= await pay_by_command(world, traces, tmp_path)
                 await asyncio.sleep(SHOP_LEARNS_S)
                 for break_receivers in (lambda _: None, fail, refuse):
                     break_receivers(outside)
                     await send_everything(site, world, admin, shop)
                 await dead_letter_a_route(site, outside)
+                await dead_letter_a_payee(site, world.seller)
                 await read_by_http(admin, shop)
             await read_by_command(world, traces)
             for port in (ports, ports + 1):
@@ -106,6 +116,7 @@ async def test_secrets_of_receivers_are_nowhere(site: Site, tmp_path: Path) -> N
 
         assert outside.arrivals >= len(KINDS)
         assert "sealed-1:" in str(traces.texts)
+        assert "sealed-2:payee-" in str(traces.texts)
         assert {where.partition(" ")[0] for where in traces.texts} >= {"answer", "command", "metrics", "api.audit"}
         assert traces.holding(secrets) == []
 
@@ -158,6 +169,49 @@ async def define_webhook(outside: OutsideWorld, world: World) -> str:
     return outside.shop.secret
 
 
+def a_payee() -> dict[str, str]:
+    """What of a payee may be nowhere, by name."""
+    account = f"{secrets_of_python.randbelow(10**16):016d}"
+    number = f"G{secrets_of_python.randbelow(10**8):08d}"
+    return {"account": account, "holder": f"Ann {secrets_of_python.token_hex(8)}", "id_number": number}
+
+
+async def pay_by_http(admin: httpx.AsyncClient, distributor_id: int) -> dict[str, str]:
+    """Also with an account that is refused."""
+    payee, at = a_payee(), f"/api/distributors/{distributor_id}"
+    method = {"rail": "manual", "currency": "CNY", "country": "CN", "holder": payee["holder"]}
+    for rail, status in (("iso20022", 422), ("manual", 200)):
+        body = {**method, "rail": rail, "account": payee["account"]}
+        answer = await admin.put(f"{at}/payout-method", json=body, headers=WAITING)
+        assert answer.status_code == status, answer.text
+    answer = await admin.put(f"{at}/identity", json=identity_of(payee), headers=WAITING)
+    assert answer.status_code == 200, answer.text
+    await admin.get(f"{at}/payout-method")
+    return {f"payee's {name} by HTTP": value for name, value in payee.items()}
+
+
+async def pay_by_command(world: World, traces: Traces, folder: Path) -> dict[str, str]:
+    payee, whose = a_payee(), str(world.middle)
+    method = {"rail": "manual", "currency": "CNY", "country": "CN"}
+    bodies = {
+        "set": {**method, "holder": payee["holder"], "account": payee["account"]},
+        "identity": identity_of(payee),
+    }
+    for verb, body in bodies.items():
+        file = folder / f"payee-{verb}.json"
+        file.write_text(json.dumps(body))
+        await command(world, traces, "payees", verb, whose, str(file), "--json")
+        file.unlink()
+    for words in (("payees", "show", whose), ("keys", "list"), ("trace", f"distributor/{whose}")):
+        await command(world, traces, *words)
+    return {f"payee's {name} by command": value for name, value in payee.items()}
+
+
+def identity_of(payee: Mapping[str, str]) -> dict[str, str]:
+    usual = {"kind": "person", "id_type": "passport", "country": "CN", "tax_residence": "CN"}
+    return {**usual, "legal_name": payee["holder"], "id_number": payee["id_number"]}
+
+
 def refuse(outside: OutsideWorld) -> None:
     outside.mail.after = "refuse"
     outside.hook.status = outside.shop.status = 403
@@ -199,6 +253,20 @@ async def dead_letter_a_route(site: Site, outside: OutsideWorld) -> None:
         return await site.documents(DEAD_LETTERS)
 
     await until(is_kept, what="the route is dead-lettered")
+
+
+async def dead_letter_a_payee(site: Site, distributor_id: int) -> None:
+    """A letter keeps the body, in which the account is sealed."""
+    [known] = await site.documents(PAYEES, {"_id": distributor_id})
+    fields = {name: known["method"][name] for name in PayoutMethod.model_fields if known["method"].get(name)}
+    payee = SetMethod(distributor_id=distributor_id, method=PayoutMethod(**fields), fingerprint="0" * 64, by="li.na")
+    body = message(payee).to_bytes()[:-1]
+    await send(site, COMMANDS_EXCHANGE, payee.message_type, body, STRUCTURED)
+
+    async def is_kept() -> bool:
+        return len(await site.documents(DEAD_LETTERS)) > 1
+
+    await until(is_kept, what="the payee is dead-lettered")
 
 
 async def read_by_http(admin: httpx.AsyncClient, shop: httpx.AsyncClient) -> None:

@@ -33,6 +33,7 @@ from tests import builders
 from tests.builders import CUP, CUPS, JOINED, TEA, TEAS, a_refund_line, after_sale, place, refund, update
 from tests.simulation.broker import UNDECODABLE
 from tests.simulation.chains import value_chains
+from tests.simulation.payees import send_payees
 from tests.simulation.routes import send_routes
 from tests.simulation.tenants import forge
 from tests.simulation.traffic import Arrival, Traffic, reader_of
@@ -91,6 +92,7 @@ def generate_traffic(rng: random.Random, workers: Sequence[Worker]) -> Traffic:
     ):
         if rng.random() < chance:
             odd(traffic)
+    send_payees(traffic)
     return traffic
 
 

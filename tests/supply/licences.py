@@ -19,11 +19,13 @@ from tests.supply.support import SUPPORT, ended
 
 ACCEPTED = frozenset(
     {
-        "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT", "MIT-0", "MIT-CMU", "MPL-2.0", "PSF-2.0",
-        "Unlicense",
+        "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-2.1-or-later", "MIT", "MIT-0", "MIT-CMU",
+        "MPL-2.0", "PSF-2.0", "Unlicense",
     }
 )  # fmt: skip
-"""Licences that allow use in a service and in a product without giving its source away."""
+"""Licences that allow use in a service and in a product without giving its source away. The LGPL does for a package
+that is installed beside it, unchanged, so that others can replace it: python-stdnum.
+"""
 
 _OLD_NAMES = {
     "Apache 2": "Apache-2.0",
@@ -33,6 +35,7 @@ _OLD_NAMES = {
     "BSD License": "BSD-3-Clause",
     "ISC License": "ISC",
     "ISC License (ISCL)": "ISC",
+    "LGPL": "LGPL-2.1-or-later",
     "MIT License": "MIT",
 }
 UNKNOWN = "unknown"

@@ -51,6 +51,7 @@ COUNTS = frozenset(
         *("escalate_after_s", "utc_offset_min"),
         *("today", "draft", "products", "distributor_unpaid_orders_max", "distributor_unpaid_units_max"),
         *("terms_version", "anchor", "grace_hours", "approvals", "write_off_after_days", "line_count", "number"),
+        *("checks", "count", "left_out_count"),
     )
 )
 """The whole numbers that are not ids. A new field is added here, or is `ShownId` in its view."""
@@ -131,6 +132,7 @@ def test_every_id_in_an_address_may_have_either_form() -> None:
         "route_id",
         "silence_id",
         "adjustment_id",
+        "batch_id",
     }
 
 

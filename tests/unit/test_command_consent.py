@@ -21,6 +21,7 @@ DESTRUCTIVE: dict[Words, tuple[Words, ...]] = {
     ("identity", "rotate-keys"): (("--at-once",),),
     ("identity", "disable-shop"): (("shop-1",), ("shop-1", "--json")),
     ("audit", "seal"): ((),),
+    ("keys", "erase"): (("42", "--by", "ann", "--second", "wei"),),
     ("settle", "close"): (("2026-10",), ("2026-10", "--distributor", "42", "--json")),
 }
 """Commands with the options that make them destructive."""
@@ -40,6 +41,12 @@ HARMLESS = {
     ("identity", "create-client"), ("audit", "list"), ("audit", "verify"),
     ("settle", "preview"), ("settle", "terms"), ("settle", "propose-terms"), ("settle", "approve-terms"),
     ("settle", "adjust"), ("settle", "approve-adjustment"), ("statements", "list"), ("statements", "show"),
+    ("payees", "show"), ("payees", "set"), ("payees", "remove"), ("payees", "allow-duplicate"), ("payees", "waive"),
+    ("payees", "identity"), ("payees", "decide-identity"),
+    ("keys", "create"), ("keys", "list"), ("keys", "rotate-master"), ("keys", "rotate"),
+    ("payouts", "propose"), ("payouts", "show"), ("payouts", "approve"), ("payouts", "reject"), ("payouts", "list"),
+    ("payouts", "hold"), ("payouts", "release"), ("payouts", "resolve"), ("payouts", "confirm"),
+    ("payouts", "reconcile"), ("payouts", "export"),
     ("alerts", "list"), ("alerts", "routes"), ("alerts", "define-route"), ("alerts", "remove-route"),
     ("alerts", "test"),
     ("alerts", "acknowledge"), ("alerts", "silence"), ("alerts", "end-silence"), ("alerts", "silences"),

@@ -60,6 +60,8 @@ from tests.builders import (
     tick,
     update,
 )
+from tests.payout_story import a_report
+from tests.payout_story import started as started_payout
 from tests.stock_builders import a_lot, adjust, an_item, count, receive, reserved, stock_state
 from tests.unit.test_commission_accrual import accounts
 from tests.unit.test_commission_life import accrued
@@ -71,6 +73,7 @@ from workers.network.model import State as NetworkState
 from workers.notification.model import State as NotificationState
 from workers.notification.silences import create_silence
 from workers.order_intake import decide as orders
+from workers.payouts.reports import note_report
 from workers.reward_checks.decide import count_sale
 from workers.reward_checks.model import State as RewardState
 from workers.rule_book import decide as book
@@ -104,6 +107,11 @@ _HELD = accrued(hold_days=7)
 Build = Callable[[Any], Payload]
 
 FIELDS: dict[tuple[str, str], tuple[Any, Any, Build]] = {
+    ("payout.report.v1", "occurred_at"): (
+        note_report,
+        started_payout().state,
+        lambda t: a_report("paid", occurred_at=t),
+    ),
     ("order.place.v2", "placed_at"): (orders.place, _OFFERED, lambda t: place(placed_at=t)),
     ("shop.register.v1", "history_from"): (
         network.register_shop,

@@ -1,6 +1,8 @@
 """Keeps what a person must handle: alerts, one per threshold crossing, and dead letters.
 
 consumes   stock.low, stock.recovered, stock.shortage-changed, stock.expiring, stock.expired; queue.measured;
+           payout.doubtful, payout.paid, payout.failed, payout.returned, payout.conflicting, payout.released;
+           rail.paused, rail.resumed;
            webhook.disabled, webhook.enabled, webhook.removed; verification.report; route.failing, route.recovered;
            message.dead-lettered; dead-letter.settle;
            messages that the broker dead-lettered

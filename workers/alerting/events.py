@@ -8,7 +8,7 @@ from typing import Any, Literal
 from contracts.operations.v1 import AlertRaised, AlertResolved
 from contracts.operations.view import Alert
 
-_CRITICAL = frozenset(["stock_oversold", "queue_old", "verification_breach", "route_failing"])
+_CRITICAL = frozenset(["stock_oversold", "queue_old", "verification_breach", "route_failing", "payout_conflicting"])
 _INFO = frozenset(["stock_expiring"])
 
 
@@ -17,7 +17,12 @@ def _severity(kind: str) -> Literal["info", "warning", "critical"]:
 
 
 def raised(
-    alert: Alert, facts: Mapping[str, Any], *, product_id: int | None = None, shop_id: str | None = None
+    alert: Alert,
+    facts: Mapping[str, Any],
+    *,
+    product_id: int | None = None,
+    shop_id: str | None = None,
+    market: str | None = None,
 ) -> AlertRaised:
     """The event of an alert that has just been opened. `facts` are the values of its sentence."""
     return AlertRaised(
@@ -27,6 +32,7 @@ def raised(
         raised_at=alert.changed_at,
         severity=_severity(alert.kind),
         shop_id=shop_id,
+        market=market,
         product_id=product_id,
         facts={name: str(value) for name, value in facts.items()},
         times=alert.times,
@@ -34,7 +40,12 @@ def raised(
 
 
 def resolved(
-    alert: Alert, facts: Mapping[str, Any], *, product_id: int | None = None, shop_id: str | None = None
+    alert: Alert,
+    facts: Mapping[str, Any],
+    *,
+    product_id: int | None = None,
+    shop_id: str | None = None,
+    market: str | None = None,
 ) -> AlertResolved:
     """The event of an alert that has just been closed."""
     return AlertResolved(
@@ -44,6 +55,7 @@ def resolved(
         resolved_at=alert.changed_at,
         severity=_severity(alert.kind),
         shop_id=shop_id,
+        market=market,
         product_id=product_id,
         facts={name: str(value) for name, value in facts.items()},
         times=alert.times,

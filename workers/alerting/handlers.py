@@ -7,6 +7,7 @@ from contracts.webhooks.v1 import WebhookDisabled, WebhookEnabled, WebhookRemove
 from infra.runtime.worker import Worker, on
 from workers.alerting.audit import audit
 from workers.alerting.decide import keep_dead_letter, refuse_unreadable_settlement, settle_dead_letter
+from workers.alerting.payouts import RULES as OF_PAYOUTS
 from workers.alerting.queues import note_queues
 from workers.alerting.repository import AlertRepository
 from workers.alerting.routes import raise_failing_route, resolve_failing_route
@@ -26,6 +27,7 @@ WORKER = Worker(
         on(WebhookDisabled, decide=note_disabled),
         on(WebhookEnabled, decide=note_back),
         on(WebhookRemoved, decide=note_back),
+        *(on(event, decide=rule) for event, rule in OF_PAYOUTS),
         on(operations.QueueMeasured, decide=note_queues),
         on(operations.ReportVerification, decide=note_verification, refuse=refuse_unreadable_result),
         on(RouteFailing, decide=raise_failing_route),

@@ -85,6 +85,22 @@ def route_alert(route_id: str) -> str:
     return f"route/{route_id}"
 
 
+def doubt_alert(payout_id: str) -> str:
+    return f"payout/{payout_id}"
+
+
+def returned_alert(distributor_id: int, currency: str) -> str:
+    return f"payout-returned/{distributor_id}/{currency}"
+
+
+def conflict_alert(distributor_id: int) -> str:
+    return f"payout-conflict/{distributor_id}"
+
+
+def rail_alert(rail: str) -> str:
+    return f"rail/{rail}"
+
+
 def dead_letter_alert(queue: str, reason: str) -> str:
     """Dead letters with the same queue and reason share one alert: they have one cause to fix."""
     return f"dead-letters/{queue}/{reason}"

@@ -9,6 +9,16 @@ from typing import ClassVar, Self
 from contracts.notifications.v1 import RouteFailing, RouteRecovered
 from contracts.operations.v1 import MessageDeadLettered, QueueMeasured, ReportVerification, SettleDeadLetter
 from contracts.operations.view import ALERTS, DEAD_LETTERS, Alert, DeadLetter
+from contracts.payouts.v1 import (
+    PayoutConflicting,
+    PayoutDoubtful,
+    PayoutFailed,
+    PayoutPaid,
+    PayoutReturned,
+    PayoutsReleased,
+    RailPaused,
+    RailResumed,
+)
 from contracts.stock.v1 import StockExpired, StockExpiring, StockLow, StockRecovered, StockShortageChanged
 from contracts.subjects import OfProduct
 from contracts.webhooks.v1 import OfWebhook, WebhookDisabled, WebhookEnabled, WebhookRemoved
@@ -20,12 +30,16 @@ from workers.alerting.model import (
     Measured,
     State,
     breach_alert,
+    conflict_alert,
     dead_letter_alert,
+    doubt_alert,
     expired_alert,
     expiring_alert,
     letters_of_shop,
     oversold_alert,
     queue_alert,
+    rail_alert,
+    returned_alert,
     route_alert,
     stock_alert,
     webhook_alert,
@@ -43,6 +57,14 @@ Consumed = (
     | WebhookDisabled
     | WebhookEnabled
     | WebhookRemoved
+    | PayoutDoubtful
+    | PayoutPaid
+    | PayoutFailed
+    | PayoutReturned
+    | PayoutConflicting
+    | PayoutsReleased
+    | RailPaused
+    | RailResumed
     | QueueMeasured
     | RouteFailing
     | RouteRecovered
@@ -139,6 +161,14 @@ def _alert_keys(message: Message[Consumed], letters: Loaded[str, DeadLetter], me
         return [_OF_STOCK[type(data)](data.product_id)]
     if isinstance(data, OfWebhook):
         return [webhook_alert(data.webhook_id)]
+    if isinstance(data, PayoutPaid | PayoutReturned):
+        return [doubt_alert(data.payout_id), returned_alert(data.distributor_id, data.currency)]
+    if isinstance(data, PayoutDoubtful | PayoutFailed):
+        return [doubt_alert(data.payout_id)]
+    if isinstance(data, PayoutConflicting | PayoutsReleased):
+        return [conflict_alert(data.distributor_id)]
+    if isinstance(data, RailPaused | RailResumed):
+        return [rail_alert(data.rail)]
     if isinstance(data, RouteFailing | RouteRecovered):
         return [route_alert(data.route_id)]
     if isinstance(data, ReportVerification):

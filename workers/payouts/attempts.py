@@ -91,4 +91,5 @@ def reported(payout: Payout, plan: Plan, at: datetime) -> dict[str, Any]:
         "rail": plan.rail,
         "at": at,
         "reference": payout.live.reference,
+        "method_id": plan.method_id,
     }

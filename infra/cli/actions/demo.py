@@ -22,6 +22,7 @@ from infra.cli.actions.hangup import end_like_ctrl_c
 from infra.cli.actions.trace import print_timeline, timeline
 from infra.cli.actions.verify import print_report
 from infra.demo import report
+from infra.demo.bank import Bank, open_bank
 from infra.demo.given import NotEmptyError, require_empty
 from infra.demo.mail import READER, MailBox, MailNotServingError, open_mail_box
 from infra.demo.quiet import NeverQuietError
@@ -84,9 +85,11 @@ def demo(orders: int, *, keep: bool, on_given_servers: bool, yes: bool, as_json:
             logs.mkdir(exist_ok=True)
             mail_box = open_mail_box(name, home)
             environment = mail_box.environment(environment_for(settings))
+            bank = open_bank(name, home)
+            environment = bank.environment(environment) if bank else environment
             staying = Staying(settings, name, home, environment, mail_box) if keep else None
             at_work = staying.at_work() if staying else fleet_at_work(environment, logs)
-            played = uvloop.run(_play(settings, orders, at_work, mail_box))
+            played = uvloop.run(_play(settings, orders, at_work, mail_box, bank))
             with progress_notes(print_note):
                 kept = _keep(staying, name, played) if staying else None
             _show(played, console, as_json=as_json)
@@ -142,21 +145,25 @@ def _keep(staying: Staying, name: str, played: _Played) -> Kept:
 
 
 async def _play(
-    settings: Settings, orders: int, at_work: AbstractAsyncContextManager[None], mail_box: MailBox
+    settings: Settings,
+    orders: int,
+    at_work: AbstractAsyncContextManager[None],
+    mail_box: MailBox,
+    bank: Bank | None,
 ) -> _Played:
     with progress() as on_progress:
-        running = Demo(settings, orders, at_work, mail_box, on_progress)
+        running = Demo(settings, orders, at_work, mail_box, on_progress, bank)
         outcome = await running.run()
         on_progress("reading the results", 0, 0)
         store = MongoStore.connect(settings.mongodb_url, settings.database)
         try:
-            found = await report.gather(store)
+            found = await report.gather(store, bank)
             world = World(settings, store, topology_of(roster.load_all(), settings), roster.load_all(), lambda *_: None)
             found.stock = await world.stock()
         finally:
             store.close()
         steps = list((await timeline(settings, outcome.sample_order)).steps)
-    is_sound = outcome.report.breach_count == 0 and not found.statements.differing
+    is_sound = outcome.report.breach_count == 0 and not found.statements.differing and not found.paid.differs
     verified = is_sound and report.accounted(outcome) and outcome.mailed.is_complete
     return _Played(outcome, found, report.as_object(outcome, found, verified=verified), steps)
 

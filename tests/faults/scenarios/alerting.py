@@ -11,6 +11,16 @@ from contracts.operations.v1 import (
     ReportVerification,
     SettleDeadLetter,
 )
+from contracts.payouts.v1 import (
+    PayoutConflicting,
+    PayoutDoubtful,
+    PayoutFailed,
+    PayoutPaid,
+    PayoutReturned,
+    PayoutsReleased,
+    RailPaused,
+    RailResumed,
+)
 from contracts.stock.v1 import StockExpired, StockExpiring, StockLow, StockRecovered, StockShortageChanged
 from tests.builders import NOW, TEA, message
 from tests.faults.crash_scenario import Scenario, outgoing
@@ -36,6 +46,11 @@ def alerting() -> Scenario:
     expiring = StockExpiring(product_id=TEA, units=6, expires_on="2026-11-05", crossing=1)
     expired = StockExpired(product_id=TEA, units=6, expires_on="2026-11-05", crossing=2)
     measured = QueueMeasured(at=NOW, parked=1, waiting={"order_intake.order.place": 7})
+    of_payout = {"payout_id": "default/2026-10/2/CNY", "attempt": 1, "distributor_id": 2, "rail": "wechat_pay"}
+    reported = {**of_payout, "amount": "42.00", "currency": "CNY", "at": NOW}
+    why = {"code": "unexplained", "detail": "?"}
+    doubt = PayoutDoubtful(**reported, **why, needs_person=True)
+    later = NOW + timedelta(minutes=30)
     clean = CheckedInvariant(invariant="I1", breaches=0)
     breached = ReportVerification(invariants=(clean.model_copy(update={"breaches": 1}),), by="li.na")
     discard = [SettleDeadLetter(letter_id=message(letter).id, action="discarded", by="li.na") for letter in letters]
@@ -54,6 +69,12 @@ def alerting() -> Scenario:
             (outgoing(measured.model_copy(update={"at": NOW + timedelta(minutes=1), "parked": 0, "waiting": {}})),),
             (outgoing(breached),),
             (outgoing(breached.model_copy(update={"invariants": (clean,)})),),
+            (outgoing(doubt), outgoing(doubt, again=1)),
+            (outgoing(PayoutReturned(**reported, **why)), outgoing(PayoutConflicting(**reported, **why))),
+            (outgoing(PayoutPaid(**reported)), outgoing(PayoutFailed(**reported, **why))),
+            (outgoing(PayoutsReleased(distributor_id=2, by="li.na")),),
+            (outgoing(RailPaused(rail="wechat_pay", reason="insufficient_funds", paused_at=NOW, until=later)),),
+            (outgoing(RailResumed(rail="wechat_pay", resumed_at=later)),),
             (*map(outgoing, letters), outgoing(letters[0])),
             (
                 *map(outgoing, discard),

@@ -14,7 +14,7 @@ from infra.adapters.outside.rails import iso20022, manual, paypal, wechat_pay
 from infra.ports.outside import Outside
 from infra.ports.rails import ABSENT, CallbackReader, CallbackRefused, Order, PaymentRail
 from infra.ports.time import RealTime, Time
-from infra.ports.vault import CannotOpen, Vault
+from infra.ports.vault import CannotOpen, Opens
 from infra.receivers.guard import Resolve, resolve
 from infra.settings import Settings
 
@@ -39,7 +39,7 @@ WINDOW_MARGIN = timedelta(days=1)
 
 
 def payouts(
-    settings: Settings, vault: Vault, time: Time | None = None, resolve: Resolve = resolve
+    settings: Settings, vault: Opens, time: Time | None = None, resolve: Resolve = resolve
 ) -> tuple[Outside[PayoutAttemptDue], Outside[PayoutCheckDue]]:
     """The destinations of attempts and of checks. Raises RailMisconfigured."""
     time = time or RealTime()
@@ -48,7 +48,7 @@ def payouts(
 
 
 class _Attempts:
-    def __init__(self, rails: Mapping[str, PaymentRail], vault: Vault, time: Time) -> None:
+    def __init__(self, rails: Mapping[str, PaymentRail], vault: Opens, time: Time) -> None:
         self._rails = rails
         self._vault = vault
         self._time = time

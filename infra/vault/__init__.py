@@ -1,0 +1,1 @@
+"""The keys of payees: each under the master key, which is in a file and never in the database."""
