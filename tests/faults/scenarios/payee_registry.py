@@ -25,7 +25,7 @@ def payee_registry() -> Scenario:
             (outgoing(a_set()), outgoing(a_decision()), outgoing(a_decision(), again=1)),
             (outgoing(_allowance("bob")), outgoing(_allowance("bob"), again=1), outgoing(_allowance("ann"))),
             (outgoing(_allowance("cai")),),
-            (outgoing(a_set()), outgoing(replaced)),
+            (outgoing(a_set(), again=1), outgoing(replaced)),
             (outgoing(_waiver("bob")), outgoing(_waiver("ann")), outgoing(a_failure()), outgoing(a_failure(), again=1)),
             (outgoing(_waiver("cai")), outgoing(a_failure(code="rejected", distributor_id=OTHER))),
             (outgoing(RemoveMethod(distributor_id=OTHER, by="ann")),),
