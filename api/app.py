@@ -38,6 +38,7 @@ from api.orders import checks
 from api.orders import routes as orders
 from api.rules import routes as rules
 from api.settlements import adjustments as settlement_adjustments
+from api.settlements import exchange_rates
 from api.settlements import forms as statement_forms
 from api.settlements import routes as settlements
 from api.settlements import terms as settlement_terms
@@ -72,6 +73,7 @@ ROUTERS = (
     settlements.router,
     settlement_terms.router,
     settlement_adjustments.router,
+    exchange_rates.router,
     operations.router,
     alerts.router,
     notification_routes.router,

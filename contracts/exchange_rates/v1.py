@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Annotated, Self
 
@@ -25,6 +26,7 @@ ExchangeRate = Annotated[
 Source = Annotated[
     Code, Field(description="Who states the rates: the house, a bank, an authority.", examples=["treasury"])
 ]
+Base = Annotated[Currency, Field(description="One unit of it is worth the rates.", examples=["EUR"])]
 AsOf = Annotated[Timestamp, Field(description="The time that the rates are of.")]
 Spread = Annotated[Rate, Field(description="What the house keeps of each amount that it converts.", examples=["0.005"])]
 ConfirmJump = Annotated[
@@ -66,14 +68,24 @@ class Jump(BaseModel):
     rate: ExchangeRate
 
 
+Rates = Annotated[tuple[CurrencyRate, ...], Field(min_length=1, max_length=RATES_MAX)]
+
+
+def check_currencies(base: str, rates: Sequence[CurrencyRate]) -> None:
+    """Raises ValueError if a currency stands twice, or the base is among them."""
+    currencies = [base, *(stated.currency for stated in rates)]
+    if twice := next((currency for currency in currencies if currencies.count(currency) > 1), None):
+        raise ValueError(f"rates: {twice} has one rate too many; state each once, and the base not at all")
+
+
 class PublishRates(OfTable, Command, type="exchange-rates.publish.v1"):
     """Propose a table of rates. It never changes: correct it by another one. Another person approves it."""
 
     table_id: Reference
     source: Source
-    base: Annotated[Currency, Field(description="One unit of it is worth the rates.", examples=["EUR"])]
+    base: Base
     as_of: AsOf
-    rates: Annotated[tuple[CurrencyRate, ...], Field(min_length=1, max_length=RATES_MAX)]
+    rates: Rates
     spread: Spread = Decimal(0)
     confirm_jump: ConfirmJump = False
     proposed_by: Person
@@ -81,10 +93,7 @@ class PublishRates(OfTable, Command, type="exchange-rates.publish.v1"):
 
     @model_validator(mode="after")
     def _has_each_currency_once(self) -> Self:
-        currencies = [self.base, *(stated.currency for stated in self.rates)]
-        for currency in currencies:
-            if currencies.count(currency) > 1:
-                raise ValueError(f"rates: {currency} has one rate too many; state each once, and the base not at all")
+        check_currencies(self.base, self.rates)
         return self
 
 

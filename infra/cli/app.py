@@ -16,6 +16,7 @@ from infra.cli.commands import (
     audit,
     checks,
     dead,
+    exchange_rates,
     identity,
     ledger,
     network,
@@ -183,6 +184,22 @@ _add(
     "tributary statements show default/2026-10/42/CNY --lang zh",
     "tributary statements show default/2026-10/42/CNY --csv october.csv --pdf october.pdf",
 )
+
+rates = _group(
+    app,
+    "fx",
+    "Exchange rates: tables that two persons agree on.",
+    "tributary fx show --as-of 2026-11-30T16:00:00+01:00",
+)
+_add(
+    rates,
+    "publish",
+    exchange_rates.publish,
+    "tributary fx publish rates.csv --source treasury --base EUR --as-of 2026-11-30T16:00:00+01:00 --by ann",
+)
+_add(rates, "approve", exchange_rates.approve, "tributary fx approve treasury-1130 --digest 0f3a9c21 --by wei")
+_add(rates, "reject", exchange_rates.reject, "tributary fx reject treasury-1130 --reason wrong_column --by wei")
+_add(rates, "show", exchange_rates.show, "tributary fx show", "tributary fx show treasury-1130 --json")
 
 tree = _group(app, "network", "The sponsor tree.", "tributary network preview-move 42 --under 7")
 _add(tree, "preview-move", network.preview_move, "tributary network preview-move 42 --under 7 --days 60")

@@ -40,7 +40,7 @@ def _unlike(collection: str, found: Any, at: int) -> Document:
     match collection:
         case "order_intake.orders" | "commission_calculation.commissions":
             return {"_id": f"a-crowd/{at}"}
-        case "settlement.statements" | "settlement.ledger" | "settlement.adjustments":
+        case "settlement.statements" | "settlement.ledger" | "settlement.adjustments" | "exchange_rates.tables":
             return {"_id": f"a-crowd/{at}"}
         case "alerting.dead_letters" | "commission_calculation.ledger" | "alerting.alerts":
             return {"_id": f"a-crowd-{at}"}
@@ -109,6 +109,7 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         *_of_settlement(database, known),
         *_of_alerts(database, known),
         *_of_webhooks(database, known),
+        _of_exchange_rates(database, known),
         Crowd("rule_book.rules", rules, ({"stage": "proposed", "effective_from": None},)),
     ]
 
@@ -151,6 +152,12 @@ def _of_webhooks(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         Crowd("shop_webhooks.webhooks", webhook, (removed,)),
         Crowd("shop_webhooks.deliveries", delivery, ({"state": "delivered", "due_at": None},)),
     ]
+
+
+def _of_exchange_rates(database: Any, known: Mapping[str, Any]) -> Crowd:
+    [table] = database["exchange_rates.tables"].find({"_id": known["table_id"]})
+    newer: Document = {"as_of": table["as_of"] + timedelta(seconds=1)}
+    return Crowd("exchange_rates.tables", table, ({**newer, "state": "rejected"}, {**newer, "source": "other"}))
 
 
 @contextmanager

@@ -25,7 +25,7 @@ import pytest
 
 from tests.api.front import Front, an_email, serving, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_statement, a_world
+from tests.api.world import World, a_statement, a_world, approved_rates
 from tests.connected.running import Site
 from tests.sampling import sampled
 
@@ -102,6 +102,7 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
 
     market, period, _, currency = (await a_statement(world.front, world.seller, world.market)).split("/")
     proposed = await made("/api/settlement-terms", terms={"market": world.market})
+    rates = await approved_rates(world.front, unique("rates"), datetime(2026, 11, 1, tzinfo=UTC), CNY="7.8000")
     route_id = unique("route")
     route = {"channel": {"kind": "email", "to": ["warehouse@example.com"]}}
     defined = await admin.put(f"/api/notification-routes/{route_id}", json=route)
@@ -118,6 +119,7 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
         "period": period,
         "currency": currency,
         "terms_version": proposed["terms_version"],
+        "table_id": rates.table_id,
         "route_id": route_id,
         "silence_id": (await made("/api/silences", **silence))["silence_id"],
         "webhook_id": (await made("/api/webhooks", **webhook))["webhook_id"],

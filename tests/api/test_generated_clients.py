@@ -22,7 +22,7 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE
 from contracts.wire.schema import DOCUMENT
 from tests.api.front import PASSWORD, Front, an_email, unique
 from tests.api.generated import Generated, class_of, generated, typed
-from tests.api.world import World, a_notice, a_snowflake, a_world
+from tests.api.world import World, a_notice, a_snowflake, a_source, a_world
 from tests.builders import a_rule_document
 from tests.connected.running import until
 
@@ -233,6 +233,7 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _alerts(call, world)
         await _webhooks(call, world)
         await _settlements(call, second, world)
+        await _exchange_rates(call, second)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
         await Generated(session, http, described, call.used)("endInvites")
@@ -360,3 +361,13 @@ async def _settlements(call: Generated, second: Generated, world: World) -> None
     booked = await second("approveAdjustment", approval, adjustment_id=proposed.adjustment_id)
     period = booked.statement_id.split("/")[1]
     await call("closePeriod", {**whose, "period": period})
+
+
+async def _exchange_rates(call: Generated, second: Generated) -> None:
+    table = {"source": a_source(), "base": "EUR", "rates": [{"currency": "CNY", "rate": "7.8000"}]}
+    first = await call("publishRates", {**table, "table_id": unique("rates"), "as_of": "2026-11-01T00:00:00Z"})
+    approved = await second("approveRates", {"digest": first.digest}, table_id=first.table_id)
+    assert (approved.state.value, approved.rates[0].rate) == ("approved", "7.8000")
+    later = await call("publishRates", {**table, "table_id": unique("rates"), "as_of": "2026-11-02T00:00:00Z"})
+    rejected = await call("rejectRates", {"reason": "wrong_column"}, table_id=later.table_id)
+    assert rejected.state.value == "rejected"

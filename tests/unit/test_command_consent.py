@@ -40,6 +40,7 @@ HARMLESS = {
     ("identity", "create-client"), ("audit", "list"), ("audit", "verify"),
     ("settle", "preview"), ("settle", "terms"), ("settle", "propose-terms"), ("settle", "approve-terms"),
     ("settle", "adjust"), ("settle", "approve-adjustment"), ("statements", "list"), ("statements", "show"),
+    ("fx", "publish"), ("fx", "approve"), ("fx", "reject"), ("fx", "show"),
     ("alerts", "list"), ("alerts", "routes"), ("alerts", "define-route"), ("alerts", "remove-route"),
     ("alerts", "test"),
     ("alerts", "acknowledge"), ("alerts", "silence"), ("alerts", "end-silence"), ("alerts", "silences"),
