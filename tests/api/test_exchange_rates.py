@@ -48,7 +48,7 @@ async def test_a_table_takes_two_persons(world: World) -> None:
         assert (await ann.get(f"/api/exchange-rates/{shown['table_id']}")).json() == approved
 
 
-async def test_what_is_wrong_is_said(world: World) -> None:
+async def test_a_wrong_table_is_refused_with_its_reason(world: World) -> None:
     source = a_source()
     async with world.as_admin() as ann, world.as_admin() as bob:
         first = (await ann.post("/api/exchange-rates", json=a_table(source, 2))).json()
@@ -61,8 +61,8 @@ async def test_what_is_wrong_is_said(world: World) -> None:
             (a_table(source, 3, base="GBP"), (422, "base_differs")),
             (a_table(source, 3, rates=jump), (422, "implausible")),
             (a_table(source, 3, as_of="2999-01-01T00:00:00Z"), (422, "time_in_future")),
-            (a_table(source, 3, rates=[*jump, *jump]), (422, "invalid_request")),
-            (a_table(source, 3, rates=[{"currency": "EUR", "rate": "1"}]), (422, "invalid_request")),
+            (a_table(source, 3, rates=[*jump, *jump]), (422, "inconsistent_request")),
+            (a_table(source, 3, rates=[{"currency": "EUR", "rate": "1"}]), (422, "inconsistent_request")),
         ]
         for body, expected in wrong:
             assert refusal(await ann.post("/api/exchange-rates", json=body)) == expected

@@ -68,7 +68,7 @@ async def test_a_file_without_rates_is_refused(site: Site, tmp_path: Path, conte
     assert sentence in ended.err
 
 
-async def test_what_is_not_there_is_said(site: Site, tmp_path: Path) -> None:
+async def test_a_missing_table_or_file_ends_with_a_sentence(site: Site, tmp_path: Path) -> None:
     for arguments in (("show", "none"), ("approve", "none", "--digest", "0123456789")):
         ended = await run(site, *arguments)
         assert (ended.code, "There is no table none" in ended.err) == (1, True)
