@@ -38,7 +38,7 @@ from api.orders import checks
 from api.orders import routes as orders
 from api.rules import routes as rules
 from api.settlements import adjustments as settlement_adjustments
-from api.settlements import exchange_rates
+from api.settlements import corridors, exchange_rates
 from api.settlements import forms as statement_forms
 from api.settlements import routes as settlements
 from api.settlements import terms as settlement_terms
@@ -74,6 +74,7 @@ ROUTERS = (
     settlement_terms.router,
     settlement_adjustments.router,
     exchange_rates.router,
+    corridors.router,
     operations.router,
     alerts.router,
     notification_routes.router,

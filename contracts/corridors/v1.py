@@ -16,6 +16,10 @@ CURRENCIES_MAX = 200
 
 FromCountry = Annotated[CountryCode, Field(description="Where the account is that pays.", examples=["DE"])]
 ToCountry = Annotated[CountryCode, Field(description="The country of the payee's account.", examples=["US"])]
+Currencies = Annotated[
+    tuple[Currency, ...],
+    Field(min_length=1, max_length=CURRENCIES_MAX, description="What is sent.", examples=[["USD"]]),
+]
 PerPayment = Annotated[
     AmountsIn, Field(description="The most that one payment sends; a currency that is not listed has no limit.")
 ]
@@ -39,10 +43,7 @@ class DefineCorridor(OfCorridor, Command, type="corridor.define.v1"):
     rail: RailName
     from_country: FromCountry
     to_country: ToCountry
-    currencies: Annotated[
-        tuple[Currency, ...],
-        Field(min_length=1, max_length=CURRENCIES_MAX, description="What is sent.", examples=[["USD"]]),
-    ]
+    currencies: Currencies
     limit_per_payment: PerPayment = ()
     limit_per_year: PerYear = ()
     proposed_by: Person

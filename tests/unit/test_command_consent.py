@@ -41,6 +41,7 @@ HARMLESS = {
     ("settle", "preview"), ("settle", "terms"), ("settle", "propose-terms"), ("settle", "approve-terms"),
     ("settle", "adjust"), ("settle", "approve-adjustment"), ("statements", "list"), ("statements", "show"),
     ("fx", "publish"), ("fx", "approve"), ("fx", "reject"), ("fx", "show"),
+    ("corridors", "list"), ("corridors", "define"), ("corridors", "approve"), ("corridors", "close"),
     ("alerts", "list"), ("alerts", "routes"), ("alerts", "define-route"), ("alerts", "remove-route"),
     ("alerts", "test"),
     ("alerts", "acknowledge"), ("alerts", "silence"), ("alerts", "end-silence"), ("alerts", "silences"),

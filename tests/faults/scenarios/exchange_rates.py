@@ -30,9 +30,9 @@ def exchange_rates() -> Scenario:
             ),
             (outgoing(_approval(first)), outgoing(_approval(first), again=1), outgoing(_approval(first, "ann"))),
             (outgoing(second), outgoing(third), outgoing(fourth)),
+            (outgoing(_approval(fourth)),),
+            (outgoing(_approval(second)),),
             (
-                outgoing(_approval(fourth)),
-                outgoing(_approval(second)),
                 outgoing(RejectRates(table_id="t-2", reason="late", rejected_by="bob")),
                 outgoing(RejectRates(table_id="t-4", reason="late", rejected_by="bob")),
             ),
