@@ -231,5 +231,34 @@ REASONS = {
     "unknown_alert": Reason(404, "Alert not found.", "告警不存在。"),
     "alert_not_open": Reason(409, "The alert is already resolved.", "告警已经解除。"),
     "unknown_letter": Reason(404, "Dead letter not found.", "死信不存在。"),
+    "nothing_to_pay": Reason(
+        409,
+        "Nothing can be sent now; each waiting payout has its reason.",
+        "目前没有可付款项；每笔待付款项都注明了原因。",
+    ),
+    "unknown_batch": Reason(404, "Batch not found.", "付款批次不存在。"),
+    "already_decided": Reason(409, "The batch is already approved or rejected.", "该批次已批准或已驳回。"),
+    "stale_digest": Reason(
+        409,
+        "A line of the batch would not be sent like that now; reject it and propose another one.",
+        "批次中有一笔已不能按原计划付款，请驳回后重新提交。",
+    ),
+    "not_on_hold": Reason(409, "Nothing is on hold for this distributor.", "该分销商的付款未被暂停。"),
+    "unknown_key": Reason(404, "No payout has this key.", "没有付款使用该标识。"),
+    "unknown_payout": Reason(404, "Payout not found.", "付款不存在。"),
+    "not_in_doubt": Reason(
+        409,
+        "Only a payout in doubt, or of a rail that persons answer for, is resolved.",
+        "只有结果不明或由人工确认的付款才能处理。",
+    ),
+    "other_attempt": Reason(
+        409, "The payout is at another attempt; look at it again.", "该付款已是另一次尝试，请重新查看。"
+    ),
+    "other_outcome": Reason(
+        409, "Another outcome was stated; read the evidence again.", "所述结果不同，请重新查看凭据。"
+    ),
+    "not_stated": Reason(
+        409, "Nobody has stated what became of the payout; resolve it first.", "尚无人说明付款结果，请先提交处理意见。"
+    ),
     "already_replayed": Reason(409, "The dead letter has already been sent again.", "死信已重新投递。"),
 }

@@ -23,7 +23,7 @@ from contracts.rules.view import RULES, RuleSet, SalesTarget
 from contracts.settlement.view import Account
 from infra.ports.store import Document
 from infra.runtime.repository import Codec
-from infra.statements.reading import accounts_of, balances_by_currency, coming_of
+from infra.statements.reading import Balance, accounts_of, balances_by_currency, coming_of
 
 _commissions = Codec(Commission, key="key")
 _rules = Codec(RuleSet, key="rule_version")
@@ -45,8 +45,8 @@ class BalanceView(BaseModel):
         description="Payable by statements; null for those who may not see this distributor's statements.",
         examples=["4200.00"],
     )
-    in_payout: str = Field(description="Being paid out.", examples=["0.00"])
-    paid: str = Field(examples=["1310.55"])
+    in_payout: str | None = Field(description="On its way to the distributor; null as payable is.", examples=["0.00"])
+    paid: str | None = Field(description="Paid, and not returned; null as payable is.", examples=["1310.55"])
 
 
 class EntryView(BaseModel):
@@ -132,30 +132,31 @@ async def pay_of(
     """The balances, and what is coming. What statements pay is only for those who may see the distributor's."""
     accounts = await accounts_of(store, distributor_id)
     sees_pay = sees(principal, distributor_id) and "settlements:read" in principal.permissions
-    balances = await _balances_of(store, distributor_id, accounts, with_payable=sees_pay)
+    balances = await _balances_of(store, distributor_id, accounts, with_pay=sees_pay)
     coming = await coming_of(store, accounts, now) if sees_pay else ()
     return balances, coming_views(coming, language)
 
 
 async def _balances_of(
-    store: Documents, distributor_id: int, accounts: Sequence[Account], *, with_payable: bool
+    store: Documents, distributor_id: int, accounts: Sequence[Account], *, with_pay: bool
 ) -> list[BalanceView]:
-    """By currency: held by the commission ledger, available and payable by that of settlement."""
+    """By currency: held by the commission ledger, the others by that of settlement."""
     sums: Counter[AccountKey] = Counter()
     for document in await store.find(BALANCES, {"distributor_id": distributor_id}):
         sums.update(balance_of_stripe(document))
     owed = {balance.currency: balance for balance in await balances_by_currency(store, accounts)}
     currencies = sorted({currency for _, currency, _ in sums} | owed.keys())
+    balances = [owed.get(currency, Balance(currency)) for currency in currencies]
     return [
         BalanceView(
-            currency=currency,
-            held=_money(sums[distributor_id, currency, "held"], currency),
-            available=_money(owed[currency].available_minor if currency in owed else 0, currency),
-            payable=_money(owed[currency].payable_minor if currency in owed else 0, currency) if with_payable else None,
-            in_payout=_money(sums[distributor_id, currency, "in_payout"], currency),
-            paid=_money(sums[distributor_id, currency, "paid"], currency),
+            currency=balance.currency,
+            held=_money(sums[distributor_id, balance.currency, "held"], balance.currency),
+            available=_money(balance.available_minor, balance.currency),
+            payable=_money(balance.payable_minor, balance.currency) if with_pay else None,
+            in_payout=_money(balance.in_payout_minor, balance.currency) if with_pay else None,
+            paid=_money(balance.paid_minor, balance.currency) if with_pay else None,
         )
-        for currency in currencies
+        for balance in balances
     ]
 
 

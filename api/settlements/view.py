@@ -75,6 +75,9 @@ class StatementView(StatementSummary):
     rewards: str = Field(examples=["0.00"])
     adjustments: str = Field(examples=["0.00"])
     written_off: str = Field(examples=["0.00"])
+    returned: str = Field(
+        description="Payouts that came back, with the tax that was withheld of them.", examples=["0.00"]
+    )
     late: str = Field(description="The part of the lines that belongs to earlier periods.", examples=["0.00"])
     minimum: str = Field(examples=["100.00"])
     line_count: int = Field(examples=[3])
@@ -99,7 +102,7 @@ class LineView(BaseModel):
     effective_at: datetime
     posted_at: datetime
     order: str | None = Field(description="The order, as shop_id/order_id.", examples=["shop-367/31198459904"])
-    reference: str = Field(description="The order, refund, reward or adjustment.", examples=["31198459904"])
+    reference: str = Field(description="The order, refund, reward, adjustment or payout.", examples=["31198459904"])
     late_from: str | None = Field(description="The closed period that it belongs to.", examples=[None])
 
 
@@ -160,7 +163,16 @@ def statement_view(statement: Statement, principal: Principal, language: Languag
         **_summary(statement),
         **{
             name: amount_text(getattr(statement, f"{name}_minor"), currency)
-            for name in ("released", "reversed", "rewards", "adjustments", "written_off", "late", "minimum")
+            for name in (
+                "released",
+                "reversed",
+                "rewards",
+                "adjustments",
+                "written_off",
+                "returned",
+                "late",
+                "minimum",
+            )
         },
         line_count=statement.posting_count,
         terms_version=statement.terms_version,

@@ -178,7 +178,7 @@ class Commission:
         return tuple(remaining)
 
 
-Account = Literal["held", "available", "in_payout", "paid", "pool", "breakage"]
+Account = Literal["held", "available", "pool", "breakage"]
 ACCOUNTS: tuple[Account, ...] = get_args(Account)
 
 

@@ -22,6 +22,7 @@ PRINTED = (
     "rewards",
     "adjustments",
     "written_off",
+    "returned",
     "gross",
     "withheld",
     "fees",
@@ -64,6 +65,7 @@ def lines_minor(statement: Statement) -> int:
         + statement.rewards_minor
         + statement.adjustments_minor
         + statement.written_off_minor
+        + statement.returned_minor
     )
 
 
@@ -140,6 +142,8 @@ class StatementWords:
         yield self._outcome()
         if statement.is_final:
             yield self.word("final")
+        if statement.returned_minor:
+            yield self.word("came_back", returned=f"{self.amount(statement.returned_minor)} {currency}")
         if statement.late_minor:
             yield self.word("late", late=f"{self.amount(statement.late_minor)} {currency}")
         if (withheld := statement.withheld) is not None:

@@ -98,10 +98,11 @@ class PayoutCheckDue(OfPayout, Event, type="payout.check-due.v1"):
 
 
 class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
-    """What the rail answered to a call of ours."""
+    """What the rail answered to a call of ours: one that sends, or a check. `not_sent` is certain, of this call."""
 
     payout_id: StatementId
     attempt: AttemptNumber
+    check: Annotated[StrictInt | None, Field(description="The number of the check; absent if the call sends.")] = None
     key: RailKey
     rail: RailName
     report_id: ReportId
@@ -117,8 +118,10 @@ class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
     fee: Annotated[Amount | None, Field(description="What the rail took for it.")] = None
 
 
-class ReportPayout(OfPayout, Command, type="payout.report.v1"):
-    """What a rail says about an attempt: by a callback, or in a file of the bank. The key names the attempt."""
+class ReportPayout(Command, type="payout.report.v1"):
+    """What a rail says about an attempt: by a callback, or in a file of the bank. The key names the attempt: a rail
+    knows no other name of it.
+    """
 
     key: RailKey
     rail: RailName

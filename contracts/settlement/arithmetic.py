@@ -64,6 +64,7 @@ def statement_of(
         rewards_minor=figures.rewards_minor,
         adjustments_minor=figures.adjustments_minor,
         written_off_minor=figures.written_off_minor,
+        returned_minor=figures.returned_minor,
         late_minor=figures.late_minor,
         gross_minor=gross,
         withheld_minor=tax,
@@ -90,6 +91,13 @@ def tax_month_after(statement: Statement, account: Account) -> TaxMonth | None:
         before.gross_minor + statement.gross_minor,
         before.withheld_minor + statement.withheld_minor,
     )
+
+
+def tax_month_without(statement: Statement, tax: TaxMonth | None) -> TaxMonth | None:
+    """The tax month of the account once the payout of a statement came back; other months stay as they are."""
+    if tax is None or statement.withheld is None or statement.withheld.month != tax.month:
+        return tax
+    return TaxMonth(tax.month, tax.gross_minor - statement.gross_minor, tax.withheld_minor - statement.withheld_minor)
 
 
 def _withheld(account: Account, terms: Terms, at: datetime, gross_minor: int) -> Withheld | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StrictInt
@@ -212,7 +213,8 @@ class Withheld(BaseModel):
 class StatementClosed(OfDistributor, Event, type="statement.closed.v1"):
     """A statement, which never changes.
 
-    Opening + released + reversed + rewards + adjustments + written off = gross = payable + withheld + fees + carried.
+    Opening + released + reversed + rewards + adjustments + written off + returned = gross = payable + withheld + fees +
+    carried.
     """
 
     statement_id: StatementId
@@ -231,6 +233,7 @@ class StatementClosed(OfDistributor, Event, type="statement.closed.v1"):
     rewards: Sum
     adjustments: Sum
     written_off: Sum
+    returned: Annotated[Sum, Field(description="Payouts that came back, with what was withheld of them.")] = Decimal(0)
     late: Annotated[Sum, Field(description="The part of these that belongs to earlier periods.")]
     gross: Sum
     withheld: Sum
@@ -241,6 +244,7 @@ class StatementClosed(OfDistributor, Event, type="statement.closed.v1"):
     minimum: Sum
     outcome: Annotated[Outcome, Field(description="What becomes of the gross.", examples=["payable"])]
     posting_count: Annotated[StrictInt, Field(examples=[3])]
+    approvals: Annotated[StrictInt, Field(description="How many persons approve its payout.", examples=[1])] = 1
     final: StrictBool = False
     by: Annotated[AnyPerson | None, Field(description="Who closed it; absent for the clock.")] = None
     os_user: OsUser = None

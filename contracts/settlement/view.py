@@ -10,11 +10,11 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import MappingProxyType
 from typing import Literal
 
 from contracts.calendar import PeriodKind, Schedule
 from contracts.rules.view import DEFAULT_MARKET, Money
+from contracts.settlement.kinds import FIGURE_OF, PostingKind
 
 LEDGER = "settlement.ledger"
 BALANCES = "settlement.balances"
@@ -29,35 +29,8 @@ STRIPES = 4
 them, so that no posting is added to a closed slice unseen.
 """
 
-LedgerAccount = Literal[
-    "available",
-    "payable",
-    "in_payout",
-    "paid",
-    "commissions",
-    "rewards",
-    "adjustments",
-    "tax",
-    "fees",
-    "written_off",
-]
-"""The first four are the distributor's, the others the platform's side of it. Nothing is posted to `in_payout` and
-`paid` yet: payouts will.
-"""
-
-PostingKind = Literal["release", "reversal", "reward", "reward_back", "adjustment", "write_off", "close"]
-
-OTHER_SIDE: Mapping[PostingKind, LedgerAccount] = MappingProxyType(
-    {
-        "release": "commissions",
-        "reversal": "commissions",
-        "reward": "rewards",
-        "reward_back": "rewards",
-        "adjustment": "adjustments",
-        "write_off": "written_off",
-    }
-)
-"""The platform's side of a posting to `available`."""
+PAYOUTS = "payouts"
+"""Stands for the period in the slice of postings of payouts that give nothing back. No statement closes that slice."""
 
 FeeBearer = Literal["platform", "payee"]
 
@@ -158,7 +131,8 @@ class Account:
     `open` are the periods without a statement, in order of time; `close_at` is when the first of them closes.
     Everything before `closed_to` is closed. If that lies within a period, an off-cycle close ended its part number
     `part` there. `carried_minor` is the opening of the next statement; what can be had is that and the sums of
-    the open slices. `payable_minor` is the sum of the statements, less what later payouts take.
+    the open slices. `payable_minor` is what statements pay less what payouts sent, `in_payout_minor` is on its way,
+    and `paid_minor` was paid and did not come back.
     """
 
     key: str
@@ -174,6 +148,8 @@ class Account:
     tax: TaxMonth | None = None
     negative_since: datetime | None = None
     last_statement: str | None = None
+    in_payout_minor: int = 0
+    paid_minor: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +157,8 @@ class Posting:
     """An append-only entry of the ledger. Its legs, amounts by account, sum to zero.
 
     `statement` names its slice. `late_from` is the period to which it would belong, if that was closed. `reference`
-    is the refund, reward, adjustment or statement that it is of.
+    is the refund, reward, adjustment or statement that it is of; a payout has the id of its statement. `follows` is the
+    last statement of that account when the payout came back: the next one counts its tax month without it.
     """
 
     posting_id: str
@@ -196,6 +173,7 @@ class Posting:
     reference: str
     order: str | None = None
     late_from: str | None = None
+    follows: str | None = None
 
     @property
     def amount_minor(self) -> int:
@@ -205,13 +183,14 @@ class Posting:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The sums of a slice that its statement states. `late_minor` is part of the other five."""
+    """The sums of a slice that its statement states. `late_minor` is part of the other six."""
 
     released_minor: int = 0
     reversed_minor: int = 0
     rewards_minor: int = 0
     adjustments_minor: int = 0
     written_off_minor: int = 0
+    returned_minor: int = 0
     late_minor: int = 0
     postings: int = 0
 
@@ -223,6 +202,7 @@ class Figures:
             + self.rewards_minor
             + self.adjustments_minor
             + self.written_off_minor
+            + self.returned_minor
         )
 
 
@@ -248,9 +228,10 @@ Outcome = Literal["payable", "nothing", "below_minimum", "carried_negative"]
 class Statement:
     """What a distributor earned in a period; never changes.
 
-    Opening + released + reversed + rewards + adjustments + written off = gross = payable + withheld + fees + carried.
-    `late_minor` is the part of the lines that belongs to earlier periods. `number` counts the statements of a market.
-    `by` is the person who closed it by hand; None for the clock.
+    Opening + released + reversed + rewards + adjustments + written off + returned = gross = payable + withheld + fees +
+    carried. `returned_minor` is what payouts did not bring, with what was withheld of it. `late_minor` is the part of
+    the lines that belongs to earlier periods. `number` counts the statements of a market. `by` is the person who closed
+    it by hand; None for the clock.
     """
 
     statement_id: str
@@ -280,6 +261,7 @@ class Statement:
     minimum_minor: int
     outcome: Outcome
     posting_count: int
+    returned_minor: int = 0
     withheld: Withheld | None = None
     is_final: bool = False
     by: str | None = None
@@ -328,16 +310,6 @@ def balance_id(statement: str, stripe: int) -> str:
     return f"{statement}/{stripe}"
 
 
-_FIGURE_OF: Mapping[str, str] = {
-    "release": "released_minor",
-    "reversal": "reversed_minor",
-    "reward": "rewards_minor",
-    "reward_back": "rewards_minor",
-    "adjustment": "adjustments_minor",
-    "write_off": "written_off_minor",
-}
-
-
 def sums_of(postings: Iterable[Posting]) -> dict[str, Counter[str]]:
     """What postings add to the documents of `BALANCES`, by slice: the meaning of the ledger. Sums of parts may be
     added.
@@ -352,7 +324,7 @@ def sums_of(postings: Iterable[Posting]) -> dict[str, Counter[str]]:
             slice_[f"in_{account}_minor"] += amount
         if posting.kind == "close":
             continue
-        slice_[_FIGURE_OF[posting.kind]] += posting.amount_minor
+        slice_[FIGURE_OF[posting.kind]] += posting.amount_minor
         slice_["postings"] += 1
         if posting.late_from is not None:
             slice_["late_minor"] += posting.amount_minor

@@ -58,11 +58,15 @@ class Coming:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What a distributor can have in a currency, over all markets: not on a statement yet, and on statements."""
+    """What a distributor can have in a currency, over all markets: not on a statement yet, and on statements; and what
+    of these is on its way, and paid.
+    """
 
     currency: str
-    available_minor: int
-    payable_minor: int
+    available_minor: int = 0
+    payable_minor: int = 0
+    in_payout_minor: int = 0
+    paid_minor: int = 0
 
 
 async def statement_with(reader: Reader, key: str) -> Statement | None:
@@ -117,14 +121,19 @@ async def coming_of(reader: Reader, accounts: Sequence[Account], now: datetime) 
 async def balances_by_currency(reader: Reader, accounts: Sequence[Account]) -> list[Balance]:
     """What the accounts can have, by currency."""
     figures = await _figures(reader, accounts)
-    available: defaultdict[str, int] = defaultdict(int)
-    payable: defaultdict[str, int] = defaultdict(int)
+    balances: dict[str, Balance] = {}
     for account in accounts:
         slices = (_slice(account, period) for period in account.open)
         booked = sum(figures.get(slice_, Figures()).total_minor for slice_ in slices)
-        available[account.currency] += account.carried_minor + booked
-        payable[account.currency] += account.payable_minor
-    return [Balance(currency, available[currency], payable[currency]) for currency in sorted(available)]
+        known = balances.get(account.currency, Balance(account.currency))
+        balances[account.currency] = Balance(
+            account.currency,
+            known.available_minor + account.carried_minor + booked,
+            known.payable_minor + account.payable_minor,
+            known.in_payout_minor + account.in_payout_minor,
+            known.paid_minor + account.paid_minor,
+        )
+    return [balances[currency] for currency in sorted(balances)]
 
 
 def _slice(account: Account, period: OpenPeriod) -> str:

@@ -70,7 +70,7 @@ async def test_html_is_escaped_and_loads_nothing() -> None:
     assert re.search(r"src=|href=|url\(|@import", content) is None
     assert '<html lang="zh-Hans">' in content
     assert "@media print" in content
-    assert content.count("<tr>") == 12 + 1 + 3
+    assert content.count("<tr>") == 13 + 1 + 3
     assert content.endswith("</html>\n")
 
 

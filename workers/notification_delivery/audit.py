@@ -2,35 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
-from infra.auditing.audit import Read, Report, together
-from infra.ports.store import ATTEMPTS, JOURNALS
-
-WORKER = "notification_delivery"
-
-OPEN_MAX = timedelta(minutes=30)
-"""How long RabbitMQ lets a consumer hold a message. Then it is redelivered, and a call takes seconds."""
-
-_FIELDS = ("key", "began_at")
+from infra.auditing.audit import Read, Report
+from infra.auditing.calls import check_calls
 
 
 async def audit(read: Read, report: Report) -> None:
-    report.figure("I9", "calls_under_way", 0)
-    where = {"state": "calling", **report.among("attempt", "_id")}
-    async for attempts in together(read.stream(f"{ATTEMPTS}{WORKER}", where, fields=_FIELDS)):
-        report.add("I9", "calls_under_way", len(attempts))
-        late = [each for each in attempts if each["began_at"] < report.now - OPEN_MAX]
-        dead = await _dead(read, [each["_id"] for each in late])
-        for each in late:
-            if each["_id"] not in dead:
-                detail = f"the call {each['key']} began at {each['began_at']} and has no answer; start {WORKER}"
-                report.breach("I9", f"attempt/{each['_id']}", detail)
-
-
-async def _dead(read: Read, messages: list[str]) -> set[str]:
-    """Those that were dead-lettered: a person decides about them, and a replay looks the call up."""
-    if not messages:
-        return set()
-    found = await read.find(f"{JOURNALS}{WORKER}", {"dead.id": {"$in": messages}}, fields=("dead.id",))
-    return {item["id"] for record in found for item in record["dead"]}
+    await check_calls(read, report, "notification_delivery", "I9")

@@ -6,7 +6,7 @@ Ledger, sums and statements are read in the order of their slices, side by side,
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
@@ -17,6 +17,7 @@ from contracts.settlement.view import (
     BALANCES,
     DEFAULT_TERMS,
     LEDGER,
+    PAYOUTS,
     PERIODS,
     SLICE_SUMS,
     STATEMENTS,
@@ -32,16 +33,18 @@ from contracts.settlement.view import (
 )
 from infra.auditing.audit import Read, Report
 from infra.ports.store import Document
+from workers.settlement.audit_payouts import PayoutBooks, names_its_payout
 from workers.settlement.audit_terms import faults_by_terms
 from workers.settlement.repository import SERIES, to_account, to_period, to_posting, to_statement, to_terms
 
 
 class Slice(NamedTuple):
-    """What one source has of a slice."""
+    """What one source has of a slice; the ledger also the legs of its close."""
 
     key: str
     distributor_id: int
     content: Counter[str] | Statement
+    close: Mapping[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -49,7 +52,6 @@ class Chain:
     """What the statements of an account add up to so far, by the names of its fields."""
 
     carried_minor: int = 0
-    payable_minor: int = 0
     last_statement: str | None = None
     closed_to: datetime | None = None
     tax: TaxMonth | None = None
@@ -58,28 +60,35 @@ class Chain:
 async def audit_statements(read: Read, report: Report) -> None:
     """Compare ledger, sums and statements slice by slice; then follow the statements in the order of their numbers."""
     unclosed: dict[str, int] = {}
-    async for key, found in _side_by_side(_ledger(read, report), _sums(read, report), _statements(read, report)):
+    payouts = PayoutBooks()
+    ledger = _ledger(read, report, payouts)
+    async for key, found in _side_by_side(ledger, _sums(read, report), _statements(read, report)):
         _audit_slice(report, key, found)
-        if not any(part is not None and isinstance(part.content, Statement) for part in found):
+        is_closed = any(part is not None and isinstance(part.content, Statement) for part in found)
+        if not is_closed and not key.partition("/")[2].startswith(f"{PAYOUTS}/"):
             [unclosed[key], *_] = [part.distributor_id for part in found if part is not None]
-    await _audit_accounts(read, report, await _audit_chains(read, report), unclosed)
+    await _audit_accounts(read, report, await _audit_chains(read, report, payouts), unclosed, payouts)
+    payouts.audit(report)
 
 
-async def _ledger(read: Read, report: Report) -> AsyncIterator[Slice]:
-    key, distributor_id, sums = "", 0, Counter[str]()
+async def _ledger(read: Read, report: Report, payouts: PayoutBooks) -> AsyncIterator[Slice]:
+    key, distributor_id, sums, close = "", 0, Counter[str](), dict[str, int]()
     async for document in read.stream(
         LEDGER, report.among("distributor", "distributor_id", int), sort=(("statement", 1),)
     ):
         posting = to_posting(document)
         _audit_posting(report, posting)
+        payouts.add(posting)
         if posting.statement != key:
             if key:
-                yield Slice(key, distributor_id, sums)
-            key, distributor_id, sums = posting.statement, posting.distributor_id, Counter()
+                yield Slice(key, distributor_id, sums, close)
+            key, distributor_id, sums, close = posting.statement, posting.distributor_id, Counter(), {}
         for added in sums_of([posting]).values():
             sums.update(added)
+        if posting.kind == "close":
+            close = dict(posting.legs)
     if key:
-        yield Slice(key, distributor_id, sums)
+        yield Slice(key, distributor_id, sums, close)
 
 
 async def _sums(read: Read, report: Report) -> AsyncIterator[Slice]:
@@ -140,6 +149,8 @@ def _names_its_cause(posting: Posting) -> bool:
             return of == f"adjustment/{posting.reference}"
         case "close":
             return of == f"{posting.statement}/close" == f"{posting.reference}/close"
+        case "send" | "paid" | "failed" | "returned" | "fee":
+            return names_its_payout(posting)
 
 
 def _audit_slice(report: Report, key: str, found: list[Slice | None]) -> None:
@@ -156,12 +167,12 @@ def _audit_slice(report: Report, key: str, found: list[Slice | None]) -> None:
     )
     if isinstance(statement, Statement):
         report.add("I14", "statements")
-        for fault in _faults(statement, posted):
+        for fault in _faults(statement, posted, found[0].close if found[0] is not None else {}):
             report.breach("I14", about, f"statement {key}: {fault}")
 
 
-def _faults(statement: Statement, posted: dict[str, int]) -> list[str]:
-    """What a statement states otherwise than its postings, or than its own figures add up to."""
+def _faults(statement: Statement, posted: dict[str, int], close: Mapping[str, int]) -> list[str]:
+    """What a statement states otherwise than its postings and its close, or than its own figures add up to."""
     figures = figures_of([posted])
     stated = {name: getattr(statement, name if name != "postings" else "posting_count") for name in SLICE_SUMS}
     due = {name: getattr(figures, name) for name in SLICE_SUMS}
@@ -179,8 +190,8 @@ def _faults(statement: Statement, posted: dict[str, int]) -> list[str]:
         ("tax", statement.withheld_minor),
         ("fees", statement.fees_minor),
     ):
-        if posted.get(f"in_{account}_minor", 0) != amount:
-            found.append(f"{amount} {account}, its postings give {posted.get(f'in_{account}_minor', 0)}")
+        if close.get(account, 0) != amount:
+            found.append(f"{amount} {account}, its close posts {close.get(account, 0)}")
     if statement.withheld_minor != _withheld_again(statement):
         found.append(f"withheld are {statement.withheld_minor}, the table gives {_withheld_again(statement)}")
     return found
@@ -198,9 +209,9 @@ def _withheld_again(statement: Statement) -> int | None:
     return max(due, 0)
 
 
-async def _audit_chains(read: Read, report: Report) -> dict[str, Chain]:
+async def _audit_chains(read: Read, report: Report, payouts: PayoutBooks) -> dict[str, Chain]:
     """Numbers have no gaps; each statement opens with what the one before carried, follows it in time, counts the tax
-    month on, and is what its terms give. Returns the chain of each account.
+    month on, without payouts that came back, and is what its terms give. Returns the chain of each account.
     """
     is_whole = report.only is None or bool(report.ids("settlement"))
     where = {} if is_whole else report.among("distributor", "distributor_id", int)
@@ -220,9 +231,11 @@ async def _audit_chains(read: Read, report: Report) -> dict[str, Chain]:
         period = periods.get(period_key(statement.market, statement.period.partition(".")[0]))
         version = statement.terms_version
         faults = faults_by_terms(statement, period, terms.get(version) if version else DEFAULT_TERMS)
-        for fault in (*faults, *_follow(chains.setdefault(statement.account, Chain()), statement)):
+        chain = chains.setdefault(statement.account, Chain())
+        for fault in (*faults, *_follow(chain, statement)):
             about = f"distributor/{statement.distributor_id}"
             report.breach("I14", about, f"statement {statement.statement_id}: {fault}")
+        chain.tax = payouts.tax_after(statement, chain.tax)
     for market, number in numbered.items() if is_whole else ():
         is_kept = last.get(market, 0) >= number
         report.require(
@@ -231,12 +244,15 @@ async def _audit_chains(read: Read, report: Report) -> dict[str, Chain]:
     return chains
 
 
-async def _audit_accounts(read: Read, report: Report, chains: dict[str, Chain], unclosed: dict[str, int]) -> None:
+async def _audit_accounts(
+    read: Read, report: Report, chains: dict[str, Chain], unclosed: dict[str, int], payouts: PayoutBooks
+) -> None:
     """An account is what its statements give, and each slice without a statement is one of its open periods."""
     is_whole = report.only is None or bool(report.ids("settlement"))
     accounts = {} if is_whole else report.among("distributor", "distributor_id", int)
     async for document in read.stream(ACCOUNTS, accounts):
         account = to_account(document)
+        payouts.add_account(account)
         chain = chains.pop(account.key, Chain())
         about = f"distributor/{account.distributor_id}"
         for name in Chain.__dataclass_fields__:
@@ -270,7 +286,6 @@ def _follow(chain: Chain, statement: Statement) -> list[str]:
             found.append(f"states {stated} for the tax month, before it were {due}")
         chain.tax = TaxMonth(month.month, due[0] + statement.gross_minor, due[1] + statement.withheld_minor)
     chain.carried_minor = statement.carried_minor
-    chain.payable_minor += statement.payable_minor
     chain.last_statement = statement.statement_id
     chain.closed_to = statement.ends_at
     return found

@@ -86,7 +86,7 @@ def _close_due(state: State, closing: Closing, due_at: datetime, market: str) ->
             account = done[-1].account
     if not done:
         return Decision(state, outcome="nothing_due")
-    events: list[Payload] = [closed_message(closed.statement) for closed in done]
+    events: list[Payload] = [closed_message(state, closed.statement) for closed in done]
     if state.more_due:
         events.append(CloseDue(market=market, due_at=due_at, by=closing.by, os_user=closing.os_user))
     return Decision(_after(state, done), tuple(events), "closed")
@@ -119,7 +119,7 @@ def _close_distributor(state: State, message: Message[ClosePeriod], distributor_
             f"{named.period}; see the last statement."
         )
         return _refuse(before, data.market, "nothing_to_close", detail)
-    events += [closed_message(closed.statement) for closed in done]
+    events += [closed_message(state, closed.statement) for closed in done]
     return Decision(_after(state, done), tuple(events), "closed")
 
 
@@ -161,7 +161,7 @@ def close(state: State, account: Account, period: OpenPeriod, closing: Closing, 
     return Closed(after, statement, _posting(statement) if statement.outcome == "payable" else None)
 
 
-def closed_message(statement: Statement) -> StatementClosed:
+def closed_message(state: State, statement: Statement) -> StatementClosed:
     """The statement in the form of its event."""
 
     def amount(minor: int) -> Decimal:
@@ -184,6 +184,7 @@ def closed_message(statement: Statement) -> StatementClosed:
         rewards=amount(statement.rewards_minor),
         adjustments=amount(statement.adjustments_minor),
         written_off=amount(statement.written_off_minor),
+        returned=amount(statement.returned_minor),
         late=amount(statement.late_minor),
         gross=amount(statement.gross_minor),
         withheld=amount(statement.withheld_minor),
@@ -194,6 +195,7 @@ def closed_message(statement: Statement) -> StatementClosed:
         minimum=amount(statement.minimum_minor),
         outcome=statement.outcome,
         posting_count=statement.posting_count,
+        approvals=state.terms_of(statement.terms_version).approvals,
         final=statement.is_final,
         by=statement.by,
         os_user=statement.os_user,

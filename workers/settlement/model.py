@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Self
 
+from contracts.settlement.kinds import OTHER_SIDE, PostingKind
 from contracts.settlement.view import (
     DEFAULT_TERMS,
     Account,
@@ -14,7 +15,6 @@ from contracts.settlement.view import (
     Figures,
     Period,
     Posting,
-    PostingKind,
     Statement,
     Terms,
     TermsVersion,
@@ -25,7 +25,10 @@ from contracts.wire.decision import Decision, NotYet
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What one distributor gets or loses, before it is known in which period. `posting_id` is its natural key."""
+    """What one distributor gets or loses, before it is known in which period. `posting_id` is its natural key.
+
+    `amount_minor` becomes available. `others` are the other legs, if they are not just the usual other side of it.
+    """
 
     posting_id: str
     kind: PostingKind
@@ -36,10 +39,19 @@ class Movement:
     effective_at: datetime
     reference: str
     order: str | None = None
+    others: Mapping[str, int] | None = None
+    follows: str | None = None
 
     @property
     def account(self) -> str:
         return account_key(self.market, self.distributor_id, self.currency)
+
+    @property
+    def legs(self) -> dict[str, int]:
+        """The amounts by account, without zeros."""
+        legs: dict[str, int] = {"available": self.amount_minor}
+        legs |= {OTHER_SIDE[self.kind]: -self.amount_minor} if self.others is None else self.others
+        return {name: minor for name, minor in legs.items() if minor}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +72,7 @@ class Series:
 class State:
     """The data for one message: accounts, the periods and terms of their markets, and the figures of slices that it may
     close. `due` are the accounts to close, and `more_due` whether there are others. `booked` are the ids of postings
-    that exist. `postings`, `statements` and `closed` slices are results.
+    that exist, `closed` the statements whose payouts the message is about. `postings` and `statements` are results.
     """
 
     accounts: Mapping[str, Account] = field(default_factory=dict)
@@ -70,6 +82,7 @@ class State:
     series: Mapping[str, Series] = field(default_factory=dict)
     figures: Mapping[str, Figures] = field(default_factory=dict)
     booked: frozenset[str] = frozenset()
+    closed: Mapping[str, Statement] = field(default_factory=dict)
     due: tuple[str, ...] = ()
     more_due: bool = False
     postings: tuple[Posting, ...] = ()

@@ -10,7 +10,7 @@ from contracts.rewards.ids import reward_id
 from contracts.rewards.v1 import RewardAdjusted, RewardReleased, RewardRevoked
 from contracts.rewards.v2 import RewardGranted
 from contracts.rules.view import DEFAULT_MARKET
-from contracts.settlement.view import PostingKind
+from contracts.settlement.kinds import PostingKind
 from contracts.wire.envelope import Message
 from workers.settlement.model import Movement
 

@@ -10,22 +10,10 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from datetime import datetime, timedelta
-from typing import ClassVar, Self, TypeGuard
+from datetime import datetime
+from typing import ClassVar, Self
 
-from contracts.calendar import ALWAYS
-from contracts.clock.v1 import ClockTicked
-from contracts.commissions.v1 import CommissionReleased, CommissionReversed
-from contracts.rewards.v1 import RewardAdjusted, RewardReleased, RewardRevoked
-from contracts.rewards.v2 import RewardGranted
-from contracts.settlement.v1 import (
-    ApproveAdjustment,
-    ApproveTerms,
-    CloseDue,
-    ClosePeriod,
-    ProposeAdjustment,
-    ProposeTerms,
-)
+from contracts.settlement.v1 import ApproveAdjustment, ApproveTerms, ClosePeriod, ProposeAdjustment, ProposeTerms
 from contracts.settlement.view import (
     ACCOUNTS,
     ADJUSTMENTS,
@@ -52,35 +40,28 @@ from contracts.wire.envelope import Message
 from infra.ports.store import Collection, Find, Increment, Index, Query, Transaction
 from infra.runtime.repository import Codec, Found, Loaded, Repository, with_ids
 from workers.settlement.closing import ANY_MARKET
+from workers.settlement.consumed import (
+    Consumed,
+    asked,
+    ending_after,
+    ids_booked,
+    market_due,
+    markets_of,
+    markets_of_approved,
+    moved_by,
+    moves,
+)
 from workers.settlement.model import Series, State
-from workers.settlement.movements import MoneyEvent, movements_of
+from workers.settlement.movements import movements_of
+from workers.settlement.payouts import PayoutEvent
 
 SERIES = "settlement.series"
-
-Consumed = (
-    CommissionReleased
-    | CommissionReversed
-    | RewardGranted
-    | RewardAdjusted
-    | RewardReleased
-    | RewardRevoked
-    | ClockTicked
-    | CloseDue
-    | ClosePeriod
-    | ProposeTerms
-    | ApproveTerms
-    | ProposeAdjustment
-    | ApproveAdjustment
-)
 
 Due = tuple[tuple[str, ...], bool]
 """The accounts that a message closes, and whether more are due."""
 
 CLOSE_MAX, CLOSE_BYTES_MAX = 500, 4 * 2**20
 """Accounts that one message closes; the next message takes the rest."""
-
-PERIOD_MAX = timedelta(days=50)
-"""No period is longer: a month, and half of one where terms change."""
 
 _accounts = Codec(Account, key="key")
 _periods = Codec(Period, key="key")
@@ -157,6 +138,7 @@ class SettlementRepository(Repository[State, Consumed]):
         figures: dict[str, Figures],
         booked: Iterable[str],
         due: Mapping[str | None, Due],
+        closed: Mapping[str, Statement],
     ) -> None:
         self._accounts = accounts
         self._periods = periods
@@ -166,6 +148,7 @@ class SettlementRepository(Repository[State, Consumed]):
         self._figures = figures
         self._booked = set(booked)
         self._due = due
+        self._closed = closed
         self._postings: list[Posting] = []
         self._statements: list[Statement] = []
 
@@ -173,34 +156,37 @@ class SettlementRepository(Repository[State, Consumed]):
     def queries(cls, messages: Sequence[Message[Consumed]]) -> dict[str, Query]:
         """All messages have one type, as those of a queue do."""
         data = [message.data for message in messages]
-        movements = [movement for message in messages if _moves(message) for movement in movements_of(message)]
+        movements = [movement for message in messages if moves(message) for movement in movements_of(message)]
         earliest = [movement.effective_at for movement in movements]
         closes = [d for d in data if isinstance(d, ClosePeriod)]
         markets = {movement.market for movement in movements} | {d.market for d in closes}
         versions = [d.terms_version for d in data if isinstance(d, ProposeTerms | ApproveTerms)]
         distributors = {d.distributor_id for d in closes if d.distributor_id is not None}
-        booked = with_ids(LEDGER, (movement.posting_id for movement in movements))
+        payouts = [d for d in data if isinstance(d, PayoutEvent)]
+        booked = with_ids(LEDGER, (key for message in messages for key in ids_booked(message)))
         return {
             "booked": Find(booked.collection, booked.where, fields=("_id",)),
             "accounts": Find(ACCOUNTS, {"distributor_id": {"$in": sorted(distributors)}})
             if distributors
             else with_ids(ACCOUNTS, (movement.account for movement in movements)),
             "terms": with_ids(TERMS, versions) if versions else Find(TERMS, {"market": {"$in": sorted(markets)}}),
-            "periods": Find(PERIODS, {"market": {"$in": sorted(markets)}, **_ending_after(earliest)}),
+            "periods": Find(PERIODS, {"market": {"$in": sorted(markets)}, **ending_after(earliest)}),
             "series": with_ids(SERIES, sorted(markets)),
             "adjustments": with_ids(
                 ADJUSTMENTS, (d.adjustment_id for d in data if isinstance(d, ProposeAdjustment | ApproveAdjustment))
             ),
+            "statements": with_ids(STATEMENTS, (d.payout_id for d in payouts)),
         }
 
     @classmethod
     async def load(cls, tx: Transaction, messages: Sequence[Message[Consumed]], found: Found) -> Self:
-        """What is due, or what adjustments and terms concern, takes further queries."""
+        """What is due, or what adjustments, terms and payouts concern, takes further queries."""
         accounts = _accounts.by_key(found["accounts"])
         periods = _periods.by_key(found["periods"])
         terms = _terms.by_key(found["terms"])
         series = _series.by_key(found["series"])
         adjustments = _adjustments.by_key(found["adjustments"])
+        statements = _statements.by_key(found["statements"])
         due = await _due(tx, messages, accounts)
         if due:
             versions = {period.terms_version for account in accounts.values() for period in account.open} - {0}
@@ -208,9 +194,17 @@ class SettlementRepository(Repository[State, Consumed]):
             series |= await _series.fetch(tx, SERIES, {account.market for account in accounts.values()})
         if adjustments:
             accounts |= await _accounts_of(tx, adjustments.values())
-        # Adjustments are booked now; terms that are approved begin after every period of their market.
-        current = _ending_after(message.received_at for message in messages)
-        for markets, of_periods in ((_markets(adjustments.values()), current), (_approved(messages, terms), {})):
+        if statements:
+            moved = {key for message in messages for key in moved_by(message, statements)}
+            accounts |= await _accounts.fetch(tx, ACCOUNTS, moved)
+        # Adjustments are booked now, payouts at their time; terms that are approved begin after every period.
+        current = ending_after(message.received_at for message in messages)
+        sent = ending_after(message.time for message in messages)
+        for markets, of_periods in (
+            (markets_of(adjustments.values()), current),
+            (markets_of_approved(messages, terms), {}),
+            (markets_of(statements.values()), sent),
+        ):
             if markets:
                 more_terms, more_periods, more_series = await _of_markets(tx, markets, of_periods)
                 terms, periods, series = terms | more_terms, periods | more_periods, series | more_series
@@ -224,17 +218,12 @@ class SettlementRepository(Repository[State, Consumed]):
             figures=await _figures(tx, accounts.values()) if needs_figures else {},
             booked=(document["_id"] for document in found["booked"]),
             due=due,
+            closed=statements,
         )
 
     def state_for(self, message: Message[Consumed]) -> State:
-        data = message.data
-        due, more_due = self._due.get(_market_due(data), ((), False))
-        if _moves(message):
-            movements = movements_of(message)
-            keys: Iterable[str] = [movement.account for movement in movements]
-            booked = frozenset(m.posting_id for m in movements if m.posting_id in self._booked)
-        else:
-            keys, booked = due or self._keys_named(data), frozenset()
+        due, more_due = self._due.get(market_due(message.data), ((), False))
+        keys = due or moved_by(message, self._closed) or self._keys_named(message.data)
         return State(
             accounts=self._accounts.pick(keys),
             periods=self._periods.all(),
@@ -242,7 +231,8 @@ class SettlementRepository(Repository[State, Consumed]):
             adjustments=self._adjustments.all(),
             series=self._series.all(),
             figures=self._figures,
-            booked=booked,
+            booked=frozenset(self._booked.intersection(ids_booked(message))),
+            closed=self._closed,
             due=due,
             more_due=more_due,
         )
@@ -285,44 +275,25 @@ class SettlementRepository(Repository[State, Consumed]):
         await tx.add(BALANCES, list(_increments(self._postings, self._statements)))
 
 
-def _moves(message: Message[Consumed]) -> TypeGuard[Message[MoneyEvent]]:
-    return isinstance(message.data, MoneyEvent)
-
-
-def _market_due(data: Consumed) -> str | None:
-    """The market whose accounts a message closes, as far as they are due."""
-    if isinstance(data, ClockTicked):
-        return ANY_MARKET
-    return data.market if isinstance(data, CloseDue) else None
-
-
-def _asked(message: Message[Consumed]) -> tuple[str, datetime, datetime] | None:
-    """The market whose accounts a message closes, those due at which time, and what time it is."""
-    data = message.data
-    if isinstance(data, ClockTicked):
-        return ANY_MARKET, data.at, data.at
-    return (data.market, data.due_at, message.time) if isinstance(data, CloseDue) else None
-
-
 async def _due(
     tx: Transaction, messages: Sequence[Message[Consumed]], accounts: dict[str, Account]
 ) -> dict[str | None, Due]:
     """The accounts to close for each market that is asked for, which are added to `accounts`. Each has a period that is
     over: otherwise those whose first one is not would take the places of others.
     """
-    asked: dict[str, tuple[datetime, datetime]] = {}
-    for market, *times in filter(None, map(_asked, messages)):
-        known = asked.get(market, times)
-        asked[market] = max(times[0], known[0]), max(times[1], known[1])
+    latest: dict[str, tuple[datetime, datetime]] = {}
+    for market, *times in filter(None, map(asked, messages)):
+        known = latest.get(market, times)
+        latest[market] = max(times[0], known[0]), max(times[1], known[1])
     due: dict[str | None, Due] = {}
-    for market, (due_at, now) in sorted(asked.items()):
+    for market, (due_at, now) in sorted(latest.items()):
         where: dict[str, object] = {"close_at": {"$lte": due_at}, "open.ends_at": {"$lte": now}}
         where |= {} if market == ANY_MARKET else {"market": market}
         documents, more = await tx.find_some(
             ACCOUNTS,
             where,
             sort=(("close_at", 1), ("_id", 1)),
-            limit=max(CLOSE_MAX // len(asked), 1),
+            limit=max(CLOSE_MAX // len(latest), 1),
             bytes_max=CLOSE_BYTES_MAX,
         )
         found = _accounts.by_key(documents)
@@ -360,24 +331,6 @@ async def _of_markets(
         _periods.by_key(await tx.find(PERIODS, {**where, **of_periods})),
         await _series.fetch(tx, SERIES, markets),
     )
-
-
-def _approved(messages: Iterable[Message[Consumed]], terms: Mapping[int, TermsVersion]) -> list[str]:
-    """The markets whose terms the messages approve."""
-    versions = (message.data.terms_version for message in messages if isinstance(message.data, ApproveTerms))
-    return _markets(terms[version] for version in versions if version in terms)
-
-
-def _markets(items: Iterable[Adjustment] | Iterable[TermsVersion]) -> list[str]:
-    return sorted({item.market for item in items})
-
-
-def _ending_after(moments: Iterable[datetime]) -> dict[str, object]:
-    """The condition for periods that end after the first of these moments, or are the last before it; none if there are
-    none.
-    """
-    earliest = min(moments, default=None)
-    return {} if earliest is None else {"ends_at": {"$gt": max(earliest, ALWAYS + PERIOD_MAX) - PERIOD_MAX}}
 
 
 def _increments(postings: Iterable[Posting], statements: Iterable[Statement]) -> Iterable[Increment]:

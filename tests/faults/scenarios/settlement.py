@@ -1,9 +1,13 @@
-"""Movements that are booked, adjusted by two persons, and closed by the clock and by hand."""
+"""Movements that are booked, adjusted by two persons, and closed by the clock and by hand; payouts of statements that
+were closed before.
+"""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed, ReversedEntry, Share
 from contracts.rewards.v1 import RewardRevoked
@@ -11,17 +15,35 @@ from contracts.settlement.digests import adjustment_digest, digest_of
 from contracts.settlement.document import TermsDocument
 from contracts.settlement.terms import terms_of
 from contracts.settlement.v1 import ApproveAdjustment, ApproveTerms, ClosePeriod, ProposeAdjustment, ProposeTerms
+from contracts.settlement.view import ACCOUNTS, STATEMENTS, Account, Statement, TaxMonth
 from tests.builders import (
     MIDDLE,
     NOW,
     SELLER,
     SHOP,
+    TOP,
     tick,
 )
-from tests.faults.crash_scenario import Scenario, garbled, noise, outgoing
+from tests.faults.crash_scenario import Scenario, documents, garbled, noise, outgoing
+from tests.payout_builders import TO_DOLLARS, failed, paid, returned, started
 from tests.reward_builders import a_grant, a_release_of_a_reward, an_adjustment_of_a_reward
+from tests.unit.statements import a_statement
 
 _MONTH_END = datetime(2026, 12, 1, 6, tzinfo=UTC)
+
+_taxed = a_statement(statement_id=f"default/2026-10/{TOP}/CNY", account=f"default/{TOP}/CNY", distributor_id=TOP)
+_untaxed = replace(
+    _taxed,
+    statement_id="default/2026-10/4/CNY",
+    account="default/4/CNY",
+    distributor_id=4,
+    gross_minor=1_000_00,
+    withheld_minor=0,
+    payable_minor=1_000_00,
+    withheld=None,
+)
+_OWN: dict[str, Any] = {"payout_id": _taxed.statement_id, "distributor_id": TOP}
+_CONVERTED: dict[str, Any] = {"payout_id": _untaxed.statement_id, "distributor_id": 4, "currency": "USD"}
 
 
 def settlement() -> Scenario:
@@ -67,14 +89,35 @@ def settlement() -> Scenario:
                 outgoing(_approval("bob")),
                 outgoing(_approval("bob"), again=1),
                 outgoing(_approval("ann")),
+                outgoing(started(**_OWN)),
+                outgoing(started(**_OWN), again=1),
+                outgoing(paid(**_OWN, fee=Decimal("1.50"))),
+                outgoing(returned(**_OWN, fee=Decimal("3.00"))),
+                outgoing(returned(**_OWN, fee=Decimal("3.00")), again=1),
+                outgoing(started("1000.00", **_CONVERTED, amount=Decimal("139.30"), conversion=TO_DOLLARS)),
+                outgoing(failed("139.30", **_CONVERTED)),
             ),
             (outgoing(tick(_MONTH_END)), outgoing(tick(_MONTH_END))),
             (outgoing(ClosePeriod(market="default", period="2026-11", distributor_id=SELLER, by="ann")),),
             (outgoing(released.model_copy(update={"order_id": "2"})),),
         ),
         frozenset(["booked", "duplicate", "held_only", "nothing_moved", "proposed", "approved", "refused", "closed"]),
-        {},
+        {
+            ACCOUNTS: documents(Account, "key", _closed(_taxed), _closed(_untaxed)),
+            STATEMENTS: documents(Statement, "statement_id", _taxed, _untaxed),
+        },
         dead=1,
+    )
+
+
+def _closed(statement: Statement) -> Account:
+    """The account after its only statement."""
+    return replace(
+        Account(statement.account, statement.market, statement.distributor_id, statement.currency),
+        closed_to=statement.ends_at,
+        payable_minor=statement.payable_minor,
+        tax=TaxMonth("2026-11", statement.gross_minor, statement.withheld_minor) if statement.withheld else None,
+        last_statement=statement.statement_id,
     )
 
 

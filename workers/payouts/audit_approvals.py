@@ -1,0 +1,73 @@
+"""I16: what was sent is what enough other persons approved, to whom it may be sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from contracts.payouts.digests import batch_digest
+from contracts.payouts.rails import RAILS
+from contracts.payouts.view import BATCHES, ENDED, PAYEES, PAYOUTS, UNDER_WAY, Batch, Line, Payee, Payout
+from infra.auditing.audit import Read, Report, together
+from workers.payouts.repository import to_batch, to_payee, to_payout
+
+PAYEES_TOGETHER = 500
+
+
+async def audit_approvals(read: Read, report: Report) -> None:
+    """The batches; then, by payee, what was begun."""
+    async for document in read.stream(BATCHES, report.among("payout-batch", "_id")):
+        batch = to_batch(document)
+        report.add("I16", "batches")
+        for fault in _faults_of_batch(batch):
+            report.breach("I16", f"payout-batch/{batch.batch_id}", fault)
+    async for taken in together(read.stream(PAYEES, report.among("distributor", "_id", int)), PAYEES_TOGETHER):
+        await _audit_payees(read, report, [to_payee(document) for document in taken])
+
+
+async def _audit_payees(read: Read, report: Report, payees: Sequence[Payee]) -> None:
+    begun: Counter[int] = Counter()
+    ids = [payee.distributor_id for payee in payees]
+    where = {"distributor_id": {"$in": ids}, "state": {"$in": sorted(UNDER_WAY | ENDED)}}
+    async for taken in together(read.stream(PAYOUTS, where), PAYEES_TOGETHER):
+        payouts = [to_payout(document) for document in taken]
+        batches = {payout.batch_id for payout in payouts if payout.batch_id is not None}
+        found = await read.find(BATCHES, {"_id": {"$in": sorted(batches)}})
+        approved = [batch for batch in map(to_batch, found) if batch.state == "approved"]
+        lines = {line.payout_id: line for batch in approved for line in batch.lines}
+        for payout in payouts:
+            begun[payout.distributor_id] += len(payout.attempts)
+            for fault in _faults_of_sent(payout, lines):
+                report.breach("I16", f"distributor/{payout.distributor_id}", f"{payout.payout_id} {fault}")
+    for payee in payees:
+        about = f"distributor/{payee.distributor_id}"
+        count = begun[payee.distributor_id]
+        report.require(payee.attempts == count, "I16", about, f"counts {payee.attempts} attempts, there are {count}")
+        is_kept = payee.hold is None or payee.hold.attempts == payee.attempts
+        report.require(is_kept, "I16", about, "something was begun while on hold")
+
+
+def _faults_of_batch(batch: Batch) -> Iterator[str]:
+    if batch_digest(batch.market, batch.lines) != batch.digest:
+        yield "the lines are not those that the digest names"
+    persons = {approval.by.casefold() for approval in batch.approved}
+    if len(persons) < len(batch.approved) or batch.proposed_by.casefold() in persons:
+        names = ", ".join(approval.by for approval in batch.approved)
+        yield f"proposed by {batch.proposed_by}, approved by {names}"
+    if batch.state == "approved" and len(persons) < batch.approvals:
+        yield f"{len(persons)} of {batch.approvals} persons approved it"
+
+
+def _faults_of_sent(payout: Payout, lines: Mapping[str, Line]) -> Iterator[str]:
+    line = lines.get(payout.payout_id)
+    if line is None or line.plan != payout.plan:
+        yield "is sent, and is not a line of an approved batch"
+        return
+    plan, rail = line.plan, RAILS.get(line.plan.rail)
+    if plan.amount_minor + plan.left_minor != payout.payable_minor:
+        yield "sends another amount than is payable"
+    if rail is None or (rail.currencies is not None and plan.currency not in rail.currencies):
+        yield f"goes by {plan.rail}, which does not send {plan.currency}"
+    for attempt in payout.attempts:
+        if (attempt.method.method_id, attempt.method.rail) != (plan.method_id, plan.rail):
+            yield f"attempt {attempt.number} goes to another account than was approved"

@@ -1,0 +1,63 @@
+"""What a payout would send now, or why it sends nothing. The same rule proposes, approves and sends."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from contracts.fields import AMOUNT_MINOR_MAX
+from contracts.money import MINOR_DIGITS_EVER
+from contracts.payouts.rails import RAILS
+from contracts.payouts.view import Payee, Payout, Plan, RailState
+
+ON_HOLD, RAIL_PAUSED = "on_hold", "rail_paused"
+"""The reasons of what is left out, or waits, whatever its amount and method."""
+
+
+def plan_of(payout: Payout, payee: Payee, at: datetime) -> Plan | str:
+    """The plan of a payout by the payee's method, or the reason why it is left out.
+
+    A rail that takes whole units of a currency sends no more than that, and the rest is left.
+    """
+    if reason := _unpayable(payee, at):
+        return reason
+    method = payee.method
+    rail = RAILS.get(method.rail) if method else None
+    if method is None or rail is None:
+        return "rail_unknown"
+    if method.currency != payout.statement_currency:
+        return "currency_differs"
+    if rail.currencies is not None and method.currency not in rail.currencies:
+        return "rail_refuses_currency"
+    unit = 10 ** MINOR_DIGITS_EVER[method.currency] if method.currency in rail.whole_units else 1
+    left = payout.payable_minor % unit
+    amount = payout.payable_minor - left
+    if amount == 0:
+        return "below_whole_unit"
+    if amount > AMOUNT_MINOR_MAX[method.currency]:
+        return "amount_too_large"
+    return Plan(
+        rail=rail.name,
+        currency=method.currency,
+        amount_minor=amount,
+        left_minor=left,
+        method_id=method.method_id,
+        method_version=payee.method_version,
+        hint=method.hint,
+    )
+
+
+def _unpayable(payee: Payee, at: datetime) -> str | None:
+    """Why nothing is sent to this distributor now, whatever the amount."""
+    if payee.hold is not None:
+        return ON_HOLD
+    if payee.method is None:
+        return "no_payout_method"
+    if not payee.usable:
+        return "method_unusable"
+    if payee.usable_from is not None and payee.usable_from > at:
+        return "method_cooling_off"
+    return None
+
+
+def is_paused(rail: RailState, at: datetime) -> bool:
+    return rail.paused_until is not None and rail.paused_until > at
