@@ -237,7 +237,7 @@ REASONS = {
         "目前没有可付款项；每笔待付款项都注明了原因。",
     ),
     "unknown_batch": Reason(404, "Batch not found.", "付款批次不存在。"),
-    "already_decided": Reason(409, "The batch is already approved or rejected.", "该批次已批准或已驳回。"),
+    "unknown_corridor": Reason(404, "Corridor not found.", "汇款通道不存在。"),
     "stale_digest": Reason(
         409,
         "A line of the batch would not be sent like that now; reject it and propose another one.",

@@ -64,7 +64,7 @@ def _faults_of_sent(payout: Payout, lines: Mapping[str, Line]) -> Iterator[str]:
         yield "is sent, and is not a line of an approved batch"
         return
     plan, rail = line.plan, RAILS.get(line.plan.rail)
-    if plan.amount_minor + plan.left_minor != payout.payable_minor:
+    if plan.conversion is None and plan.amount_minor + plan.left_minor != payout.payable_minor:
         yield "sends another amount than is payable"
     if rail is None or (rail.currencies is not None and plan.currency not in rail.currencies):
         yield f"goes by {plan.rail}, which does not send {plan.currency}"
