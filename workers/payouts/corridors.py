@@ -17,7 +17,7 @@ from contracts.corridors.v1 import (
 )
 from contracts.corridors.view import Corridor, corridor_digest
 from contracts.money import MoneyError, to_minor
-from contracts.payouts.view import Payee, Plan
+from contracts.payouts.view import Payee, Payout, Plan
 from contracts.rules.plans import AmountIn
 from contracts.wire.decision import Decision, NotYet
 from contracts.wire.envelope import Message
@@ -161,6 +161,17 @@ def with_sent(payee: Payee, plan: Plan, at: datetime) -> Payee:
     key = _year_key(plan, payee.method.country, at)
     this_year = {known: sent for known, sent in payee.sent_in_year.items() if known.startswith(f"{at.year}/")}
     return replace(payee, sent_in_year={**this_year, key: this_year.get(key, 0) + plan.amount_minor})
+
+
+def without_sent(state: State, payout: Payout, plan: Plan) -> State:
+    """The state in which a payout that failed or came back does not count in its year, if that is still counted."""
+    assert payout.started_at is not None, f"{payout.payout_id} has ended and was never begun"
+    payee = state.payee(payout.distributor_id)
+    key = _year_key(plan, payout.attempts[0].method.country, payout.started_at)
+    if key not in payee.sent_in_year:
+        return state
+    left = max(payee.sent_in_year[key] - plan.amount_minor, 0)
+    return state.with_payee(replace(payee, sent_in_year={**payee.sent_in_year, key: left}))
 
 
 def _open(state: State) -> list[Corridor]:

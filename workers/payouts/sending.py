@@ -29,7 +29,7 @@ from workers.payouts.attempts import (
     with_live,
 )
 from workers.payouts.batches import back_to_waiting
-from workers.payouts.corridors import with_sent
+from workers.payouts.corridors import with_sent, without_sent
 from workers.payouts.model import State
 from workers.payouts.pauses import resume
 from workers.payouts.planning import ON_HOLD, RAIL_PAUSED, is_paused, plan_of
@@ -136,7 +136,7 @@ def _give_up(state: State, payout: Payout, plan: Plan, reason: str, at: datetime
     detail = f"Attempt {payout.live.number} has failed, and another one would not be as approved ({reason})."
     failed = replace(payout, state="failed", reason=reason, detail=detail, task=None, due_at=None, ended_at=at)
     event = PayoutFailed(**reported(payout, plan, at), code=reason, detail=detail)
-    return state.with_payout(failed), (event,)
+    return without_sent(state, failed, plan).with_payout(failed), (event,)
 
 
 def _check(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
