@@ -73,7 +73,8 @@ def test_a_corridor_is_stored_with_its_limits() -> None:
 @pytest.mark.parametrize("field", ["limit_per_payment", "limit_per_year"])
 def test_a_limit_that_its_currency_cannot_express_is_refused(field: str) -> None:
     limit = (AmountIn(currency="JPY", amount=Decimal("0.5")),)
-    answer = define(State(), **{field: limit})
+    fields: dict[str, Any] = {field: limit}
+    answer = define(State(), **fields)
 
     assert reason_of(answer) == "amount_precision"
     assert answer.publish[0].detail.startswith(f"{field}: ")

@@ -144,13 +144,13 @@ def closed_to(state: State, payee: Payee, plan: Plan, at: datetime, *, is_begun:
     ways = [one for one in ways if plan.amount_minor <= one.limit_per_payment.get(plan.currency, plan.amount_minor)]
     if not ways:
         return "limit_of_payment_reached"
-    total = payee.sent_in_year.get(_year_key(plan, method.country, at), 0) + (0 if is_begun else plan.amount_minor)
+    total = payee.sent_in_year.get(year_key(plan, method.country, at), 0) + (0 if is_begun else plan.amount_minor)
     if all(total > one.limit_per_year.get(plan.currency, total) for one in ways):
         return "limit_of_year_reached"
     return None
 
 
-def _year_key(plan: Plan, country: str, at: datetime) -> str:
+def year_key(plan: Plan, country: str, at: datetime) -> str:
     """What the limit of a year counts together."""
     return f"{at.year}/{plan.rail}/{country}/{plan.currency}"
 
@@ -158,7 +158,7 @@ def _year_key(plan: Plan, country: str, at: datetime) -> str:
 def with_sent(payee: Payee, plan: Plan, at: datetime) -> Payee:
     """The payee with what is sent now counted in its year; other years are no longer needed."""
     assert payee.method is not None, "a plan is made of a method"
-    key = _year_key(plan, payee.method.country, at)
+    key = year_key(plan, payee.method.country, at)
     this_year = {known: sent for known, sent in payee.sent_in_year.items() if known.startswith(f"{at.year}/")}
     return replace(payee, sent_in_year={**this_year, key: this_year.get(key, 0) + plan.amount_minor})
 
@@ -167,7 +167,7 @@ def without_sent(state: State, payout: Payout, plan: Plan) -> State:
     """The state in which a payout that failed or came back does not count in its year, if that is still counted."""
     assert payout.started_at is not None, f"{payout.payout_id} has ended and was never begun"
     payee = state.payee(payout.distributor_id)
-    key = _year_key(plan, payout.attempts[0].method.country, payout.started_at)
+    key = year_key(plan, payout.attempts[0].method.country, payout.started_at)
     if key not in payee.sent_in_year:
         return state
     left = max(payee.sent_in_year[key] - plan.amount_minor, 0)
