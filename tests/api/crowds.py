@@ -40,7 +40,9 @@ def _unlike(collection: str, found: Any, at: int) -> Document:
     match collection:
         case "order_intake.orders" | "commission_calculation.commissions":
             return {"_id": f"a-crowd/{at}"}
-        case "settlement.statements" | "settlement.ledger" | "settlement.adjustments" | "exchange_rates.tables":
+        case "settlement.statements" | "settlement.ledger" | "settlement.adjustments":
+            return {"_id": f"a-crowd/{at}"}
+        case "exchange_rates.tables" | "payouts.corridors":
             return {"_id": f"a-crowd/{at}"}
         case "alerting.dead_letters" | "commission_calculation.ledger" | "alerting.alerts":
             return {"_id": f"a-crowd-{at}"}
@@ -110,6 +112,7 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         *_of_alerts(database, known),
         *_of_webhooks(database, known),
         _of_exchange_rates(database, known),
+        _of_corridors(database, known),
         Crowd("rule_book.rules", rules, ({"stage": "proposed", "effective_from": None},)),
     ]
 
@@ -158,6 +161,12 @@ def _of_exchange_rates(database: Any, known: Mapping[str, Any]) -> Crowd:
     [table] = database["exchange_rates.tables"].find({"_id": known["table_id"]})
     newer: Document = {"as_of": table["as_of"] + timedelta(seconds=1)}
     return Crowd("exchange_rates.tables", table, ({**newer, "state": "rejected"}, {**newer, "source": "other"}))
+
+
+def _of_corridors(database: Any, known: Mapping[str, Any]) -> Crowd:
+    [corridor] = database["payouts.corridors"].find({"_id": known["corridor_id"]})
+    newer: Document = {"proposed_at": corridor["proposed_at"] + timedelta(seconds=1), "state": "closed"}
+    return Crowd("payouts.corridors", corridor, (newer,))
 
 
 @contextmanager

@@ -25,7 +25,7 @@ import pytest
 
 from tests.api.front import Front, an_email, serving, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_statement, a_world, approved_rates
+from tests.api.world import World, a_corridor, a_statement, a_world, approved_rates
 from tests.connected.running import Site
 from tests.sampling import sampled
 
@@ -120,6 +120,7 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
         "currency": currency,
         "terms_version": proposed["terms_version"],
         "table_id": rates.table_id,
+        "corridor_id": (await a_corridor(world.front, unique("corridor"))).corridor_id,
         "route_id": route_id,
         "silence_id": (await made("/api/silences", **silence))["silence_id"],
         "webhook_id": (await made("/api/webhooks", **webhook))["webhook_id"],

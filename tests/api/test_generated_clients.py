@@ -234,6 +234,7 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _webhooks(call, world)
         await _settlements(call, second, world)
         await _exchange_rates(call, second)
+        await _corridors(call, second)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
         await Generated(session, http, described, call.used)("endInvites")
@@ -371,3 +372,13 @@ async def _exchange_rates(call: Generated, second: Generated) -> None:
     later = await call("publishRates", {**table, "table_id": unique("rates"), "as_of": "2026-11-02T00:00:00Z"})
     rejected = await call("rejectRates", {"reason": "wrong_column"}, table_id=later.table_id)
     assert rejected.state.value == "rejected"
+
+
+async def _corridors(call: Generated, second: Generated) -> None:
+    named = {"corridor_id": unique("corridor"), "rail": "paypal", "from_country": "DE", "to_country": "US"}
+    limit = [{"currency": "USD", "amount": "10000.00"}]
+    defined = await call("defineCorridor", {**named, "currencies": ["USD"], "limit_per_payment": limit})
+    opened = await second("approveCorridor", {"digest": defined.digest}, corridor_id=defined.corridor_id)
+    assert (opened.state.value, opened.limit_per_payment) == ("open", {"USD": "10000.00"})
+    closed = await call("closeCorridor", {"reason": "policy_changed"}, corridor_id=defined.corridor_id)
+    assert closed.closed_by is not None

@@ -27,7 +27,7 @@ from api.http.paging import SCANNED_MAX
 from tests.api.crowds import CROWD, crowded, crowds_of
 from tests.api.front import Front, an_email, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_notice, a_statement, a_webhook, a_world, approved_rates
+from tests.api.world import World, a_corridor, a_notice, a_statement, a_webhook, a_world, approved_rates
 from tests.connected.running import until
 from tests.connected.test_indexes import READ_WHOLE
 from tests.described import api_document
@@ -40,6 +40,7 @@ SCANNED = 2 * SCANNED_MAX + 3 * PAGE + 10
 MUCH = {"$or": [{name: {"$gt": SCANNED}} for name in ("keysExamined", "docsExamined")]}
 OWN = {
     "/api/alerts": {"state": "open"},
+    "/api/corridors": {"state": "proposed"},
     "/api/exchange-rates": {"state": "approved", "as_of": "2036-01-01T00:00:00Z"},
 }
 """Values by path, where the same name has others than elsewhere."""
@@ -115,11 +116,13 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
     proposed = await admin.post("/api/settlement-terms", json={"terms": {"market": world.market}})
     assert proposed.status_code == 201, proposed.text
     rates = await approved_rates(front, unique("rates"), datetime(2026, 11, 1, tzinfo=UTC), CNY="7.8000")
+    corridor = await a_corridor(front, unique("corridor"))
     await attempted(world, admin, webhook_id)
     return {
         "active": "true",
         "alert": notice["alert"],
         "as_of": "2026-11-01T00:00:00Z",
+        "corridor_id": corridor.corridor_id,
         "currency": currency,
         "statement": statement,
         "terms_version": proposed.json()["terms_version"],

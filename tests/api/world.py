@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 
 from contracts.catalog.v1 import DefineProduct
+from contracts.corridors.v1 import DefineCorridor
 from contracts.exchange_rates.digests import table_digest
 from contracts.exchange_rates.v1 import ApproveRates, CurrencyRate, PublishRates
 from contracts.money import to_minor
@@ -166,6 +167,14 @@ async def approved_rates(front: Front, table_id: str, as_of: datetime, **rates: 
     approval = ApproveRates(table_id=table_id, digest=digest, approved_by="wei")
     await _sent(front, approval, "exchange_rates.tables", {"_id": table_id, "state": "approved"})
     return table
+
+
+async def a_corridor(front: Front, corridor_id: str) -> DefineCorridor:
+    """A corridor that is proposed: an open one would hold up other payouts of its rail."""
+    route = {"rail": "paypal", "from_country": "DE", "to_country": "US"}
+    corridor = DefineCorridor(corridor_id=corridor_id, **route, currencies=("USD",), proposed_by="ann")
+    await _sent(front, corridor, "payouts.corridors", {"_id": corridor_id})
+    return corridor
 
 
 async def a_notice(front: Front, admin: httpx.AsyncClient) -> dict[str, Any]:
