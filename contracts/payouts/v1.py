@@ -374,7 +374,9 @@ class PayoutAwaitsPayee(_Reported, type="payout.awaiting-payee.v1"):
 
 
 class PayoutPaid(_Reported, type="payout.paid.v1"):
-    fee: Annotated[Amount | None, Field(description="What the rail took for it, in the currency sent.")] = None
+    fee: Annotated[
+        Amount | None, Field(description="What the rail took for it, in the currency sent.", examples=["0.35"])
+    ] = None
 
 
 class PayoutFailed(_Reported, type="payout.failed.v1"):
@@ -389,7 +391,9 @@ class PayoutReturned(_Reported, type="payout.returned.v1"):
 
     code: Code
     detail: Detail
-    fee: Annotated[Amount | None, Field(description="What the rail took for the return, in the currency sent.")] = None
+    fee: Annotated[
+        Amount | None, Field(description="What the rail took for the return, in the currency sent.", examples=["3.00"])
+    ] = None
 
 
 class PayoutDoubtful(_Reported, type="payout.doubtful.v1"):
