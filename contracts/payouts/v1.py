@@ -113,9 +113,9 @@ class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
     detail: Detail
     reported_at: Timestamp
     reference: ProviderReference | None = None
-    amount: Annotated[Amount | None, Field(description="What the rail says it sent.")] = None
+    amount: Annotated[Amount | None, Field(description="What the rail says it sent.", examples=["59.70"])] = None
     currency: AnyCurrency | None = None
-    fee: Annotated[Amount | None, Field(description="What the rail took for it.")] = None
+    fee: Annotated[Amount | None, Field(description="What the rail took for it.", examples=["0.35"])] = None
 
 
 class ReportPayout(Command, type="payout.report.v1"):
@@ -131,9 +131,9 @@ class ReportPayout(Command, type="payout.report.v1"):
     source: Annotated[Literal["callback", "file"], Field(description="How the report came.", examples=["file"])]
     occurred_at: Timestamp
     reference: ProviderReference | None = None
-    amount: Annotated[Amount | None, Field(description="What the rail says it sent.")] = None
+    amount: Annotated[Amount | None, Field(description="What the rail says it sent.", examples=["59.70"])] = None
     currency: AnyCurrency | None = None
-    fee: Annotated[Amount | None, Field(description="What the rail took for it.")] = None
+    fee: Annotated[Amount | None, Field(description="What the rail took for it.", examples=["0.35"])] = None
     by: Annotated[Person | None, Field(description="Who gave the file; absent for a callback.")] = None
 
     def about(self) -> str:
