@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from contracts.notifications.channel import Channel
 from contracts.notifications.v1 import Item, NotificationDue
+from contracts.payouts.v1 import PayoutAttemptDue, PayoutCheckDue
 from contracts.webhooks.v1 import WebhookDue
 from contracts.wire.answer import Answer, Outcome
 from infra.ports.time import Time
@@ -15,6 +16,8 @@ from tests.builders import NOW
 
 NOTIFICATION_DUE = NotificationDue.message_type.rpartition(".")[0]
 WEBHOOK_DUE = WebhookDue.message_type.rpartition(".")[0]
+ATTEMPT_DUE = PayoutAttemptDue.message_type.rpartition(".")[0]
+CHECK_DUE = PayoutCheckDue.message_type.rpartition(".")[0]
 
 
 CODES: Mapping[Outcome, str] = {"done": "accepted", "refused": "gone", "unavailable": "away", "unknown": "silent"}
@@ -34,6 +37,29 @@ def due(
         thread="stock_low/501",
         items=[item],
     )
+
+
+@dataclass(slots=True)
+class RailReceiver:
+    """A rail that accepts each payment and says so when asked, or what `answers` has for the payout. It keeps each key
+    that arrived.
+    """
+
+    time: Time
+    answers: dict[str, Answer] = field(default_factory=dict)
+    arrivals: list[str] = field(default_factory=list)
+
+    def destination(self, request: PayoutAttemptDue | PayoutCheckDue) -> str:
+        return request.method.rail
+
+    async def send(self, request: PayoutAttemptDue | PayoutCheckDue, key: str) -> Answer:
+        if isinstance(request, PayoutAttemptDue):
+            self.arrivals.append(key)
+        accepted = Answer("done", "accepted", "The bank has it.", self.time.now())
+        return replace(self.answers.get(request.payout_id, accepted), at=self.time.now())
+
+    async def look_up(self, request: PayoutAttemptDue | PayoutCheckDue, key: str) -> Answer | None:
+        return None
 
 
 @dataclass(slots=True)

@@ -14,7 +14,8 @@ from infra.runtime.performer import Performer
 from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
-from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE
+from tests.receiver import ATTEMPT_DUE, CHECK_DUE, NOTIFICATION_DUE, WEBHOOK_DUE
+from tests.simulation.bank import SimulatedBank
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox, SimulatedPublisher
 from tests.simulation.faults import Faults
 from tests.simulation.outside import SimulatedCalls, SimulatedOutside
@@ -99,6 +100,7 @@ class World:
     routed: frozenset[str]
     start: datetime
     outside: SimulatedOutside
+    bank: SimulatedBank
     loop: type[BatchLoop]
     performer: type[Performer]
     inbox: type[SimulatedInbox]
@@ -139,7 +141,12 @@ class Process:
             self.readiness,
             lambda: READERS,
             turn,
-            {NOTIFICATION_DUE: world.outside, WEBHOOK_DUE: world.outside},
+            {
+                NOTIFICATION_DUE: world.outside,
+                WEBHOOK_DUE: world.outside,
+                ATTEMPT_DUE: world.bank,
+                CHECK_DUE: world.bank,
+            },
             SimulatedCalls(world.scheduler),
             with_webhooks=lambda: with_webhooks(world.store),
         )

@@ -20,6 +20,7 @@ from infra.runtime.performer import Performer
 from infra.runtime.topology import topology_of
 from infra.runtime.worker import Worker
 from infra.settings import Settings
+from tests.simulation.bank import SimulatedBank
 from tests.simulation.broker import SimulatedBroker, SimulatedInbox
 from tests.simulation.chains import Chain
 from tests.simulation.faults import Faults, Plan, plan
@@ -138,6 +139,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
         routed,
         START,
         outside,
+        SimulatedBank(scheduler, random.Random(f"bank/{seed}"), history, lambda report: None),
         variant.loop,
         variant.performer,
         variant.inbox,

@@ -29,7 +29,7 @@ from infra.runtime.worker import Worker
 from infra.settings import Settings
 from infra.telemetry.readiness import Readiness
 from tests import builders
-from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE, Receiver, ShopReceiver
+from tests.receiver import ATTEMPT_DUE, CHECK_DUE, NOTIFICATION_DUE, WEBHOOK_DUE, RailReceiver, Receiver, ShopReceiver
 from tests.workflow.in_memory import InMemoryBroker, InMemoryStore, ManualTime
 
 ROUNDS_MAX = 1_000
@@ -57,6 +57,7 @@ class System:
         )
         self.outside = Receiver(self.time)
         self.shop_receiver = ShopReceiver(self.time)
+        self.rail = RailReceiver(self.time)
         self.broker = InMemoryBroker(topology, self.time)
         self.readiness = Readiness()
         self.loops = self.loops_with(self.broker)
@@ -68,7 +69,12 @@ class System:
             publisher,
             self.time,
             self.readiness,
-            outside={NOTIFICATION_DUE: self.outside, WEBHOOK_DUE: self.shop_receiver},
+            outside={
+                NOTIFICATION_DUE: self.outside,
+                WEBHOOK_DUE: self.shop_receiver,
+                ATTEMPT_DUE: self.rail,
+                CHECK_DUE: self.rail,
+            },
             with_webhooks=self._with_webhooks,
         )
         routed = topology_of(self.workers, self.settings).routed
