@@ -87,7 +87,9 @@ class CorridorView(BaseModel):
     proposed_at: datetime
     approved_by: str | None = Field(examples=["admin/0a2c0d3a"])
     approved_at: datetime | None
-    closed_by: str | None = Field(description="Null if another corridor has replaced it.", examples=[None])
+    closed_by: str | None = Field(
+        description="Null if another corridor has replaced it while it was open.", examples=[None]
+    )
     closed_at: datetime | None
     close_reason: str | None = Field(examples=[None])
 

@@ -80,7 +80,7 @@ class CorridorProposed(OfCorridor, Event, type="corridor.proposed.v1"):
 
 
 class CorridorOpened(OfCorridor, Event, type="corridor.opened.v1"):
-    """`replaced` is the corridor of the same rail and countries that is closed by it."""
+    """`replaced` is the corridor of the same rail and countries before it."""
 
     corridor_id: Reference
     rail: RailName

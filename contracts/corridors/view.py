@@ -11,13 +11,16 @@ from typing import Literal
 
 CORRIDORS = "payouts.corridors"
 
-CorridorState = Literal["proposed", "open", "closed"]
+CorridorState = Literal["proposed", "open", "closed", "replaced", "rejected"]
+
+DECIDED: tuple[CorridorState, ...] = ("open", "closed")
+"""The states of the corridor that counts for its route; there is one at most."""
 
 
 @dataclass(frozen=True, slots=True)
 class Corridor:
     """Where money may go. Only its state, and who decided, ever change. `closed_by` is None if another corridor has
-    replaced it.
+    replaced it while it was open.
     """
 
     corridor_id: str
@@ -42,7 +45,7 @@ class Corridor:
 
     @property
     def route(self) -> tuple[str, str, str]:
-        """At most one corridor of a route is open."""
+        """At most one corridor of a route is open or closed; the others were replaced."""
         return self.rail, self.from_country, self.to_country
 
 

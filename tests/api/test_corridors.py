@@ -21,7 +21,7 @@ def refusal(answer: httpx.Response) -> tuple[int, str]:
 
 
 def a_corridor(**fields: Any) -> dict[str, Any]:
-    usual = {"corridor_id": unique("corridor"), "rail": "paypal", "from_country": "DE", "to_country": "NZ"}
+    usual = {"corridor_id": unique("corridor"), "rail": "wise", "from_country": "DE", "to_country": "NZ"}
     limit = [{"currency": "NZD", "amount": "500.00"}]
     return {**usual, "currencies": ["NZD"], "limit_per_payment": limit, **fields}
 

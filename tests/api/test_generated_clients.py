@@ -375,7 +375,7 @@ async def _exchange_rates(call: Generated, second: Generated) -> None:
 
 
 async def _corridors(call: Generated, second: Generated) -> None:
-    named = {"corridor_id": unique("corridor"), "rail": "paypal", "from_country": "DE", "to_country": "US"}
+    named = {"corridor_id": unique("corridor"), "rail": "wise", "from_country": "DE", "to_country": "US"}
     limit = [{"currency": "USD", "amount": "10000.00"}]
     defined = await call("defineCorridor", {**named, "currencies": ["USD"], "limit_per_payment": limit})
     opened = await second("approveCorridor", {"digest": defined.digest}, corridor_id=defined.corridor_id)

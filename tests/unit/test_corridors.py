@@ -112,7 +112,7 @@ def test_it_replaces_the_open_one_of_the_same_rail_and_countries() -> None:
 
     assert answer.publish[0].replaced == "c-1"
     known = answer.state.corridors
-    assert (known["c-1"].state, known["c-1"].closed_by, known["c-1"].close_reason) == ("closed", None, "replaced")
+    assert (known["c-1"].state, known["c-1"].closed_by, known["c-1"].closed_at) == ("replaced", None, NOW)
     assert approve(answer.state, "c-3").publish[0].replaced is None
 
 
@@ -123,6 +123,15 @@ def test_one_person_closes_it() -> None:
     assert answer.state.corridors["c-1"].state == "closed"
     assert close(answer.state) == Decision(answer.state, outcome="duplicate")
     assert reason_of(approve(answer.state)) == "already_decided"
+
+
+def test_a_closed_one_is_replaced_too_and_a_proposal_is_rejected() -> None:
+    state = define(close(OPEN).state, "c-2").state
+    replaced = approve(state, "c-2").state.corridors["c-1"]
+    assert (replaced.state, replaced.closed_by, replaced.close_reason) == ("replaced", "ann", "policy")
+    rejected = close(PROPOSED).state
+    assert rejected.corridors["c-1"].state == "rejected"
+    assert reason_of(approve(rejected)) == "already_decided"
 
 
 def test_a_decision_that_arrives_first_is_retried() -> None:

@@ -204,6 +204,13 @@ class TestACorridor:
         story.propose()
         assert story.payout(statement_id(currency="USD")).reason == "corridor_not_allowed"
 
+    def test_a_rail_whose_only_corridor_is_closed_sends_nothing(self) -> None:
+        story = abroad(currency="USD")
+        open_corridor(story)
+        story.hand(corridors.close_corridor, CloseCorridor(corridor_id="c-1", reason="policy", closed_by="ann"))
+        story.propose()
+        assert story.payout(statement_id(currency="USD")).reason == "corridor_not_allowed"
+
     def test_a_rail_without_corridors_sends_what_is_not_converted(self) -> None:
         story = abroad(currency="USD")
         story.propose()

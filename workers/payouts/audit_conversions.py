@@ -67,7 +67,7 @@ def _faults_of_corridor(corridor: Corridor) -> Iterator[str]:
     if digest != corridor.digest:
         yield "it is not the one that the digest names"
     approver = corridor.approved_by
-    if corridor.state == "open" and approver is None:
-        yield "it is open, approved by no one"
+    if (corridor.state in ("open", "closed", "replaced")) != (approver is not None):
+        yield f"it is {corridor.state}, approved by {approver or 'no one'}"
     if approver is not None and approver.casefold() == corridor.proposed_by.casefold():
         yield f"proposed by {corridor.proposed_by}, approved by {approver}"

@@ -15,7 +15,7 @@ from contracts.corridors.v1 import (
     CorridorRefused,
     DefineCorridor,
 )
-from contracts.corridors.view import Corridor, corridor_digest
+from contracts.corridors.view import DECIDED, Corridor, corridor_digest
 from contracts.money import MoneyError, to_minor
 from contracts.payouts.view import Payee, Payout, Plan
 from contracts.rules.plans import AmountIn
@@ -70,7 +70,7 @@ def define_corridor(state: State, message: Message[DefineCorridor]) -> Result:
 
 
 def approve_corridor(state: State, message: Message[ApproveCorridor]) -> Result:
-    """A second person opens exactly this corridor, which replaces the one that is open on its route."""
+    """A second person opens exactly this corridor, which replaces the one before on its route."""
     command, now = message.data, message.received_at
     known = state.corridors.get(command.corridor_id)
     if known is None:
@@ -83,15 +83,15 @@ def approve_corridor(state: State, message: Message[ApproveCorridor]) -> Result:
         return _refuse(state, known.corridor_id, "same_person", detail)
     if known.state == "open":
         return Decision(state, outcome="duplicate")
-    if known.state == "closed":
-        detail = f"corridor_id: {known.corridor_id} is closed, which stays; define another corridor."
+    if known.state != "proposed":
+        detail = f"corridor_id: {known.corridor_id} is {known.state}, which stays; define another corridor."
         return _refuse(state, known.corridor_id, "already_decided", detail)
     opened = replace(
         known, state="open", approved_by=command.approved_by, approved_at=now, approved_os_user=command.os_user
     )
-    before = next((one for one in _open(state) if one.route == known.route), None)
+    before = next((one for one in _decided(state) if one.route == known.route), None)
     if before is not None:
-        state = state.with_corridor(replace(before, state="closed", closed_at=now, close_reason="replaced"))
+        state = state.with_corridor(replace(before, state="replaced", closed_at=before.closed_at or now))
     event = CorridorOpened(
         corridor_id=known.corridor_id,
         rail=known.rail,
@@ -111,11 +111,11 @@ def close_corridor(state: State, message: Message[CloseCorridor]) -> Result:
     known = state.corridors.get(command.corridor_id)
     if known is None:
         return _unknown(state, command.corridor_id)
-    if known.state == "closed":
+    if known.state not in ("proposed", "open"):
         return Decision(state, outcome="duplicate")
     closed = replace(
         known,
-        state="closed",
+        state="closed" if known.state == "open" else "rejected",
         closed_by=command.closed_by,
         closed_at=now,
         close_reason=command.reason,
@@ -130,15 +130,16 @@ def close_corridor(state: State, message: Message[CloseCorridor]) -> Result:
 def closed_to(state: State, payee: Payee, plan: Plan, at: datetime, *, is_begun: bool) -> str | None:
     """Why the plan may not go to the payee's country, or None. What is begun counts in its year already.
 
-    Where money is converted, or the rail has corridors at all, one must be open for the country and the currency. A
-    rail without any sends within its own country, so far as we know.
+    Where money is converted, or the rail has corridors at all, closed or not, one must be open for the country and the
+    currency. A rail without any sends within its own country, so far as we know.
     """
-    corridors = [one for one in _open(state) if one.rail == plan.rail]
+    corridors = [one for one in _decided(state) if one.rail == plan.rail]
     if plan.conversion is None and not corridors:
         return None
     method = payee.method
     assert method is not None, "a plan is made of a method"
-    ways = [one for one in corridors if one.to_country == method.country and plan.currency in one.currencies]
+    ways = [one for one in corridors if one.state == "open" and one.to_country == method.country]
+    ways = [one for one in ways if plan.currency in one.currencies]
     if not ways:
         return "corridor_not_allowed"
     ways = [one for one in ways if plan.amount_minor <= one.limit_per_payment.get(plan.currency, plan.amount_minor)]
@@ -174,8 +175,8 @@ def without_sent(state: State, payout: Payout, plan: Plan) -> State:
     return state.with_payee(replace(payee, sent_in_year={**payee.sent_in_year, key: left}))
 
 
-def _open(state: State) -> list[Corridor]:
-    return [one for one in state.corridors.values() if one.state == "open"]
+def _decided(state: State) -> list[Corridor]:
+    return [one for one in state.corridors.values() if one.state in DECIDED]
 
 
 def _minor(field: str, amounts: Iterable[AmountIn]) -> Mapping[str, int]:

@@ -8,7 +8,7 @@ from typing import ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
 from contracts.corridors.v1 import ApproveCorridor, CloseCorridor, DefineCorridor
-from contracts.corridors.view import CORRIDORS, Corridor
+from contracts.corridors.view import CORRIDORS, DECIDED, Corridor
 from contracts.exchange_rates.v1 import RatesApproved
 from contracts.exchange_rates.view import RATE_AGE_MAX
 from contracts.payees.v1 import PayeeChanged
@@ -129,7 +129,7 @@ class PayoutRepository(Repository[State, Consumed]):
             CORRIDORS,
             "where money may go, by the proposer's id",
             (
-                Index((("state", 1), ("proposed_at", 1), ("_id", 1)), "what is open, and corridors in a state"),
+                Index((("state", 1), ("proposed_at", 1), ("_id", 1)), "corridors in a state"),
                 Index((("proposed_at", 1), ("_id", 1)), "the newest corridors"),
             ),
         ),
@@ -178,7 +178,7 @@ class PayoutRepository(Repository[State, Consumed]):
             "rails": with_ids(RAILS_STATE, RAILS if has_rails else ()),
             "rates": _usable_rates(messages),
             "corridors": with_ids(CORRIDORS, (d.corridor_id for d in data if isinstance(d, OfCorridors))),
-            "open": Find(CORRIDORS, {"state": {"$in": ["open"] if any(map(_needs_corridors, data)) else []}}),
+            "decided": Find(CORRIDORS, {"state": {"$in": [*DECIDED] if any(map(_needs_corridors, data)) else []}}),
             "reports": with_ids(REPORTS, (report_key(d.rail, d.report_id) for d in reports)),
         }
 
@@ -206,7 +206,7 @@ class PayoutRepository(Repository[State, Consumed]):
             rails=_rails.loaded(found["rails"]),
             reports=_reports.loaded(found["reports"]),
             rates=_rates.loaded(found["rates"]),
-            corridors=_corridors.loaded([*found["corridors"], *found["open"]]),
+            corridors=_corridors.loaded([*found["corridors"], *found["decided"]]),
             candidates={key: tuple(waiting) for key, waiting in candidates.items()},
             due=tuple(due),
             more_due=more_due,
