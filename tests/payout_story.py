@@ -10,7 +10,14 @@ from typing import Any
 
 from contracts.payees.fields import PayoutMethod
 from contracts.payees.v1 import PayeeChanged
-from contracts.payouts.v1 import ApproveBatch, PayoutReported, ProposeBatch, ReportPayout
+from contracts.payouts.v1 import (
+    ApproveBatch,
+    PayoutAttemptDue,
+    PayoutCheckDue,
+    PayoutReported,
+    ProposeBatch,
+    ReportPayout,
+)
 from contracts.payouts.view import Payout
 from contracts.settlement.v1 import StatementClosed
 from contracts.wire.decision import Decision, NotYet
@@ -94,6 +101,38 @@ def an_approval(digest: str, batch_id: str = "b-1", by: str = "bob", **fields: A
     return ApproveBatch(batch_id=batch_id, digest=digest, approved_by=by, **fields)
 
 
+def an_attempt_due(method_id: str = "m-1", **fields: Any) -> PayoutAttemptDue:
+    """The first attempt of a payout by this method; each method is that of another distributor's statement."""
+    payout_id = ID if method_id == "m-1" else f"default/2026-10/{method_id}/EUR"
+    usual: dict[str, Any] = {
+        "payout_id": payout_id,
+        "attempt": 1,
+        "key": key_of(payout_id, 1),
+        "distributor_id": PAYEE,
+        "amount": Decimal("42.00"),
+        "currency": "EUR",
+        "method": a_method(method_id=method_id),
+        "remittance": "Commission 2026-10",
+    }
+    return PayoutAttemptDue(**{**usual, **fields})
+
+
+def a_check_due(due: PayoutAttemptDue | None = None, check: int = 1) -> PayoutCheckDue:
+    """The question what became of an attempt."""
+    due = due or an_attempt_due()
+    return PayoutCheckDue(
+        payout_id=due.payout_id,
+        attempt=due.attempt,
+        key=due.key,
+        distributor_id=due.distributor_id,
+        amount=due.amount,
+        currency=due.currency,
+        method=due.method,
+        check=check,
+        attempted_at=NOW,
+    )
+
+
 def an_answer(
     outcome: str, code: str | None = None, *, payout_id: str = ID, number: int = 1, times: int = 1, **fields: Any
 ) -> PayoutReported:
@@ -113,10 +152,12 @@ def an_answer(
     return PayoutReported(**{**usual, **fields})
 
 
-def a_report(outcome: str, report_id: str = "entry-1", *, number: int = 1, **fields: Any) -> ReportPayout:
+def a_report(
+    outcome: str, report_id: str = "entry-1", *, payout_id: str = ID, number: int = 1, **fields: Any
+) -> ReportPayout:
     """What the bank writes by itself."""
     usual: dict[str, Any] = {
-        "key": key_of(ID, number),
+        "key": key_of(payout_id, number),
         "rail": "iso20022",
         "report_id": report_id,
         "outcome": outcome,
@@ -167,7 +208,7 @@ class Story:
         return self.hand(batches.propose_batch, command, candidates=tuple(k for k in named if k in self.state.payouts))
 
     def approve(self, batch_id: str = "b-1", by: str = "bob", **fields: Any) -> list[Payload]:
-        digest = fields.pop("digest", self.state.batches[batch_id].digest)
+        digest = fields.pop("digest", None) or self.state.batches[batch_id].digest
         return self.hand(batches.approve_batch, an_approval(digest, batch_id, by, **fields))
 
     def pass_time(self, span: timedelta = timedelta(0), due_max: int = 200) -> list[Payload]:
@@ -181,16 +222,23 @@ class Story:
         return self.hand(sending.send_on_tick, tick(self.at), due=taken, more_due=len(due) > due_max)
 
     def answer(self, outcome: str, code: str | None = None, **fields: Any) -> list[Payload]:
-        return self.hand(reports.note_reported, an_answer(outcome, code, **fields))
+        """What a call for the first payout came to."""
+        return self.hand(reports.note_reported, an_answer(outcome, code, **{**self._of_first(), **fields}))
 
     def report(self, outcome: str, report_id: str = "entry-1", **fields: Any) -> list[Payload]:
-        return self.hand(reports.note_report, a_report(outcome, report_id, **fields))
+        """What its rail writes by itself."""
+        return self.hand(reports.note_report, a_report(outcome, report_id, **{**self._of_first(), **fields}))
 
-    def payout(self, payout_id: str = ID) -> Payout:
-        return self.state.payouts[payout_id]
+    def _of_first(self) -> dict[str, Any]:
+        payout = next(iter(self.state.payouts.values()))
+        return {"payout_id": payout.payout_id, "rail": payout.plan.rail if payout.plan else "iso20022"}
+
+    def payout(self, payout_id: str | None = None) -> Payout:
+        """This payout, or the first."""
+        return self.state.payouts[payout_id or next(iter(self.state.payouts))]
 
 
-def started(*, rail: str = "iso20022", currency: str = "EUR", payable: str = "42.00") -> Story:
+def started(rail: str = "iso20022", currency: str = "EUR", *, payable: str = "42.00") -> Story:
     """A payout whose first attempt is due."""
     story = Story()
     story.close(a_closed_statement(payable=payable, currency=currency))

@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Protocol
 
 from contracts.notifications.v1 import NotificationDue
+from contracts.payouts.v1 import PayoutAttemptDue, PayoutCheckDue
 from contracts.webhooks.v1 import WebhookDue
 from contracts.wire.answer import Answer, Outcome
 from tests.builders import NOW
 from tests.receiver import CODES
 
-Request = NotificationDue | WebhookDue
+Request = NotificationDue | WebhookDue | PayoutAttemptDue | PayoutCheckDue
 
 ROBOT = "robot"
 """This route cannot be asked; its reader recognises a repeat by its key."""
@@ -80,6 +81,9 @@ class CountedReceiver:
 
 
 def _place(request: Request) -> str:
+    """The route, the webhook, or the payee's method."""
+    if isinstance(request, PayoutAttemptDue | PayoutCheckDue):
+        return request.method.method_id
     return request.route_id if isinstance(request, NotificationDue) else request.webhook_id
 
 

@@ -35,7 +35,7 @@ from infra.telemetry import logs
 from tests.builders import NOW
 from tests.faults import planted
 from tests.faults.crash_outside import Book, CountedReceiver
-from tests.receiver import NOTIFICATION_DUE, WEBHOOK_DUE
+from tests.receiver import ATTEMPT_DUE, CHECK_DUE, NOTIFICATION_DUE, WEBHOOK_DUE
 
 T = TypeVar("T")
 
@@ -268,7 +268,7 @@ def run_worker(plan: CrashPlan, progress: ProgressFile) -> None:
     hooks = process.Hooks(
         ports=counted,
         inbox=lambda inbox: CountedInbox(inbox, effects, gather_s),
-        outside=lambda *_: {NOTIFICATION_DUE: receiver, WEBHOOK_DUE: receiver},
+        outside=lambda *_: dict.fromkeys((NOTIFICATION_DUE, WEBHOOK_DUE, ATTEMPT_DUE, CHECK_DUE), receiver),
     )
     uvloop.run(process.run([plan.worker], Settings(**plan.settings), hooks))
 

@@ -27,7 +27,7 @@ from tests.simulation.world import START
 Request = PayoutAttemptDue | PayoutCheckDue
 
 HANGS_MS = 120_000
-LATE_MS_MAX = 40_000
+LATE_MS_MAX = 900_000
 STEP_MS_MAX = 4 * 3_600_000
 """How long a payment stays at one standing."""
 

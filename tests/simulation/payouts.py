@@ -157,6 +157,8 @@ class Persons:
             persons = APPROVERS if chance < 0.4 else (PROPOSER.upper(),) if chance < 0.5 else APPROVERS[:1]
             for person in persons:
                 self.send(ApproveBatch(batch_id=batch["_id"], digest=batch["digest"], approved_by=person))
+            if not fine and self.rng.random() < 0.3:
+                self.hold(self.rng.choice(batch["lines"])["distributor_id"])
 
     def hold(self, distributor_id: int) -> None:
         self.send(HoldPayouts(distributor_id=distributor_id, reason="under_review", by="bob"))

@@ -11,6 +11,7 @@ from unittest.mock import patch
 from tests.simulation.payouts import Result, simulate
 from tests.simulation.planted_calls import SendsWithoutLooking
 from tests.simulation.run import Variant
+from workers.payouts import outcomes
 from workers.payouts.outcomes import _contradiction
 from workers.payouts.planning import plan_of
 
@@ -41,7 +42,6 @@ def _reports_applied_twice() -> Iterator[None]:
 @contextmanager
 def _unknown_taken_for_failed() -> Iterator[None]:
     """A call of which nobody knows the answer is given up, and the money goes back."""
-    from workers.payouts import outcomes
 
     def failed(state: Any, case: Any) -> Any:
         return outcomes._failed(state, case)
@@ -72,7 +72,6 @@ def _amounts_not_compared() -> Iterator[None]:
 @contextmanager
 def _absent_believed_before_the_answer() -> Iterator[None]:
     """A rail that has not seen the key yet is believed while the call is still to be made; the attempt is given up."""
-    from workers.payouts import outcomes
 
     def no_news(state: Any, case: Any) -> Any:
         if case.report.outcome == "absent":
@@ -87,7 +86,7 @@ def _absent_believed_before_the_answer() -> Iterator[None]:
 @dataclass(frozen=True, slots=True)
 class Bug:
     planted: Any = nullcontext
-    variant: Variant = Variant()
+    variant: Variant | None = None
 
     def run(self, seed: int) -> Result:
         with self.planted():

@@ -94,6 +94,16 @@ def _start(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
 
 
 def _send_again(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
+    """Send again; and once that took too long, say that a person is needed."""
+    said: tuple[Payload, ...] = ()
+    if not payout.needs_person and at >= plus(payout.live.began_at, DOUBT):
+        state, said = ask_person(state, payout, plan, "not_sent", at)
+        payout = replace(state.payouts[payout.payout_id], task="send")
+    state, events = _again(state, payout, plan, at)
+    return state, (*said, *events)
+
+
+def _again(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
     """The same attempt by the same key; another one only if the old one is known to have failed, or was never taken. A
     hold and a paused rail are waited for. A key that the rail may not recognise any more is never sent again.
     """
