@@ -42,6 +42,7 @@ from api.payouts import callbacks as payout_callbacks
 from api.payouts import routes as payouts
 from api.rules import routes as rules
 from api.settlements import adjustments as settlement_adjustments
+from api.settlements import corridors, exchange_rates
 from api.settlements import forms as statement_forms
 from api.settlements import routes as settlements
 from api.settlements import terms as settlement_terms
@@ -81,6 +82,8 @@ ROUTERS = (
     payout_batches.router,
     payout_callbacks.router,
     payees.router,
+    exchange_rates.router,
+    corridors.router,
     operations.router,
     alerts.router,
     notification_routes.router,

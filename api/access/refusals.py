@@ -74,6 +74,23 @@ REASONS = {
     "unknown_identity": Reason(
         409, "The distributor has submitted another identity since; look at it again.", "该分销商提交了其他身份信息。"
     ),
+    "base_differs": Reason(
+        422,
+        "All tables of a source have the same base; take another source for another base.",
+        "同一来源的汇率表须使用相同的基准货币；其他基准货币请使用其他来源。",
+    ),
+    "older_than_known": Reason(
+        409,
+        "A table of the same time or later is approved; give rates of a later time.",
+        "已批准了同一时间或更晚的汇率表，请提供更晚的汇率。",
+    ),
+    "implausible": Reason(
+        422,
+        "A rate or the spread differs too much from what is usual; correct it, or confirm the jump.",
+        "汇率或价差与通常水平相差过大；请更正，或确认该跳变。",
+    ),
+    "unknown_table": Reason(404, "There is no such table of exchange rates.", "该汇率表不存在。"),
+    "already_decided": Reason(409, "It is already decided, which cannot be changed.", "已作出决定，不可更改。"),
     "write_off_not_allowed": Reason(
         409,
         "The market's terms allow no write-off; set write_off_after_days in them.",
@@ -246,7 +263,7 @@ REASONS = {
         "目前没有可付款项；每笔待付款项都注明了原因。",
     ),
     "unknown_batch": Reason(404, "Batch not found.", "付款批次不存在。"),
-    "already_decided": Reason(409, "The batch is already approved or rejected.", "该批次已批准或已驳回。"),
+    "unknown_corridor": Reason(404, "Corridor not found.", "汇款通道不存在。"),
     "stale_digest": Reason(
         409,
         "A line of the batch would not be sent like that now; reject it and propose another one.",

@@ -6,7 +6,7 @@ A payout sends the payable amount of one statement, and has its id. A reader of 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 from typing import Literal
@@ -18,6 +18,7 @@ BATCHES = "payouts.batches"
 PAYEES = "payouts.payees"
 REPORTS = "payouts.reports"
 RAILS_STATE = "payouts.rails"
+RATES = "payouts.rates"
 
 PayoutState = Literal[
     "waiting",
@@ -46,6 +47,30 @@ ENDED: frozenset[PayoutState] = frozenset({"paid", "failed", "returned"})
 
 
 @dataclass(frozen=True, slots=True)
+class KnownRates:
+    """The newest approved table of a source: what one unit of `base` is worth, as text."""
+
+    source: str
+    table_id: str
+    base: str
+    as_of: datetime
+    rates: Mapping[str, str]
+    spread_ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How a plan converts what is payable, less `fee_minor`, into the currency that is sent: once, by this table."""
+
+    table_id: str
+    source: str
+    as_of: datetime
+    rate: str
+    spread_ppm: int
+    fee_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What a payout sends, as a batch proposed it. `left_minor` of the payable amount is not sent, as the rail takes
     whole units. `currency` and `amount_minor` are what the rail sends.
@@ -58,6 +83,7 @@ class Plan:
     method_id: str
     method_version: int
     hint: str
+    conversion: Conversion | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +233,8 @@ class Payee:
     """How a distributor is paid, as of the newest `payee.changed`, and whether payouts are on hold.
 
     `past_holds` are the last ones. `method_version` is the version that brought the method. `attempts` counts those of
-    all payouts: each writes it, so that of an attempt and a hold at the same time one sees the other.
+    all payouts: each writes it, so that of an attempt and a hold at the same time one sees the other. `sent_in_year` is
+    what was begun, for the limits of corridors.
     """
 
     distributor_id: int
@@ -221,6 +248,7 @@ class Payee:
     hold: Hold | None = None
     past_holds: tuple[Hold, ...] = ()
     attempts: int = 0
+    sent_in_year: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,9 @@ from infra.cli.commands import (
     alerts,
     audit,
     checks,
+    corridors,
     dead,
+    exchange_rates,
     identity,
     keys,
     ledger,
@@ -255,6 +257,32 @@ _add(sealing, "list", keys.list_keys, "tributary keys list --json")
 _add(sealing, "rotate-master", keys.rotate_master, "tributary keys rotate-master")
 _add(sealing, "rotate", keys.rotate, "tributary keys rotate 42")
 _add(sealing, "erase", keys.erase, "tributary keys erase 42 --by ann --second wei")
+rates = _group(
+    app,
+    "fx",
+    "Exchange rates: tables that two persons agree on.",
+    "tributary fx show --as-of 2026-11-30T16:00:00+01:00",
+)
+_add(
+    rates,
+    "publish",
+    exchange_rates.publish,
+    "tributary fx publish rates.csv --source treasury --base EUR --as-of 2026-11-30T16:00:00+01:00 --by ann",
+)
+_add(rates, "approve", exchange_rates.approve, "tributary fx approve treasury-1130 --digest 0f3a9c21 --by wei")
+_add(rates, "reject", exchange_rates.reject, "tributary fx reject treasury-1130 --reason wrong_column --by wei")
+_add(rates, "show", exchange_rates.show, "tributary fx show", "tributary fx show treasury-1130 --json")
+
+ways = _group(app, "corridors", "Corridors: where money may go abroad.", "tributary corridors list")
+_add(ways, "list", corridors.list_corridors, "tributary corridors list --all")
+_add(
+    ways,
+    "define",
+    corridors.define,
+    "tributary corridors define us-1 --rail paypal --from DE --to US --currency USD --per-year USD=50000.00 --by ann",
+)
+_add(ways, "approve", corridors.approve, "tributary corridors approve us-1 --digest 0f3a9c21 --by wei")
+_add(ways, "close", corridors.close, "tributary corridors close us-1 --reason policy_changed --by wei")
 
 tree = _group(app, "network", "The sponsor tree.", "tributary network preview-move 42 --under 7")
 _add(tree, "preview-move", network.preview_move, "tributary network preview-move 42 --under 7 --days 60")

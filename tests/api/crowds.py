@@ -46,6 +46,8 @@ def _unlike(collection: str, found: Any, at: int) -> Document:
             return {"_id": f"z-crowd/{at}"}
         case "payouts.batches":
             return {"_id": f"z-crowd-{at}"}
+        case "exchange_rates.tables" | "payouts.corridors":
+            return {"_id": f"a-crowd/{at}"}
         case "alerting.dead_letters" | "commission_calculation.ledger" | "alerting.alerts":
             return {"_id": f"a-crowd-{at}"}
         case "shop_webhooks.webhooks" | "shop_webhooks.deliveries":
@@ -114,6 +116,8 @@ def crowds_of(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         *_of_payouts(database, known),
         *_of_alerts(database, known),
         *_of_webhooks(database, known),
+        _of_exchange_rates(database, known),
+        _of_corridors(database, known),
         Crowd("rule_book.rules", rules, ({"stage": "proposed", "effective_from": None},)),
     ]
 
@@ -164,6 +168,18 @@ def _of_webhooks(database: Any, known: Mapping[str, Any]) -> list[Crowd]:
         Crowd("shop_webhooks.webhooks", webhook, (removed,)),
         Crowd("shop_webhooks.deliveries", delivery, ({"state": "delivered", "due_at": None},)),
     ]
+
+
+def _of_exchange_rates(database: Any, known: Mapping[str, Any]) -> Crowd:
+    [table] = database["exchange_rates.tables"].find({"_id": known["table_id"]})
+    newer: Document = {"as_of": table["as_of"] + timedelta(seconds=1)}
+    return Crowd("exchange_rates.tables", table, ({**newer, "state": "rejected"}, {**newer, "source": "other"}))
+
+
+def _of_corridors(database: Any, known: Mapping[str, Any]) -> Crowd:
+    [corridor] = database["payouts.corridors"].find({"_id": known["corridor_id"]})
+    newer: Document = {"proposed_at": corridor["proposed_at"] + timedelta(seconds=1), "state": "closed"}
+    return Crowd("payouts.corridors", corridor, (newer,))
 
 
 @contextmanager

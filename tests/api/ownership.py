@@ -24,7 +24,9 @@ THINGS: Mapping[str, Thing] = {
 EVERYBODYS = frozenset(("product_id", "category_id", "tag_id", "version", "reason", "terms_version", "rail"))
 """The ids of things without an owner: the catalogue, its stock, the rules, the meaning of codes, the rails."""
 
-OPERATORS = frozenset(("user_id", "letter_id", "route_id", "silence_id", "adjustment_id", "batch_id"))
+OPERATORS = frozenset(
+    ("user_id", "letter_id", "route_id", "silence_id", "adjustment_id", "batch_id", "table_id", "corridor_id")
+)
 """The ids of things for administrators only; a distributor and a shop get 403."""
 
 

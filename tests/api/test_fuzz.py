@@ -25,7 +25,7 @@ import pytest
 
 from tests.api.front import Front, an_email, serving, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_batch, a_world
+from tests.api.world import World, a_batch, a_corridor, a_world, approved_rates
 from tests.connected.running import Site
 from tests.sampling import sampled
 
@@ -103,6 +103,7 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
     batch = await a_batch(world, admin, world.seller)
     market, period, _, currency = batch["lines"][0]["payout_id"].split("/")
     proposed = await made("/api/settlement-terms", terms={"market": world.market})
+    rates = await approved_rates(world.front, unique("rates"), datetime(2026, 11, 1, tzinfo=UTC), CNY="7.8000")
     route_id = unique("route")
     route = {"channel": {"kind": "email", "to": ["warehouse@example.com"]}}
     defined = await admin.put(f"/api/notification-routes/{route_id}", json=route)
@@ -121,6 +122,8 @@ async def existing_ids(world: World, admin: httpx.AsyncClient, shop: httpx.Async
         "batch_id": batch["batch_id"],
         "rail": "paypal",
         "terms_version": proposed["terms_version"],
+        "table_id": rates.table_id,
+        "corridor_id": (await a_corridor(world.front, unique("corridor"))).corridor_id,
         "route_id": route_id,
         "silence_id": (await made("/api/silences", **silence))["silence_id"],
         "webhook_id": (await made("/api/webhooks", **webhook))["webhook_id"],

@@ -23,7 +23,7 @@ from contracts.wire.schema import DOCUMENT
 from tests.api.front import PASSWORD, Front, an_email, unique
 from tests.api.generated import Generated, class_of, generated, typed
 from tests.api.generated_payouts import pay_out
-from tests.api.world import World, a_notice, a_snowflake, a_world
+from tests.api.world import World, a_notice, a_snowflake, a_source, a_world
 from tests.builders import a_rule_document
 from tests.connected.running import until
 
@@ -235,6 +235,8 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _webhooks(call, world)
         await _settlements(call, second, world)
         await _payees(call, second, world)
+        await _exchange_rates(call, second)
+        await _corridors(call, second)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
         await Generated(session, http, described, call.used)("endInvites")
@@ -384,3 +386,23 @@ async def _payees(call: Generated, second: Generated, world: World) -> None:
     decision = {"identity_id": submitted.identity.identity_id, "state": "verified"}
     assert (await second("decideIdentity", decision, **whose)).identity.state.value == "verified"
     assert (await call("removePayoutMethod", **whose)).method is None
+
+
+async def _exchange_rates(call: Generated, second: Generated) -> None:
+    table = {"source": a_source(), "base": "EUR", "rates": [{"currency": "CNY", "rate": "7.8000"}]}
+    first = await call("publishRates", {**table, "table_id": unique("rates"), "as_of": "2026-11-01T00:00:00Z"})
+    approved = await second("approveRates", {"digest": first.digest}, table_id=first.table_id)
+    assert (approved.state.value, approved.rates[0].rate) == ("approved", "7.8000")
+    later = await call("publishRates", {**table, "table_id": unique("rates"), "as_of": "2026-11-02T00:00:00Z"})
+    rejected = await call("rejectRates", {"reason": "wrong_column"}, table_id=later.table_id)
+    assert rejected.state.value == "rejected"
+
+
+async def _corridors(call: Generated, second: Generated) -> None:
+    named = {"corridor_id": unique("corridor"), "rail": "wise", "from_country": "DE", "to_country": "US"}
+    limit = [{"currency": "USD", "amount": "10000.00"}]
+    defined = await call("defineCorridor", {**named, "currencies": ["USD"], "limit_per_payment": limit})
+    opened = await second("approveCorridor", {"digest": defined.digest}, corridor_id=defined.corridor_id)
+    assert (opened.state.value, opened.limit_per_payment) == ("open", {"USD": "10000.00"})
+    closed = await call("closeCorridor", {"reason": "policy_changed"}, corridor_id=defined.corridor_id)
+    assert closed.closed_by is not None

@@ -14,6 +14,7 @@ from base64 import b64decode
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
@@ -26,7 +27,7 @@ from api.http.paging import SCANNED_MAX
 from tests.api.crowds import CROWD, crowded, crowds_of
 from tests.api.front import Front, an_email, unique
 from tests.api.test_operations import a_letter
-from tests.api.world import World, a_batch, a_notice, a_webhook, a_world
+from tests.api.world import World, a_batch, a_corridor, a_notice, a_webhook, a_world, approved_rates
 from tests.connected.running import until
 from tests.connected.test_indexes import READ_WHOLE
 from tests.described import api_document
@@ -37,7 +38,12 @@ PAGE = 5
 SCANNED = 2 * SCANNED_MAX + 3 * PAGE + 10
 """The most that one query may scan: twice the limit, because documents may be inserted after its end was read."""
 MUCH = {"$or": [{name: {"$gt": SCANNED}} for name in ("keysExamined", "docsExamined")]}
-OWN = {"/api/alerts": {"state": "open"}, "/api/payouts": {"state": "proposed"}}
+OWN = {
+    "/api/alerts": {"state": "open"},
+    "/api/corridors": {"state": "proposed"},
+    "/api/exchange-rates": {"state": "approved", "as_of": "2036-01-01T00:00:00Z"},
+    "/api/payouts": {"state": "proposed"},
+}
 """Values by path, where the same name has others than elsewhere."""
 FEW = {"IXSCAN { email: 1 }": "one user at most", "IXSCAN { about: 1 }": "the messages of one request"}
 """Scans that return so little that sorting it is cheap."""
@@ -111,12 +117,15 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
     _, period, _, currency = statement.split("/")
     proposed = await admin.post("/api/settlement-terms", json={"terms": {"market": world.market}})
     assert proposed.status_code == 201, proposed.text
+    rates = await approved_rates(front, unique("rates"), datetime(2026, 11, 1, tzinfo=UTC), CNY="7.8000")
+    corridor = await a_corridor(front, unique("corridor"))
     await attempted(world, admin, webhook_id)
     return {
         "active": "true",
         "alert": notice["alert"],
         "batch_id": batch["batch_id"],
         "as_of": "2026-11-01T00:00:00Z",
+        "corridor_id": corridor.corridor_id,
         "currency": currency,
         "statement": statement,
         "terms_version": proposed.json()["terms_version"],
@@ -148,10 +157,12 @@ async def everything(front: Front, world: World, admin: httpx.AsyncClient) -> di
         "route_id": notice["route_id"],
         "shop_id": world.shop_id,
         "short": "false",
+        "source": rates.source,
         "sponsor_id": world.top,
         "stage": "active",
         "state": "waiting",
         "status": "paid",
+        "table_id": rates.table_id,
         "tag": made["tags"]["tag_id"],
         "tag_id": made["tags"]["tag_id"],
         "team_id": made["teams"]["team_id"],

@@ -6,6 +6,7 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +14,9 @@ import aio_pika
 import httpx
 
 from contracts.catalog.v1 import DefineProduct
+from contracts.corridors.v1 import DefineCorridor
+from contracts.exchange_rates.digests import table_digest
+from contracts.exchange_rates.v1 import ApproveRates, CurrencyRate, PublishRates
 from contracts.money import to_minor
 from contracts.network.v1 import RegisterDistributor, RegisterShop
 from contracts.settlement.digests import adjustment_digest
@@ -149,6 +153,30 @@ async def a_statement(front: Front, distributor_id: int, market: str = "default"
     close = ClosePeriod(market=market, period=period, distributor_id=distributor_id, by="ann")
     await _sent(front, close, "settlement.statements", {"_id": statement})
     return statement
+
+
+def a_source() -> str:
+    """A source of exchange rates without tables."""
+    return f"bank_{secrets.token_hex(8)}"
+
+
+async def approved_rates(front: Front, table_id: str, as_of: datetime, **rates: str) -> PublishRates:
+    """A table of a new source, in euros, that a second person approved."""
+    stated = tuple(CurrencyRate(currency=currency, rate=rate) for currency, rate in rates.items())
+    table = PublishRates(table_id=table_id, source=a_source(), base="EUR", as_of=as_of, rates=stated, proposed_by="ann")
+    await _sent(front, table, "exchange_rates.tables", {"_id": table_id})
+    digest = table_digest(table.source, table.base, as_of, rates, 0, confirm_jump=False)
+    approval = ApproveRates(table_id=table_id, digest=digest, approved_by="wei")
+    await _sent(front, approval, "exchange_rates.tables", {"_id": table_id, "state": "approved"})
+    return table
+
+
+async def a_corridor(front: Front, corridor_id: str) -> DefineCorridor:
+    """A corridor that is proposed: an open one would hold up other payouts of its rail."""
+    route = {"rail": "paypal", "from_country": "DE", "to_country": "US"}
+    corridor = DefineCorridor(corridor_id=corridor_id, **route, currencies=("USD",), proposed_by="ann")
+    await _sent(front, corridor, "payouts.corridors", {"_id": corridor_id})
+    return corridor
 
 
 async def a_notice(front: Front, admin: httpx.AsyncClient) -> dict[str, Any]:

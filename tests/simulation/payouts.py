@@ -48,6 +48,7 @@ from tests import builders
 from tests.payout_story import a_method
 from tests.simulation.bank import SimulatedBank
 from tests.simulation.broker import SimulatedBroker
+from tests.simulation.currencies import Currencies
 from tests.simulation.faults import Faults, plan
 from tests.simulation.history import History, Log
 from tests.simulation.outside import SimulatedOutside
@@ -86,7 +87,8 @@ def the_workers() -> tuple[Worker, ...]:
     """What commissions hand over is not audited: here they are sent by hand."""
     settlement = roster.load("settlement")
     audits = tuple(audit for audit in settlement.audits if audit.__name__ != "audit_hand_over")
-    return (replace(settlement, audits=audits), roster.load("payouts"), roster.load("payout_delivery"))
+    others = ("payouts", "payout_delivery", "exchange_rates")
+    return (replace(settlement, audits=audits), *map(roster.load, others))
 
 
 @cache
@@ -225,7 +227,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
 
     with sealed(seed, log=log, process_number=process_number, thrifty=thrifty):
         try:
-            _live(world, bank, persons)
+            _live(world, bank, persons, Currencies(persons.send, scheduler, random.Random(f"currencies/{seed}")))
         except NeverIdle as error:
             found.append(str(error))
     found += world.escaped
@@ -235,7 +237,7 @@ def simulate(seed: int, variant: Variant | None = None, *, thrifty: bool = True)
     return Result(seed, tuple(found[:BREACHES_KEPT_MAX]), scheduler.steps, faults.suffered, states, history)
 
 
-def _live(world: World, bank: SimulatedBank, persons: Persons) -> None:
+def _live(world: World, bank: SimulatedBank, persons: Persons, currencies: Currencies) -> None:
     scheduler, faults, rng = world.scheduler, world.faults, persons.rng
     machines = [Machine(), Machine()]
     processes = replicas(world, the_workers(), machines)
@@ -258,6 +260,7 @@ def _live(world: World, bank: SimulatedBank, persons: Persons) -> None:
             some_time(persons.set_method, number, rail, 2)
         if rng.random() < 0.2:
             some_time(persons.hold, number)
+    currencies.live(some_time, {number: RAIL_CURRENCIES[rail] for number, rail in rails.items()})
     for _ in range(rng.randint(1, 5)):
         some_time(persons.propose)
     for _ in range(12):
@@ -273,10 +276,12 @@ def _live(world: World, bank: SimulatedBank, persons: Persons) -> None:
     scheduler.before_step = lambda _: False
     for number, rail in rails.items():
         scheduler.after(1000, partial(persons.set_method, number, rail, 3, fine=True))
+    currencies.open_corridors()
     for day in (1, 2, 3):
         scheduler.at(trouble_ms + day * 86_400_000, bank.write_statement)
     for minute in LAST_TICKS_MIN:
         at_ms = trouble_ms + minute * 60_000
+        scheduler.at(at_ms - 20_000, currencies.publish)
         scheduler.at(at_ms - 9_000, persons.release)
         scheduler.at(at_ms - 8_000, persons.propose)
         scheduler.at(at_ms - 6_000, partial(persons.decide, fine=True))

@@ -52,8 +52,9 @@ def _unknown_taken_for_failed() -> Iterator[None]:
 
 @contextmanager
 def _holds_ignored() -> Iterator[None]:
-    def plan(payout: Any, payee: Any, at: Any) -> Any:
-        return plan_of(payout, replace(payee, hold=None), at)
+    def plan(state: Any, payout: Any, *others: Any) -> Any:
+        payee = state.payee(payout.distributor_id)
+        return plan_of(state.with_payee(replace(payee, hold=None)), payout, *others)
 
     with patch("workers.payouts.sending.plan_of", plan):
         yield

@@ -47,6 +47,8 @@ HARMLESS = {
     ("payouts", "propose"), ("payouts", "show"), ("payouts", "approve"), ("payouts", "reject"), ("payouts", "list"),
     ("payouts", "hold"), ("payouts", "release"), ("payouts", "resolve"), ("payouts", "confirm"),
     ("payouts", "reconcile"), ("payouts", "export"),
+    ("fx", "publish"), ("fx", "approve"), ("fx", "reject"), ("fx", "show"),
+    ("corridors", "list"), ("corridors", "define"), ("corridors", "approve"), ("corridors", "close"),
     ("alerts", "list"), ("alerts", "routes"), ("alerts", "define-route"), ("alerts", "remove-route"),
     ("alerts", "test"),
     ("alerts", "acknowledge"), ("alerts", "silence"), ("alerts", "end-silence"), ("alerts", "silences"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from contracts.alert_routing.v1 import CreateSilence
+from contracts.exchange_rates.v1 import CurrencyRate, PublishRates
 from contracts.network.v1 import (
     ChangeDistributor,
     ChangeLeader,
@@ -68,6 +69,8 @@ from tests.unit.test_commission_life import accrued
 from workers.alerting.decide import settle_dead_letter
 from workers.alerting.model import State as AlertState
 from workers.commission_calculation import decide as commissions
+from workers.exchange_rates.decide import publish as publish_rates
+from workers.exchange_rates.model import State as RatesState
 from workers.network import decide as network
 from workers.network.model import State as NetworkState
 from workers.notification.model import State as NotificationState
@@ -174,6 +177,18 @@ FIELDS: dict[tuple[str, str], tuple[Any, Any, Build]] = {
         create_silence,
         NotificationState(),
         lambda t: CreateSilence(silence_id="s-1", kinds=("stock_low",), until=t, reason="Stocktaking.", by="ann"),
+    ),
+    ("exchange-rates.publish.v1", "as_of"): (
+        publish_rates,
+        RatesState(),
+        lambda t: PublishRates(
+            table_id="t-1",
+            source="treasury",
+            base="EUR",
+            as_of=t,
+            rates=(CurrencyRate(currency="USD", rate="1.0920"),),
+            proposed_by="ann",
+        ),
     ),
     ("stock.receive.v1", "expiry_date"): (stock.receive, _SHELF, lambda day: receive(batch_id="b", expiry_date=day)),
     ("stock.set.v1", "expiry_date"): (stock.count, _SHELF, lambda day: count(batch_id="dated", expiry_date=day)),

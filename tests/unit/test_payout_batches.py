@@ -85,7 +85,7 @@ class TestProposal:
             (a_payee(usable=False, reason="identity_missing"), "method_unusable"),
             (a_payee(usable_from=NOW + timedelta(seconds=1)), "method_cooling_off"),
             (a_payee(method=a_method("pigeon")), "rail_unknown"),
-            (a_payee(method=a_method(currency="USD")), "currency_differs"),
+            (a_payee(method=a_method("paypal", "USD")), "no_rate"),
             (a_payee(method=a_method("wechat_pay")), "rail_refuses_currency"),
         ],
         ids=[

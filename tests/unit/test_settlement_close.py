@@ -330,6 +330,7 @@ _amounts = st.integers(-(10**7), 10**7)
         rewards_minor=_amounts,
         adjustments_minor=_amounts,
         written_off_minor=_amounts,
+        returned_minor=_amounts,
     ),
     _amounts,
     st.sampled_from([Terms(), TERMS, Terms(fee_bearer="payee", fees={"CNY": 3_00}, tax_rule="cn_labour")]),

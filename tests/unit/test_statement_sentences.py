@@ -68,6 +68,14 @@ def test_each_outcome_has_a_sentence(statement: object, english: str, chinese: s
     assert next(StatementWords(statement, "zh").sentences()).startswith(chinese)
 
 
+def test_what_came_back_is_stated() -> None:
+    statement = a_statement(released_minor=20_000, returned_minor=500_000)
+
+    assert "5000.00 CNY could not be paid to you" in list(StatementWords(statement, "en").sentences())[1]
+    assert "有 5000.00 CNY 未能付给您" in list(StatementWords(statement, "zh").sentences())[1]
+    assert dict(StatementWords(statement, "en").figures())["Payouts that came back"] == "5000.00"
+
+
 def test_a_final_statement_and_late_lines_are_stated() -> None:
     sentences = list(StatementWords(a_statement(is_final=True, late_minor=-20_000, by="ann"), "en").sentences())
 

@@ -136,7 +136,7 @@ def _planned(state: State, payout: Payout, command: ProposeBatch, now: datetime)
         return "not_waiting"
     if payout.market != command.market or command.period not in (None, payout.period):
         return "other_period"
-    plan = plan_of(payout, state.payee(payout.distributor_id), now)
+    plan = plan_of(state, payout, now)
     if isinstance(plan, str):
         return plan
     if command.rail not in (None, plan.rail):
@@ -189,7 +189,7 @@ def _unacceptable(batch: Batch, command: ApproveBatch) -> tuple[str, str] | None
 def _stale(state: State, batch: Batch, now: datetime) -> tuple[str, str] | None:
     """The first line that would not be sent as it was proposed."""
     for line in batch.lines:
-        plan = plan_of(state.payouts[line.payout_id], state.payee(line.distributor_id), now)
+        plan = plan_of(state, state.payouts[line.payout_id], now, line.plan)
         if plan != line.plan:
             why = plan if isinstance(plan, str) else "method_changed"
             detail = f"digest: {line.payout_id} would not be sent like that now ({why}); reject {batch.batch_id}."

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Self
 
-from contracts.payouts.view import Batch, Payee, Payout, RailState, Report
+from contracts.corridors.view import Corridor
+from contracts.payouts.view import Batch, KnownRates, Payee, Payout, RailState, Report
 from contracts.wire.decision import Decision, NotYet
 
 
@@ -21,6 +22,8 @@ class State:
     payees: Mapping[int, Payee] = field(default_factory=dict)
     rails: Mapping[str, RailState] = field(default_factory=dict)
     reports: Mapping[str, Report] = field(default_factory=dict)
+    rates: Mapping[str, KnownRates] = field(default_factory=dict)
+    corridors: Mapping[str, Corridor] = field(default_factory=dict)
     candidates: tuple[str, ...] = ()
     due: tuple[str, ...] = ()
     more_due: bool = False
@@ -49,6 +52,12 @@ class State:
 
     def with_report(self, report: Report) -> Self:
         return replace(self, reports={**self.reports, report.report: report})
+
+    def with_rates(self, rates: KnownRates) -> Self:
+        return replace(self, rates={**self.rates, rates.source: rates})
+
+    def with_corridor(self, corridor: Corridor) -> Self:
+        return replace(self, corridors={**self.corridors, corridor.corridor_id: corridor})
 
 
 Result = Decision[State] | NotYet[State]

@@ -23,6 +23,7 @@ from contracts.payouts.view import ENDED, RANKS, Payout, Plan, Report, ReportEff
 from contracts.times import plus
 from contracts.wire.envelope import Payload
 from workers.payouts.attempts import ask_later, ask_person, is_recognised, pause_after, reported, with_live
+from workers.payouts.corridors import without_sent
 from workers.payouts.holds import held_by_conflict
 from workers.payouts.model import State
 from workers.payouts.pauses import PAUSE, pause_for_funds
@@ -144,6 +145,7 @@ def _returned(state: State, case: Case) -> Applied:
         fee=_fee(fee, case.plan),
     )
     after = replace(back, reason=case.code, detail=case.detail)
+    state = without_sent(state, after, case.plan)
     return Applied(state.with_payout(after), (event,), "applied")
 
 
@@ -152,6 +154,7 @@ def _failed(state: State, case: Case) -> Applied:
     failed = with_live(_ended(case.payout, "failed", case.at), rank=RANKS["failed"])
     event = PayoutFailed(**reported(failed, case.plan, case.at), code=case.code, detail=case.detail)
     after = replace(failed, reason=case.code, detail=case.detail)
+    state = without_sent(state, after, case.plan)
     return Applied(state.with_payout(after), (event,), "applied")
 
 

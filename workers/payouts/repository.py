@@ -7,6 +7,10 @@ from datetime import datetime
 from typing import ClassVar, Self
 
 from contracts.clock.v1 import ClockTicked
+from contracts.corridors.v1 import ApproveCorridor, CloseCorridor, DefineCorridor
+from contracts.corridors.view import CORRIDORS, DECIDED, Corridor
+from contracts.exchange_rates.v1 import RatesApproved
+from contracts.exchange_rates.view import RATE_AGE_MAX
 from contracts.payees.v1 import PayeeChanged
 from contracts.payouts.rails import RAILS
 from contracts.payouts.v1 import (
@@ -26,8 +30,10 @@ from contracts.payouts.view import (
     PAYEES,
     PAYOUTS,
     RAILS_STATE,
+    RATES,
     REPORTS,
     Batch,
+    KnownRates,
     Payee,
     Payout,
     RailState,
@@ -51,6 +57,7 @@ BYTES_MAX = 4 * 2**20
 OfBatches = ApproveBatch | RejectBatch
 OfPayees = PayeeChanged | HoldPayouts | ReleasePayouts
 OfReports = PayoutReported | ReportPayout
+OfCorridors = DefineCorridor | ApproveCorridor | CloseCorridor
 OfPayouts = ResolvePayout | ConfirmResolution
 Turn = ClockTicked | PayoutsDue
 Consumed = (
@@ -67,6 +74,10 @@ Consumed = (
     | ReportPayout
     | ResolvePayout
     | ConfirmResolution
+    | RatesApproved
+    | DefineCorridor
+    | ApproveCorridor
+    | CloseCorridor
 )
 
 _payouts = Codec(Payout, key="payout_id")
@@ -74,10 +85,13 @@ _batches = Codec(Batch, key="batch_id")
 _payees = Codec(Payee, key="distributor_id")
 _rails = Codec(RailState, key="rail")
 _reports = Codec(Report, key="report")
+_rates = Codec(KnownRates, key="source")
+_corridors = Codec(Corridor, key="corridor_id")
 to_payout = _payouts.to_entity
 to_batch = _batches.to_entity
 to_payee = _payees.to_entity
 to_report = _reports.to_entity
+to_corridor = _corridors.to_entity
 
 
 class PayoutRepository(Repository[State, Consumed]):
@@ -106,6 +120,19 @@ class PayoutRepository(Repository[State, Consumed]):
             (Index((("payout_id", 1), ("received_at", 1)), "the reports of a payout", sparse=True),),
         ),
         Collection(RAILS_STATE, "rails that are paused, or have not answered"),
+        Collection(
+            RATES,
+            "the newest exchange rates of each source",
+            (Index((("as_of", 1),), "rates that are not too old"),),
+        ),
+        Collection(
+            CORRIDORS,
+            "where money may go, by the proposer's id",
+            (
+                Index((("state", 1), ("proposed_at", 1), ("_id", 1)), "corridors in a state"),
+                Index((("proposed_at", 1), ("_id", 1)), "the newest corridors"),
+            ),
+        ),
     )
 
     def __init__(
@@ -116,6 +143,8 @@ class PayoutRepository(Repository[State, Consumed]):
         payees: Loaded[int, Payee],
         rails: Loaded[str, RailState],
         reports: Loaded[str, Report],
+        rates: Loaded[str, KnownRates],
+        corridors: Loaded[str, Corridor],
         candidates: Mapping[str, tuple[str, ...]],
         due: tuple[str, ...],
         more_due: bool,
@@ -125,6 +154,8 @@ class PayoutRepository(Repository[State, Consumed]):
         self._payees = payees
         self._rails = rails
         self._reports = reports
+        self._rates = rates
+        self._corridors = corridors
         self._candidates = candidates
         self._due = due
         self._more_due = more_due
@@ -145,6 +176,9 @@ class PayoutRepository(Repository[State, Consumed]):
             "batches": with_ids(BATCHES, (d.batch_id for d in data if isinstance(d, ProposeBatch | OfBatches))),
             "payees": with_ids(PAYEES, (d.distributor_id for d in data if isinstance(d, OfPayees))),
             "rails": with_ids(RAILS_STATE, RAILS if has_rails else ()),
+            "rates": _usable_rates(messages),
+            "corridors": with_ids(CORRIDORS, (d.corridor_id for d in data if isinstance(d, OfCorridors))),
+            "decided": Find(CORRIDORS, {"state": {"$in": [*DECIDED] if any(map(_needs_corridors, data)) else []}}),
             "reports": with_ids(REPORTS, (report_key(d.rail, d.report_id) for d in reports)),
         }
 
@@ -171,6 +205,8 @@ class PayoutRepository(Repository[State, Consumed]):
             payees=Loaded(payees),
             rails=_rails.loaded(found["rails"]),
             reports=_reports.loaded(found["reports"]),
+            rates=_rates.loaded(found["rates"]),
+            corridors=_corridors.loaded([*found["corridors"], *found["decided"]]),
             candidates={key: tuple(waiting) for key, waiting in candidates.items()},
             due=tuple(due),
             more_due=more_due,
@@ -204,6 +240,8 @@ class PayoutRepository(Repository[State, Consumed]):
             payees=self._payees.pick(sorted(distributors)),
             rails=self._rails.all(),
             reports=reports,
+            rates=self._rates.all(),
+            corridors=self._corridors.all(),
             candidates=candidates,
             due=self._due if isinstance(data, Turn) else (),
             more_due=self._more_due and isinstance(data, Turn),
@@ -222,6 +260,8 @@ class PayoutRepository(Repository[State, Consumed]):
         self._payees.keep(state.payees)
         self._rails.keep(state.rails)
         self._reports.keep(state.reports)
+        self._rates.keep(state.rates)
+        self._corridors.keep(state.corridors)
 
     async def save(self, tx: Transaction) -> None:
         await _payouts.save(tx, PAYOUTS, self._payouts)
@@ -229,6 +269,8 @@ class PayoutRepository(Repository[State, Consumed]):
         await _payees.save(tx, PAYEES, self._payees)
         await _rails.save(tx, RAILS_STATE, self._rails)
         await _reports.save(tx, REPORTS, self._reports)
+        await _rates.save(tx, RATES, self._rates)
+        await _corridors.save(tx, CORRIDORS, self._corridors)
 
 
 def _payout_named(data: Consumed) -> str | None:
@@ -239,6 +281,19 @@ def _payout_named(data: Consumed) -> str | None:
 
 def _with_keys(keys: Iterable[str]) -> Query:
     return Find(PAYOUTS, {"attempts.key": {"$in": sorted(set(keys))}})
+
+
+def _usable_rates(messages: Sequence[Message[Consumed]]) -> Query:
+    """The stored rates of what is published, or all that a proposal may convert by."""
+    published = [message.data.source for message in messages if isinstance(message.data, RatesApproved)]
+    proposals = [message.received_at for message in messages if isinstance(message.data, ProposeBatch)]
+    if not proposals:
+        return with_ids(RATES, published)
+    return Find(RATES, {"as_of": {"$gte": min(proposals) - RATE_AGE_MAX}})
+
+
+def _needs_corridors(data: Consumed) -> bool:
+    return isinstance(data, ProposeBatch | OfBatches | Turn | ApproveCorridor)
 
 
 def _turn(data: Consumed) -> datetime | None:

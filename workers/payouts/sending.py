@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from contracts.clock.v1 import ClockTicked
 from contracts.money import to_amount
 from contracts.payouts.rails import RAILS
-from contracts.payouts.v1 import PayoutAttemptDue, PayoutCheckDue, PayoutFailed, PayoutsDue, PayoutStarted
+from contracts.payouts.v1 import Conversion, PayoutAttemptDue, PayoutCheckDue, PayoutFailed, PayoutsDue, PayoutStarted
 from contracts.payouts.view import Attempt, Payout, Plan
 from contracts.times import plus
 from contracts.wire.decision import Decision
@@ -29,6 +29,7 @@ from workers.payouts.attempts import (
     with_live,
 )
 from workers.payouts.batches import back_to_waiting
+from workers.payouts.corridors import with_sent, without_sent
 from workers.payouts.model import State
 from workers.payouts.pauses import resume
 from workers.payouts.planning import ON_HOLD, RAIL_PAUSED, is_paused, plan_of
@@ -75,6 +76,7 @@ def _start(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
         return state.with_payout(back_to_waiting(payout, reason)), ()
     if until := _paused_until(state, plan, at):
         return state.with_payout(replace(payout, reason=RAIL_PAUSED, due_at=until)), ()
+    state = state.with_payee(with_sent(state.payee(payout.distributor_id), plan, at))
     state, asked = _attempt(state, payout, plan, at)
     started = PayoutStarted(
         payout_id=payout.payout_id,
@@ -84,6 +86,7 @@ def _start(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
         left=to_amount(plan.left_minor, payout.statement_currency),
         amount=to_amount(plan.amount_minor, plan.currency),
         currency=plan.currency,
+        conversion=_conversion(payout, plan),
         rail=plan.rail,
         started_at=at,
     )
@@ -143,7 +146,7 @@ def _give_up(state: State, payout: Payout, plan: Plan, reason: str, at: datetime
     detail = f"Attempt {payout.live.number} has failed, and another one would not be as approved ({reason})."
     failed = replace(payout, state="failed", reason=reason, detail=detail, task=None, due_at=None, ended_at=at)
     event = PayoutFailed(**reported(payout, plan, at), code=reason, detail=detail)
-    return state.with_payout(failed), (event,)
+    return without_sent(state, failed, plan).with_payout(failed), (event,)
 
 
 def _check(state: State, payout: Payout, plan: Plan, at: datetime) -> Step:
@@ -185,9 +188,17 @@ def _attempt_due(payout: Payout, plan: Plan) -> PayoutAttemptDue:
     )
 
 
+def _conversion(payout: Payout, plan: Plan) -> Conversion | None:
+    known = plan.conversion
+    if known is None:
+        return None
+    fee = to_amount(known.fee_minor, payout.statement_currency)
+    return Conversion(rate=known.rate, source=known.source, as_of=known.as_of, fee=fee)
+
+
 def _differs(state: State, payout: Payout, plan: Plan, at: datetime) -> str | None:
     """Why the payee would not be paid as planned now."""
-    planned = plan_of(payout, state.payee(payout.distributor_id), at)
+    planned = plan_of(state, payout, at, plan)
     if planned == plan:
         return None
     return planned if isinstance(planned, str) else "method_changed"

@@ -117,7 +117,7 @@ def who(by: str | None) -> str:
     return (by or os_user()).strip()[:64]
 
 
-def moment_given(text: str | None) -> datetime | None:
+def moment_given(text: str | None, option: str = "--from") -> datetime | None:
     if text is None:
         return None
     try:
@@ -126,6 +126,6 @@ def moment_given(text: str | None) -> datetime | None:
         moment = None
     if moment is None or moment.tzinfo is None:
         refuse(
-            f"--from: {text!r} is not a time with an offset; write for example 2026-12-01T00:00:00+08:00.", EXIT_USAGE
+            f"{option}: {text!r} is not a time with an offset; write for example 2026-12-01T00:00:00+08:00.", EXIT_USAGE
         )
     return moment

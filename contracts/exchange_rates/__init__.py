@@ -1,0 +1,1 @@
+"""Tables of exchange rates: proposed by one person, approved by another, and what is converted by them."""
