@@ -27,7 +27,7 @@ PERMISSIONS = MappingProxyType(
         "rules:propose": "Propose commission rules, and test them on past orders.",
         "rules:approve": "Approve, activate and reject proposed rules.",
         "settlements:read": "See statements and payouts, and the terms behind them.",
-        "settlements:write": "Close periods, propose terms, adjustments, exchange rates, corridors and payouts, and hold payouts.",
+        "settlements:write": "Close periods, propose terms, adjustments, rates, corridors, payouts; hold payouts.",
         "settlements:approve": "Approve what others proposed of the same, and release payouts.",
         "payees:read": "See how distributors that you have access to are paid.",
         "payees:write": "Set how distributors that you have access to are paid, and who they are.",

@@ -49,9 +49,9 @@ async def _audit_payees(read: Read, report: Report, payees: Sequence[Payee]) -> 
         report.require(payee.attempts == count, "I16", about, f"counts {payee.attempts} attempts, there are {count}")
         holds = (*payee.past_holds, *((replace(payee.hold, attempts_after=payee.attempts),) if payee.hold else ()))
         is_kept = all(hold.attempts == hold.attempts_after for hold in holds)
+        report.require(is_kept, "I16", about, "something was begun while on hold")
         for fault in _faults_of_years(payee, sent[payee.distributor_id]):
             report.breach("I17", about, fault)
-        report.require(is_kept, "I16", about, "something was begun while on hold")
 
 
 def _sent_in_year(payout: Payout) -> Mapping[str, int]:
