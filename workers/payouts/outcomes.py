@@ -77,10 +77,13 @@ def apply(state: State, case: Case, *, is_live: bool) -> Applied:
         paid = _paid(state, case)
         back = _returned(paid.state, case._replace(payout=paid.state.payouts[payout.payout_id]))
         return back._replace(events=(*paid.events, *back.events))
-    if case.code == FUNDS and (report.outcome == "failed" or (report.outcome == "not_sent" and case.is_answer)):
+    if report.outcome == "failed" and case.is_answer and payout.live.may_be_taken:
+        return _doubtful(state, case)
+    is_not_sent = report.outcome == "not_sent" and case.is_answer and payout.live.rank == 0
+    if case.code == FUNDS and (report.outcome == "failed" or is_not_sent):
         return _without_funds(state, case)
     if report.outcome == "failed":
-        return _doubtful(state, case) if case.is_answer and payout.live.may_be_taken else _failed(state, case)
+        return _failed(state, case)
     if rank > payout.live.rank:
         return _under_way(state, case, rank)
     return _no_news(state, case) if rank == 0 else _nothing(state)
@@ -169,13 +172,12 @@ def _ended(payout: Payout, state: Literal["paid", "failed", "returned"], at: dat
 
 
 def _without_funds(state: State, case: Case) -> Applied:
-    """Our own account is empty: the rail rests, and the payout is sent later. A call that was refused is made again by
-    the same key; a payment that the rail had taken has failed for good, and another attempt follows.
+    """Our own account is empty: the rail rests, and the payout is sent later. A call that was not taken is made again by
+    the same key; where the rail has used the key up, that attempt has failed for good, and another one follows.
     """
     state, paused = pause_for_funds(state, case.plan.rail, case.at)
     payout = case.payout
-    is_refused_call = case.is_answer and payout.live.rank == 0
-    payout = with_live(payout, ended=None if is_refused_call else FUNDS)
+    payout = with_live(payout, ended=FUNDS if case.report.outcome == "failed" else None)
     later = replace(payout, state="sending", reason=FUNDS, task="send", due_at=plus(case.at, PAUSE))
     return Applied(state.with_payout(later), paused, "applied")
 
