@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
+from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from contracts.commissions.v1 import CommissionReleased, CommissionReversed, ReversedEntry, Share
+from contracts.money import to_amount
 from contracts.rules.plans import AmountIn
 from contracts.settlement.digests import adjustment_digest
 from contracts.settlement.document import TermsDocument
@@ -289,6 +293,56 @@ async def test_any_order_of_arrival_ends_the_same(
     assert all(ending == endings[0] for ending in endings)
 
 
+@pytest.mark.parametrize("seed", range(12))
+async def test_whatever_comes_in_between_the_books_are_right(seed: int) -> None:
+    """Two months of releases, refunds, closes by hand and by the clock, and payouts whose events arrive in any order,
+    twice, with some converted: at the end nothing waits, and every sum and tax month is as recomputed.
+    """
+    choose, system = random.Random(seed), await of_october()
+    at, known, coming = SENT_AT, set[str](), list[Payload]()
+    for step in range(40):
+        at += timedelta(hours=choose.randrange(1, 72))
+        what = choose.choice(("release", "refund", "close", "tick", "payout", "payout", "payout"))
+        if what == "release":
+            await do(system, released(f"r-{step}", f"{choose.randrange(100, 9000)}.00", at), at=at)
+        elif what == "refund":
+            await do(system, taken_back(f"b-{step}", f"-{choose.randrange(1, 2000)}.00"), at=at)
+        elif what == "close":
+            period = f"{at.astimezone(ZoneInfo('Asia/Shanghai')):%Y-%m}"
+            await do(system, ClosePeriod(market="default", period=period, distributor_id=2, by="ann"), at=at)
+        elif what == "tick":
+            await close(system, at)
+        for document in system.documents(STATEMENTS):
+            if document["outcome"] == "payable" and document["_id"] not in known:
+                known.add(document["_id"])
+                coming += events_of_a_payout(document, choose)
+        choose.shuffle(coming)
+        for _ in range(choose.randrange(3) if what == "payout" else 0):
+            await do(system, *[coming.pop()] * choose.choice((1, 2)) if coming else (), at=at)
+    await do(system, *coming)
+
+    assert len(known) > 1
+    assert await faults(system) == []
+    account = system.document(ACCOUNTS, ACCOUNT)
+    assert (account["payable_minor"], account["in_payout_minor"]) == (0, 0)
+
+
+def events_of_a_payout(document: Document, choose: random.Random) -> list[Payload]:
+    """The events of the payout of a statement. Some are sent in dollars, at a rate of 0.5."""
+    minor, currency = document["payable_minor"], document["currency"]
+    fields: dict[str, Any] = {"payout_id": document["_id"], "statement_currency": currency}
+    sent: dict[str, Any] = {"payout_id": document["_id"], "currency": currency}
+    amount = str(to_amount(minor, currency))
+    if currency == "CNY" and choose.random() < 0.4:
+        sent["currency"], amount = "USD", str(to_amount(minor // 2, "USD"))
+        fields["conversion"] = TO_DOLLARS
+    begins = started(str(to_amount(minor, currency)), **{**fields, **sent, "amount": Decimal(amount)})
+    ends = choose.choice(("paid", "failed", "returned"))
+    if ends == "failed":
+        return [begins, failed(amount, **sent)]
+    return [begins, paid(amount, **sent), *([returned(amount, **sent)] if ends == "returned" else [])]
+
+
 async def test_what_precedes_its_statement_waits_for_it() -> None:
     system = System([roster.load("settlement")], start=BEGIN)
     await do(system, released("A", "4200.00", BEGIN))
@@ -366,3 +420,10 @@ async def test_what_was_paid_without_having_been_sent_is_found(october: System) 
     await do(october, paid(), at=SENT_AT)
 
     assert f"account {ACCOUNT} has -420000 in_payout" in await faults(october)
+
+
+async def test_a_return_that_leaves_the_tax_month_as_it_was_is_found(october: System) -> None:
+    with patch("workers.settlement.payouts.tax_month_without", lambda statement, tax: tax):
+        await do(october, started(), paid(), returned(), at=SENT_AT)
+
+    assert f"account {ACCOUNT} has tax TaxMonth(month='2026-11', gross_minor=500000" in " ".join(await faults(october))
