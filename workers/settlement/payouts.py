@@ -119,16 +119,14 @@ def _movements(message: Message[PayoutEvent], statement: Statement, newest: str 
 
 def _legs(data: PayoutEvent, statement: Statement) -> _Legs:
     amount, withheld, fees = to_minor(data.amount, data.currency), statement.withheld_minor, statement.fees_minor
-    match data:
-        case PayoutStarted():
-            return _legs_of_send(data, statement, amount)
-        case PayoutPaid():
-            return _Legs({}, {"in_payout": -amount, "paid": amount})
-        case PayoutFailed():
-            own = {"tax": -withheld, "fees": -fees, "available": withheld + fees}
-            return _Legs(own, {"in_payout": -amount, "available": amount})
-        case PayoutReturned():
-            return _Legs({"tax": -withheld, "available": withheld}, {"paid": -amount, "available": amount})
+    if isinstance(data, PayoutStarted):
+        return _legs_of_send(data, statement, amount)
+    if isinstance(data, PayoutPaid):
+        return _Legs({}, {"in_payout": -amount, "paid": amount})
+    if isinstance(data, PayoutFailed):
+        own = {"tax": -withheld, "fees": -fees, "available": withheld + fees}
+        return _Legs(own, {"in_payout": -amount, "available": amount})
+    return _Legs({"tax": -withheld, "available": withheld}, {"paid": -amount, "available": amount})
 
 
 def _legs_of_send(data: PayoutStarted, statement: Statement, amount: int) -> _Legs:
@@ -147,15 +145,11 @@ def _together(own: Mapping[str, int], sent: Mapping[str, int]) -> Mapping[str, i
 
 
 def _kind(data: PayoutEvent) -> PostingKind:
-    match data:
-        case PayoutStarted():
-            return "send"
-        case PayoutPaid():
-            return "paid"
-        case PayoutFailed():
-            return "failed"
-        case PayoutReturned():
-            return "returned"
+    if isinstance(data, PayoutStarted):
+        return "send"
+    if isinstance(data, PayoutPaid):
+        return "paid"
+    return "failed" if isinstance(data, PayoutFailed) else "returned"
 
 
 def _fee(data: PayoutEvent) -> Decimal:
