@@ -6,6 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
+PayoutId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=160,
+        description="The payout has the id of its statement: market, period, distributor and currency.",
+        examples=["default/2026-10/40021/CNY"],
+    ),
+]
 RailKey = Annotated[
     str,
     Field(

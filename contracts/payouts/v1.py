@@ -18,7 +18,7 @@ from contracts.fields import (
     Sum,
 )
 from contracts.payees.fields import PayoutMethod, RailName
-from contracts.payouts.fields import OfBatch, OfPayout, ProviderReference, RailKey, ReportId
+from contracts.payouts.fields import OfBatch, OfPayout, PayoutId, ProviderReference, RailKey, ReportId
 from contracts.rules.v1 import AnyPerson, Digest, Person
 from contracts.settlement.v1 import PeriodName, StatementId
 from contracts.subjects import OfDistributor
@@ -35,7 +35,7 @@ BATCH_MAX = 500
 class PayoutAttemptDue(OfPayout, Event, type="payout.attempt-due.v1"):
     """Send this now, by this key. `payout_delivery` does, once."""
 
-    payout_id: StatementId
+    payout_id: PayoutId
     attempt: AttemptNumber
     key: RailKey
     distributor_id: DistributorId
@@ -50,7 +50,7 @@ class PayoutAttemptDue(OfPayout, Event, type="payout.attempt-due.v1"):
 class PayoutCheckDue(OfPayout, Event, type="payout.check-due.v1"):
     """Ask the rail what became of this attempt. The fields are those of the attempt."""
 
-    payout_id: StatementId
+    payout_id: PayoutId
     attempt: AttemptNumber
     key: RailKey
     distributor_id: DistributorId
@@ -65,7 +65,7 @@ class PayoutCheckDue(OfPayout, Event, type="payout.check-due.v1"):
 class PayoutReported(OfPayout, Event, type="payout.reported.v1"):
     """What the rail answered to a call of ours: one that sends, or a check. `not_sent` is certain, of this call."""
 
-    payout_id: StatementId
+    payout_id: PayoutId
     attempt: AttemptNumber
     check: Annotated[StrictInt | None, Field(description="The number of the check; absent if the call sends.")] = None
     key: RailKey
@@ -160,7 +160,7 @@ class ResolvePayout(OfPayout, Command, type="payout.resolve.v1"):
     person confirms it.
     """
 
-    payout_id: StatementId
+    payout_id: PayoutId
     attempt: AttemptNumber
     outcome: Annotated[Literal["paid", "failed"], Field(description="What became of it.", examples=["paid"])]
     evidence: Annotated[
@@ -174,7 +174,7 @@ class ResolvePayout(OfPayout, Command, type="payout.resolve.v1"):
 class ConfirmResolution(OfPayout, Command, type="payout.confirm-resolution.v1"):
     """Another person confirms what was stated of the attempt."""
 
-    payout_id: StatementId
+    payout_id: PayoutId
     attempt: AttemptNumber
     outcome: Annotated[Literal["paid", "failed"], Field(description="What was stated.", examples=["paid"])]
     by: Person
@@ -257,7 +257,7 @@ class HoldRefused(OfDistributor, Refusal, type="payout.hold-refused.v1"):
 
 
 class ResolutionProposed(OfPayout, Event, type="payout.resolution-proposed.v1"):
-    payout_id: StatementId
+    payout_id: PayoutId
     attempt: AttemptNumber
     outcome: Annotated[Code, Field(examples=["paid"])]
     evidence: Annotated[str, Field(examples=["Bank statement, line 7714"])]
@@ -266,7 +266,7 @@ class ResolutionProposed(OfPayout, Event, type="payout.resolution-proposed.v1"):
 
 
 class PayoutRefused(OfPayout, Refusal, type="payout.refused.v1"):
-    payout_id: StatementId
+    payout_id: PayoutId
     reason: Code
     detail: Detail
 
@@ -307,7 +307,7 @@ class PayoutStarted(OfPayout, Event, type="payout.started.v1"):
     takes whole units, and the rest is available again. `amount` is what is sent, maybe in another currency.
     """
 
-    payout_id: StatementId
+    payout_id: PayoutId
     distributor_id: DistributorId
     payable: Sum
     statement_currency: AnyCurrency
@@ -320,7 +320,7 @@ class PayoutStarted(OfPayout, Event, type="payout.started.v1"):
 
 
 class _Reported(OfPayout, Event):
-    payout_id: StatementId
+    payout_id: PayoutId
     attempt: AttemptNumber
     distributor_id: DistributorId
     amount: Amount

@@ -1,10 +1,12 @@
-"""Payouts by the generated classes, from a batch to what became of it."""
+"""Payouts by the generated classes: payees, rates, corridors, and a batch to what became of it."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.api.front import unique
 from tests.api.generated import Generated
-from tests.api.world import World, paid_by, ticked
+from tests.api.world import World, a_source, paid_by, ticked
 from tests.connected.running import until
 
 
@@ -28,3 +30,44 @@ async def pay_out(call: Generated, second: Generated, world: World, payout_id: s
 
 async def _is_in(world: World, payout_id: str, state: str) -> bool:
     return bool(await world.front.site.documents("payouts.payouts", {"_id": payout_id, "state": state}))
+
+
+async def payees(call: Generated, second: Generated, world: World) -> None:
+    whose: dict[str, Any] = {"distributor_id": world.seller}
+    other: dict[str, Any] = {"distributor_id": world.middle}
+    method = {"rail": "manual", "currency": "CNY", "country": "CN", "holder": "Li Na"}
+    shown = await call("setPayoutMethod", {**method, "account": unique("ACCOUNT")}, **whose)
+    assert shown.distributor_id.root == str(world.seller)
+    account = unique("ACCOUNT")
+    replaced = await call("setPayoutMethod", {**method, "account": account}, **whose)
+    await second("waiveCoolingOff", {"method_id": replaced.method.method_id}, **whose)
+    wanted = {**method, "account": account}
+    refused = await call.session.put(f"/api/distributors/{world.middle}/payout-method", json=wanted)
+    assert refused.json()["reason"] == "duplicate_destination", refused.text
+    waiting = (await second("showPayoutMethod", **other)).duplicate
+    await second("allowDuplicate", {"fingerprint": waiting.fingerprint}, **other)
+    identity = {"kind": "person", "legal_name": "Li Na", "id_type": "passport", "id_number": "G1234567"}
+    submitted = await call("submitIdentity", {**identity, "country": "CN", "tax_residence": "CN"}, **whose)
+    decision = {"identity_id": submitted.identity.identity_id, "state": "verified"}
+    assert (await second("decideIdentity", decision, **whose)).identity.state.value == "verified"
+    assert (await call("removePayoutMethod", **whose)).method is None
+
+
+async def exchange_rates(call: Generated, second: Generated) -> None:
+    table = {"source": a_source(), "base": "EUR", "rates": [{"currency": "CNY", "rate": "7.8000"}]}
+    first = await call("publishRates", {**table, "table_id": unique("rates"), "as_of": "2026-11-01T00:00:00Z"})
+    approved = await second("approveRates", {"digest": first.digest}, table_id=first.table_id)
+    assert (approved.state.value, approved.rates[0].rate) == ("approved", "7.8000")
+    later = await call("publishRates", {**table, "table_id": unique("rates"), "as_of": "2026-11-02T00:00:00Z"})
+    rejected = await call("rejectRates", {"reason": "wrong_column"}, table_id=later.table_id)
+    assert rejected.state.value == "rejected"
+
+
+async def corridors(call: Generated, second: Generated) -> None:
+    named = {"corridor_id": unique("corridor"), "rail": "wise", "from_country": "DE", "to_country": "US"}
+    limit = [{"currency": "USD", "amount": "10000.00"}]
+    defined = await call("defineCorridor", {**named, "currencies": ["USD"], "limit_per_payment": limit})
+    opened = await second("approveCorridor", {"digest": defined.digest}, corridor_id=defined.corridor_id)
+    assert (opened.state.value, opened.limit_per_payment) == ("open", {"USD": "10000.00"})
+    closed = await call("closeCorridor", {"reason": "policy_changed"}, corridor_id=defined.corridor_id)
+    assert closed.closed_by is not None

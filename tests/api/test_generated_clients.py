@@ -22,8 +22,8 @@ from contracts.wire.envelope import COMMANDS_EXCHANGE
 from contracts.wire.schema import DOCUMENT
 from tests.api.front import PASSWORD, Front, an_email, unique
 from tests.api.generated import Generated, class_of, generated, typed
-from tests.api.generated_payouts import pay_out
-from tests.api.world import World, a_notice, a_snowflake, a_source, a_world
+from tests.api.generated_payouts import corridors, exchange_rates, pay_out, payees
+from tests.api.world import World, a_notice, a_snowflake, a_world
 from tests.builders import a_rule_document
 from tests.connected.running import until
 
@@ -234,9 +234,9 @@ async def test_generated_classes_make_the_bodies_of_changes(
         await _alerts(call, world)
         await _webhooks(call, world)
         await _settlements(call, second, world)
-        await _payees(call, second, world)
-        await _exchange_rates(call, second)
-        await _corridors(call, second)
+        await payees(call, second, world)
+        await exchange_rates(call, second)
+        await corridors(call, second)
     async with world.as_distributor(world.top) as session:
         await Generated(session, http, described, call.used)("invite", {"uses_max": 1, "days": 3})
         await Generated(session, http, described, call.used)("endInvites")
@@ -365,44 +365,3 @@ async def _settlements(call: Generated, second: Generated, world: World) -> None
     period = booked.statement_id.split("/")[1]
     await call("closePeriod", {**whose, "period": period})
     await pay_out(call, second, world, booked.statement_id)
-
-
-async def _payees(call: Generated, second: Generated, world: World) -> None:
-    whose: dict[str, Any] = {"distributor_id": world.seller}
-    other: dict[str, Any] = {"distributor_id": world.middle}
-    method = {"rail": "manual", "currency": "CNY", "country": "CN", "holder": "Li Na"}
-    shown = await call("setPayoutMethod", {**method, "account": unique("ACCOUNT")}, **whose)
-    assert shown.distributor_id.root == str(world.seller)
-    account = unique("ACCOUNT")
-    replaced = await call("setPayoutMethod", {**method, "account": account}, **whose)
-    await second("waiveCoolingOff", {"method_id": replaced.method.method_id}, **whose)
-    wanted = {**method, "account": account}
-    refused = await call.session.put(f"/api/distributors/{world.middle}/payout-method", json=wanted)
-    assert refused.json()["reason"] == "duplicate_destination", refused.text
-    waiting = (await second("showPayoutMethod", **other)).duplicate
-    await second("allowDuplicate", {"fingerprint": waiting.fingerprint}, **other)
-    identity = {"kind": "person", "legal_name": "Li Na", "id_type": "passport", "id_number": "G1234567"}
-    submitted = await call("submitIdentity", {**identity, "country": "CN", "tax_residence": "CN"}, **whose)
-    decision = {"identity_id": submitted.identity.identity_id, "state": "verified"}
-    assert (await second("decideIdentity", decision, **whose)).identity.state.value == "verified"
-    assert (await call("removePayoutMethod", **whose)).method is None
-
-
-async def _exchange_rates(call: Generated, second: Generated) -> None:
-    table = {"source": a_source(), "base": "EUR", "rates": [{"currency": "CNY", "rate": "7.8000"}]}
-    first = await call("publishRates", {**table, "table_id": unique("rates"), "as_of": "2026-11-01T00:00:00Z"})
-    approved = await second("approveRates", {"digest": first.digest}, table_id=first.table_id)
-    assert (approved.state.value, approved.rates[0].rate) == ("approved", "7.8000")
-    later = await call("publishRates", {**table, "table_id": unique("rates"), "as_of": "2026-11-02T00:00:00Z"})
-    rejected = await call("rejectRates", {"reason": "wrong_column"}, table_id=later.table_id)
-    assert rejected.state.value == "rejected"
-
-
-async def _corridors(call: Generated, second: Generated) -> None:
-    named = {"corridor_id": unique("corridor"), "rail": "wise", "from_country": "DE", "to_country": "US"}
-    limit = [{"currency": "USD", "amount": "10000.00"}]
-    defined = await call("defineCorridor", {**named, "currencies": ["USD"], "limit_per_payment": limit})
-    opened = await second("approveCorridor", {"digest": defined.digest}, corridor_id=defined.corridor_id)
-    assert (opened.state.value, opened.limit_per_payment) == ("open", {"USD": "10000.00"})
-    closed = await call("closeCorridor", {"reason": "policy_changed"}, corridor_id=defined.corridor_id)
-    assert closed.closed_by is not None

@@ -20,7 +20,7 @@ from tests.supply.support import SUPPORT, ended
 ACCEPTED = frozenset(
     {
         "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-2.1-or-later", "MIT", "MIT-0", "MIT-CMU",
-        "MPL-2.0", "PSF-2.0", "Unlicense",
+        "MPL-2.0", "PSF-2.0", "PSFL", "Unlicense",
     }
 )  # fmt: skip
 """Licences that allow use in a service and in a product without giving its source away. The LGPL does for a package

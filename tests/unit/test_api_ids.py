@@ -133,6 +133,8 @@ def test_every_id_in_an_address_may_have_either_form() -> None:
         "silence_id",
         "adjustment_id",
         "batch_id",
+        "table_id",
+        "corridor_id",
     }
 
 

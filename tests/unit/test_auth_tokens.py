@@ -128,7 +128,7 @@ class TestPrincipal:
         seller = principal_of({"sub": "u", "distributor_id": 7}, ("ROLE_DISTRIBUTOR", "ROLE_FINANCE"), frozenset())
         assert (alone.kind, seller.kind) == ("admin", "distributor")
         assert {name for name in DEFAULTS["ROLE_FINANCE"] if not name.endswith(":read")} == {
-            *("settlements:write", "settlements:approve"),
+            *("settlements:write", "settlements:approve", "payees:write", "payees:approve"),
         }
 
     @pytest.mark.parametrize(

@@ -98,13 +98,16 @@ def anchors_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_path_in_the_text_exists(document: str) -> None:
-    """`*` and `<worker>` match any name. A file that a guide adds is in the template that tests the guide."""
+    """`*` and `<worker>` match any name. A file that a guide adds is in the template that tests the guide, or is the rail
+    `giro`, which its test writes from the guide.
+    """
     paths = [
         re.sub("<[a-z_]+>", "*", path.removesuffix("/")) for path in _PATH.findall((ROOT / document).read_text("utf-8"))
     ]
     roots = (ROOT, ROOT / "tests" / "guides" / "template")
 
-    assert [path for path in paths if not any(list(root.glob(path)) for root in roots)] == []
+    missing = [path for path in paths if not any(list(root.glob(path)) for root in roots)]
+    assert [path for path in missing if not path.endswith("giro.py")] == []
 
 
 def test_the_documents_contain_commands() -> None:

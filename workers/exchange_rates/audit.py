@@ -14,8 +14,7 @@ from workers.exchange_rates.repository import to_source, to_table
 async def audit(read: Read, report: Report) -> None:
     """All tables in order of time, so that each is compared with what was known before it."""
     state = State()
-    order = (("source", 1), ("as_of", 1), ("_id", 1))
-    async for document in read.stream(TABLES, {}, sort=order):
+    async for document in read.stream(TABLES, {}, sort=(("as_of", 1), ("_id", 1))):
         table = to_table(document)
         report.add("I17", f"tables {table.state}")
         for fault in (*_faults_of_table(table), *_faults_of_approval(table, state.sources.get(table.source))):

@@ -172,8 +172,8 @@ def _ended(payout: Payout, state: Literal["paid", "failed", "returned"], at: dat
 
 
 def _without_funds(state: State, case: Case) -> Applied:
-    """Our own account is empty: the rail rests, and the payout is sent later. A call that was not taken is made again by
-    the same key; where the rail has used the key up, that attempt has failed for good, and another one follows.
+    """Our own account is empty: the rail rests, and the payout is sent later. What was not taken is sent again by the
+    same key; where the rail has used the key up, that attempt has failed for good, and another one follows.
     """
     state, paused = pause_for_funds(state, case.plan.rail, case.at)
     payout = case.payout

@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 
 from contracts.exchange_rates.v1 import ApproveRates, PublishRates, RejectRates
 from contracts.exchange_rates.view import TABLES, RateTable
+from contracts.javascript import all_exact
 from contracts.money import to_rate
 from infra.cli.actions.changing import change, command_of, moment_given, who, whole_digest
 from infra.rehearsal.stored_rules import opened
@@ -69,7 +70,7 @@ def list_tables(as_of: str | None, last: int, stack: str, *, as_json: bool) -> N
     with one_sentence_on_failure():
         found = asyncio.run(read())
     if as_json:
-        print_text(json.dumps([_tables.dump_python(one, mode="json") for one in found], indent=2))
+        print_text(json.dumps(all_exact([_tables.dump_python(one, mode="json") for one in found]), indent=2))
     elif not found:
         print_line("There are no exchange rates; `tributary fx publish` proposes some.")
     else:
