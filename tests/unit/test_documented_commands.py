@@ -98,7 +98,7 @@ def anchors_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_a_path_in_the_text_exists(document: str) -> None:
-    """`*` and `<worker>` match any name. A file that a guide adds is in the template that tests the guide, or is the rail
+    """`*` and `<worker>` match any name. A file that a guide adds is in the template that tests it, or is the rail
     `giro`, which its test writes from the guide.
     """
     paths = [

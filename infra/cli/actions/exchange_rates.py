@@ -91,7 +91,7 @@ def show(table_id: str, stack: str, *, as_json: bool) -> None:
     if found is None:
         refuse(f"There is no table {table_id}; `tributary fx show` lists them.", EXIT_BREACH)
     if as_json:
-        print_text(json.dumps(_tables.dump_python(found, mode="json"), indent=2))
+        print_text(json.dumps(all_exact(_tables.dump_python(found, mode="json")), indent=2))
         return
     for name, value in _row(found).items():
         print_line(f"{name}: {value}")
