@@ -6,7 +6,6 @@ A distributor sees and sets their own; what takes other persons is for finance a
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from datetime import datetime
 from typing import Annotated, Literal, TypeVar
 
 import structlog
@@ -23,7 +22,7 @@ from api.http.parameters import AS_IN_JSON
 from api.http.problems import Problem, Reason, documented
 from api.identity.principal import Principal
 from api.payees.view import PayeeView, payee_of, payee_view
-from api.settlements.terms import require_other_person
+from api.settlements.terms import require_others
 from contracts.fields import Code, Currency, Reference
 from contracts.payees.fields import CountryCode, Fingerprint, RailName
 from contracts.payees.v1 import AllowDuplicate, DecideIdentity, RemoveMethod, SetMethod, WaiveCoolingOff
@@ -167,7 +166,9 @@ async def remove_payout_method(
     summary="Allow an account of another distributor",
     response_model=PayeeView,
     responses=written(
-        *("not_found", "nothing_to_allow", "same_person", "not_independent", "payee_approves_own"), shown=PayeeView
+        *("not_found", "nothing_to_allow", "same_person", "not_independent"),
+        *("changed_meanwhile", "payee_approves_own"),
+        shown=PayeeView,
     ),
 )
 async def allow_duplicate(
@@ -181,14 +182,17 @@ async def allow_duplicate(
     accounts = await ports.store.find(ACCOUNTS, {"_id": body.fingerprint}, limit=1)
     holders = {holder for account in accounts for holder in account["holders"]}
     permits = [one for account in accounts for one in account["permits"] if one["distributor_id"] == distributor_id]
+    others: tuple[str, ...] = ()
     if (asked := payee.duplicate) is not None:
-        before = (asked.refused_by, *(person for permit in permits for person in permit["approved_by"]))
-        await _require_others(ports, principal, {distributor_id, *holders}, before, asked.refused_at)
+        await _require_unpaid(ports, principal, distributor_id, *holders)
+        people = (asked.refused_by, *(person for permit in permits for person in permit["approved_by"]))
+        others = await require_others(ports, people, asked.refused_at, principal)
     command = AllowDuplicate(
         distributor_id=distributor_id,
         fingerprint=body.fingerprint,
         by=principal.name[:64],
         by_distributor_id=principal.distributor_id,
+        independent_of=others,
     )
     return await writing.write(command, lambda: _shown(ports, distributor_id, principal))
 
@@ -198,7 +202,15 @@ async def allow_duplicate(
     summary="Waive the cooling-off of an account",
     response_model=PayeeView,
     responses=written(
-        *("not_found", "unknown_method", "not_cooling_off", "same_person", "not_independent", "payee_approves_own"),
+        *(
+            "not_found",
+            "unknown_method",
+            "not_cooling_off",
+            "same_person",
+            "not_independent",
+            "changed_meanwhile",
+            "payee_approves_own",
+        ),
         shown=PayeeView,
     ),
 )
@@ -208,13 +220,16 @@ async def waive_cooling_off(
     """Two persons do; then payouts go to the account at once. Neither of them may be who set it, or the payee."""
     await _require_payee(ports, principal, distributor_id)
     payee = await payee_of(ports.store, distributor_id)
+    others: tuple[str, ...] = ()
     if (method := payee.method) is not None:
-        await _require_others(ports, principal, {distributor_id}, (method.set_by, *payee.waived_by), method.set_at)
+        await _require_unpaid(ports, principal, distributor_id)
+        others = await require_others(ports, (method.set_by, *payee.waived_by), method.set_at, principal)
     command = WaiveCoolingOff(
         distributor_id=distributor_id,
         method_id=body.method_id,
         by=principal.name[:64],
         by_distributor_id=principal.distributor_id,
+        independent_of=others,
     )
     return await writing.write(command, lambda: _shown(ports, distributor_id, principal))
 
@@ -251,7 +266,9 @@ async def submit_identity(
     summary="Decide about an identity",
     response_model=PayeeView,
     responses=written(
-        *("not_found", "unknown_identity", "same_person", "not_independent", "payee_approves_own"), shown=PayeeView
+        *("not_found", "unknown_identity", "same_person", "not_independent"),
+        *("changed_meanwhile", "payee_approves_own"),
+        shown=PayeeView,
     ),
 )
 async def decide_identity(
@@ -264,8 +281,10 @@ async def decide_identity(
     """Neither who submitted it nor the payee can."""
     await _require_payee(ports, principal, distributor_id)
     payee = await payee_of(ports.store, distributor_id)
+    others: tuple[str, ...] = ()
     if (identity := payee.identity) is not None:
-        await _require_others(ports, principal, {distributor_id}, (identity.submitted_by,), identity.submitted_at)
+        await _require_unpaid(ports, principal, distributor_id)
+        others = await require_others(ports, [identity.submitted_by], identity.submitted_at, principal)
     command = DecideIdentity(
         distributor_id=distributor_id,
         identity_id=body.identity_id,
@@ -273,6 +292,7 @@ async def decide_identity(
         reason=body.reason,
         by=principal.name[:64],
         by_distributor_id=principal.distributor_id,
+        independent_of=others,
     )
     was = {"state": payee.identity_state}
     return await writing.write(command, lambda: _shown(ports, distributor_id, principal), before=was)
@@ -285,14 +305,10 @@ async def _require_payee(ports: Ports, principal: Principal, distributor_id: int
     await require_reach(ports.store, principal, distributor_id)
 
 
-async def _require_others(
-    ports: Ports, principal: Principal, paid: set[int], before: tuple[str, ...], since: datetime
-) -> None:
-    """Raise Problem payee_approves_own of those who are paid, and not_independent of who began it or decided before."""
+async def _require_unpaid(ports: Ports, principal: Principal, *paid: int) -> None:
+    """Raise Problem payee_approves_own of those who are paid."""
     if await acts_for(ports.store, principal, paid, ports.time.now()):
         raise Problem("payee_approves_own")
-    for person in before:
-        await require_other_person(ports, person, since, principal)
 
 
 async def _sealed(sealing: Awaitable[T]) -> T:

@@ -18,10 +18,11 @@ from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from api.payouts.view import BATCHES_AT, BatchSummary, BatchView, batch_summary, batch_view, find_batch
-from api.settlements.terms import require_other_person
+from api.settlements.terms import require_others
 from contracts.fields import Code, MarketName, Reference
 from contracts.payees.fields import RailName
-from contracts.payouts.v1 import BATCH_MAX, ApproveBatch, ProposeBatch, RejectBatch
+from contracts.payouts.fields import BATCH_MAX
+from contracts.payouts.v1 import ApproveBatch, ProposeBatch, RejectBatch
 from contracts.payouts.view import BATCHES, Batch
 from contracts.rules.v1 import Digest
 from contracts.settlement.v1 import PeriodName, StatementId
@@ -73,7 +74,7 @@ async def list_payout_batches(
     summary="Propose a batch of payouts",
     response_model=BatchView,
     status_code=201,
-    responses=written("not_found", "conflict", shown=BatchView, created=True),
+    responses=written("not_found", "conflict", "nothing_to_pay", shown=BatchView, created=True),
 )
 async def propose_payout_batch(
     body: Annotated[NewBatch, BodyOf()], ports: Here, principal: Writes, writing: Writing
@@ -97,7 +98,11 @@ async def show_payout_batch(batch_id: BatchPart, ports: Here, principal: Writes)
     "/{batch_id}/approve",
     summary="Approve a batch of payouts",
     response_model=BatchView,
-    responses=written("not_found", "same_person", "not_independent", "payee_approves_own", shown=BatchView),
+    responses=written(
+        *("not_found", "digest_mismatch", "stale_digest", "same_person", "not_independent", "changed_meanwhile"),
+        *("payee_approves_own", "already_decided"),
+        shown=BatchView,
+    ),
 )
 async def approve_payout_batch(
     batch_id: BatchPart, body: Annotated[BatchApproval, BodyOf()], ports: Here, principal: Approves, writing: Writing
@@ -110,13 +115,14 @@ async def approve_payout_batch(
     payees = {line.distributor_id for line in before.lines}
     if await acts_for(ports.store, principal, payees, ports.time.now()):
         raise Problem("payee_approves_own")
-    for person in (before.proposed_by, *(approval.by for approval in before.approved)):
-        await require_other_person(ports, person, before.proposed_at, principal)
+    people = (before.proposed_by, *(approval.by for approval in before.approved))
+    others = await require_others(ports, people, before.proposed_at, principal)
     command = ApproveBatch(
         batch_id=batch_id,
         digest=body.digest,
         approved_by=principal.name[:64],
         approver_distributor_id=principal.distributor_id,
+        independent_of=others,
     )
     return await writing.write(command, lambda: _shown(ports, batch_id), before=_was(before))
 
@@ -125,7 +131,7 @@ async def approve_payout_batch(
     "/{batch_id}/reject",
     summary="Reject a batch of payouts",
     response_model=BatchView,
-    responses=written("not_found", shown=BatchView),
+    responses=written("not_found", "already_decided", shown=BatchView),
 )
 async def reject_payout_batch(
     batch_id: BatchPart, body: Annotated[BatchRejection, BodyOf()], ports: Here, principal: Writes, writing: Writing

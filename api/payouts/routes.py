@@ -30,10 +30,11 @@ from api.payouts.view import (
     summaries_of,
 )
 from api.settlements.routes import STATEMENT, CurrencyPart, DistributorPart, MarketPart, PeriodPart
-from api.settlements.terms import require_other_person
+from api.settlements.terms import require_others
 from api.settlements.view import sees
 from contracts.fields import Code
-from contracts.payouts.v1 import AttemptNumber, ConfirmResolution, HoldPayouts, ReleasePayouts, ResolvePayout
+from contracts.payouts.fields import AttemptNumber
+from contracts.payouts.v1 import ConfirmResolution, HoldPayouts, ReleasePayouts, ResolvePayout
 from contracts.payouts.view import PAYOUTS, Payout, PayoutState
 from contracts.settlement.view import statement_id
 from infra.payouts.reading import payees_with, to_payout
@@ -122,7 +123,7 @@ async def show_payout(
     STATEMENT + "/resolve",
     summary="State what became of a payout",
     response_model=PayoutView,
-    responses=written("not_found", "payee_approves_own", shown=PayoutView),
+    responses=written("not_found", "payee_approves_own", "not_in_doubt", "other_attempt", shown=PayoutView),
 )
 async def resolve_payout(
     market: MarketPart,
@@ -146,7 +147,11 @@ async def resolve_payout(
     STATEMENT + "/confirm",
     summary="Confirm what became of a payout",
     response_model=PayoutView,
-    responses=written("not_found", "same_person", "not_independent", "payee_approves_own", shown=PayoutView),
+    responses=written(
+        *("not_found", "same_person", "not_independent", "changed_meanwhile", "payee_approves_own", "not_in_doubt"),
+        *("other_attempt", "not_stated", "other_outcome"),
+        shown=PayoutView,
+    ),
 )
 async def confirm_resolution(
     market: MarketPart,
@@ -162,13 +167,15 @@ async def confirm_resolution(
     """Neither who stated it nor the distributor who gets it can confirm it."""
     payout = await find_payout(ports.store, principal, statement_id(market, period, distributor_id, currency))
     await _require_not_payee(ports, principal, payout.distributor_id)
-    if payout.resolution is not None:
-        await require_other_person(ports, payout.resolution.by, payout.resolution.at, principal)
+    others: tuple[str, ...] = ()
+    if (stated := payout.resolution) is not None:
+        others = await require_others(ports, [stated.by], stated.at, principal)
     command = ConfirmResolution(
         payout_id=payout.payout_id,
         **body.model_dump(),
         by=principal.name[:64],
         by_distributor_id=principal.distributor_id,
+        independent_of=others,
     )
     return await writing.write(command, lambda: _shown(request, ports, principal, payout), before=_was(payout))
 
@@ -192,7 +199,7 @@ async def hold_payouts(
     "/{distributor_id}/payouts/release",
     summary="Release the payouts of a distributor",
     response_model=HoldView,
-    responses=written("not_found", "payee_approves_own", shown=HoldView),
+    responses=written("not_found", "payee_approves_own", "not_on_hold", shown=HoldView),
 )
 async def release_payouts(
     distributor_id: DistributorPart, ports: Here, principal: Approves, writing: Writing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from itertools import takewhile
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -20,7 +19,7 @@ from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
-from api.settlements.terms import require_other_person
+from api.settlements.terms import require_others
 from contracts.explanation.statement_sentences import amount_text
 from contracts.fields import Code, Currency, DistributorId, MarketName, Reference, SignedAmount
 from contracts.rules.v1 import Digest
@@ -142,16 +141,14 @@ async def approve_adjustment(
         raise Problem("not_found")
     if await acts_for(ports.store, principal, [before.distributor_id], ports.time.now()):
         raise Problem("payee_approves_own")
-    # With a repeated approval, those who came after it do not matter.
-    people = tuple(takewhile(principal.name[:64].__ne__, (before.proposed_by, *before.approved_by)))
-    for person in people:
-        await require_other_person(ports, person, before.proposed_at, principal)
+    people = (before.proposed_by, *before.approved_by)
+    others = await require_others(ports, people, before.proposed_at, principal)
     command = ApproveAdjustment(
         adjustment_id=adjustment_id,
         digest=body.digest,
         approved_by=principal.name[:64],
         approver_distributor_id=principal.distributor_id,
-        independent_of=people,
+        independent_of=others,
     )
     was = {"digest": before.digest, "approved_by": list(before.approved_by)}
     return await writing.write(command, lambda: _shown(ports, adjustment_id), before=was)

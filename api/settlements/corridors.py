@@ -17,7 +17,7 @@ from api.http.bodies import Body, BodyRoute
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
-from api.settlements.terms import require_other_person
+from api.settlements.terms import require_others
 from contracts.corridors.v1 import (
     ApproveCorridor,
     CloseCorridor,
@@ -127,7 +127,8 @@ async def define_corridor(body: Annotated[NewCorridor, BodyOf()], principal: Wri
     summary="Open a corridor",
     response_model=CorridorView,
     responses=written(
-        *("not_found", "digest_mismatch", "same_person", "not_independent", "already_decided"), shown=CorridorView
+        *("not_found", "digest_mismatch", "same_person", "not_independent", "changed_meanwhile", "already_decided"),
+        shown=CorridorView,
     ),
 )
 async def approve_corridor(
@@ -139,8 +140,10 @@ async def approve_corridor(
     before = await corridor_with(ports.store, corridor_id)
     if before is None:
         raise Problem("not_found")
-    await require_other_person(ports, before.proposed_by, before.proposed_at, principal)
-    command = ApproveCorridor(corridor_id=corridor_id, digest=body.digest, approved_by=principal.name[:64])
+    others = await require_others(ports, [before.proposed_by], before.proposed_at, principal)
+    command = ApproveCorridor(
+        corridor_id=corridor_id, digest=body.digest, approved_by=principal.name[:64], independent_of=others
+    )
     was = {"digest": before.digest, "state": before.state}
     return await writing.write(command, lambda: _shown(ports, corridor_id), before=was)
 

@@ -17,7 +17,7 @@ from api.http.bodies import Body, BodyRoute
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
-from api.settlements.terms import require_other_person
+from api.settlements.terms import require_others
 from contracts.exchange_rates.v1 import (
     ApproveRates,
     AsOf,
@@ -170,7 +170,7 @@ async def publish_rates(
     summary="Approve a table of exchange rates",
     response_model=TableView,
     responses=written(
-        *("not_found", "digest_mismatch", "same_person", "not_independent", "already_decided"),
+        *("not_found", "digest_mismatch", "same_person", "not_independent", "changed_meanwhile", "already_decided"),
         *("base_differs", "older_than_known", "implausible"),
         shown=TableView,
     ),
@@ -184,8 +184,10 @@ async def approve_rates(
     before = await table_with(ports.store, table_id)
     if before is None:
         raise Problem("not_found")
-    await require_other_person(ports, before.proposed_by, before.proposed_at, principal)
-    command = ApproveRates(table_id=table_id, digest=body.digest, approved_by=principal.name[:64])
+    others = await require_others(ports, [before.proposed_by], before.proposed_at, principal)
+    command = ApproveRates(
+        table_id=table_id, digest=body.digest, approved_by=principal.name[:64], independent_of=others
+    )
     was = {"digest": before.digest, "state": before.state}
     return await writing.write(command, lambda: _shown(ports, table_id), before=was)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from itertools import takewhile
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -144,24 +146,26 @@ async def approve_terms(
     before = await terms_with(ports.store, terms_version)
     if before is None:
         raise Problem("not_found")
-    await require_other_person(ports, before.proposed_by, before.proposed_at, principal)
+    others = await require_others(ports, [before.proposed_by], before.proposed_at, principal)
     command = ApproveTerms(
-        terms_version=terms_version,
-        approved_by=principal.name[:64],
-        digest=body.digest,
-        independent_of=(before.proposed_by,),
+        terms_version=terms_version, approved_by=principal.name[:64], digest=body.digest, independent_of=others
     )
     was = {"digest": before.digest, "since": before.since}
     return await writing.write(command, lambda: _shown(ports, terms_version, principal), before=was)
 
 
-async def require_other_person(ports: Any, person: str, proposed_at: datetime, principal: Principal) -> None:
-    """Raises Problem not_independent of a proposer, or of an approver before. That it is the same person is left to the
-    worker, which names it.
+async def require_others(
+    ports: Any, people: Iterable[str], proposed_at: datetime, principal: Principal
+) -> tuple[str, ...]:
+    """Those who proposed or approved it before the principal, who is independent of them all. That it is the same
+    person is left to the worker, which names it; with a repeated approval, those who came after it do not matter.
+
+    Raises Problem not_independent.
     """
-    if person != principal.name[:64]:
-        first = person.rpartition("/")[2]
-        await ports.identity.users.check_independent(first, principal.subject, proposed_at)
+    before = tuple(takewhile(principal.name[:64].__ne__, people))
+    for person in before:
+        await ports.identity.users.check_independent(person.rpartition("/")[2], principal.subject, proposed_at)
+    return before
 
 
 def terms_view(version: TermsVersion, principal: Principal) -> TermsView:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from contracts.approvals import IndependentOf
 from contracts.fields import AnyCurrency, Code, Currency, Detail, OsUser, Reference
 from contracts.payees.fields import CountryCode, RailName
 from contracts.rules.plans import AmountsIn
@@ -57,6 +58,7 @@ class ApproveCorridor(OfCorridor, Command, type="corridor.approve.v1"):
     digest: Digest
     approved_by: Person
     os_user: OsUser = None
+    independent_of: IndependentOf = None
 
 
 class CloseCorridor(OfCorridor, Command, type="corridor.close.v1"):

@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from contracts.approvals import IndependentOf
 from contracts.fields import AnyCurrency, Code, Currency, Detail, OsUser, Rate, Reference
 from contracts.rules.v1 import AnyPerson, Digest, Person
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
@@ -104,6 +105,7 @@ class ApproveRates(OfTable, Command, type="exchange-rates.approve.v1"):
     digest: Digest
     approved_by: Person
     os_user: OsUser = None
+    independent_of: IndependentOf = None
 
 
 class RejectRates(OfTable, Command, type="exchange-rates.reject.v1"):

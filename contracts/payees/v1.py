@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, StrictBool, StrictInt
 
+from contracts.approvals import IndependentOf
 from contracts.fields import Code, Detail, DistributorId, OsUser, Reference
 from contracts.payees.fields import CountryCode, Fingerprint, Hint, PayoutMethod, Sealed, SealedOrNone
 from contracts.rules.v1 import AnyPerson, Person
@@ -44,6 +45,7 @@ class AllowDuplicate(OfDistributor, Command, type="payee.allow-duplicate.v1"):
     by: Person
     by_distributor_id: Payee = None
     os_user: OsUser = None
+    independent_of: IndependentOf = None
 
 
 class WaiveCoolingOff(OfDistributor, Command, type="payee.waive-cooling-off.v1"):
@@ -54,6 +56,7 @@ class WaiveCoolingOff(OfDistributor, Command, type="payee.waive-cooling-off.v1")
     by: Person
     by_distributor_id: Payee = None
     os_user: OsUser = None
+    independent_of: IndependentOf = None
 
 
 class SubmitIdentity(OfDistributor, Command, type="payee.submit-identity.v1"):
@@ -88,6 +91,7 @@ class DecideIdentity(OfDistributor, Command, type="payee.decide-identity.v1"):
     by: Person
     by_distributor_id: Payee = None
     os_user: OsUser = None
+    independent_of: IndependentOf = None
 
 
 class PayeeChanged(OfDistributor, Event, type="payee.changed.v1"):

@@ -1,10 +1,17 @@
-"""The ids in messages of payouts, and what those messages are about."""
+"""The ids and parts of messages of payouts, and what those messages are about."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field, StrictInt
+
+from contracts.fields import AnyCurrency, Code, Sum
+from contracts.payees.fields import RailName
+from contracts.settlement.v1 import StatementId
+
+BATCH_MAX = 500
+"""Payouts of one batch: two persons read it, and it fits in one document and one transaction."""
 
 PayoutId = Annotated[
     str,
@@ -15,6 +22,7 @@ PayoutId = Annotated[
         examples=["default/2026-10/40021/CNY"],
     ),
 ]
+AttemptNumber = Annotated[StrictInt, Field(ge=1, description="The number of the attempt, from 1.", examples=[1])]
 RailKey = Annotated[
     str,
     Field(
@@ -50,3 +58,23 @@ class OfPayout:
 
     def about(self) -> str:
         return f"payout/{self.payout_id}"
+
+
+class BatchTotal(BaseModel):
+    """What a batch sends by one rail in one currency."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    rail: RailName
+    currency: AnyCurrency
+    amount: Sum
+    count: Annotated[StrictInt, Field(examples=[12])]
+
+
+class LeftOut(BaseModel):
+    """A payable statement that a batch does not send, and why."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    statement_id: StatementId
+    reason: Code

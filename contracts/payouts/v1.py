@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
+from contracts.approvals import IndependentOf
 from contracts.fields import (
     Amount,
     AnyCurrency,
@@ -18,18 +19,24 @@ from contracts.fields import (
     Sum,
 )
 from contracts.payees.fields import PayoutMethod, RailName
-from contracts.payouts.fields import OfBatch, OfPayout, PayoutId, ProviderReference, RailKey, ReportId
+from contracts.payouts.fields import (
+    BATCH_MAX,
+    AttemptNumber,
+    BatchTotal,
+    LeftOut,
+    OfBatch,
+    OfPayout,
+    PayoutId,
+    ProviderReference,
+    RailKey,
+    ReportId,
+)
 from contracts.rules.v1 import AnyPerson, Digest, Person
 from contracts.settlement.v1 import PeriodName, StatementId
 from contracts.subjects import OfDistributor
 from contracts.wire.envelope import Command, Event, Refusal, Timestamp
 
-AttemptNumber = Annotated[StrictInt, Field(ge=1, description="The number of the attempt, from 1.", examples=[1])]
 ReportOutcome = Literal["accepted", "awaiting_payee", "paid", "failed", "returned", "unknown", "absent"]
-
-
-BATCH_MAX = 500
-"""Payouts of one batch: two persons read it, and it fits in one document and one transaction."""
 
 
 class PayoutAttemptDue(OfPayout, Event, type="payout.attempt-due.v1"):
@@ -127,6 +134,7 @@ class ApproveBatch(OfBatch, Command, type="payout-batch.approve.v1"):
         DistributorId | None, Field(description="The approver, if that person is a distributor.")
     ] = None
     os_user: OsUser = None
+    independent_of: IndependentOf = None
 
 
 class RejectBatch(OfBatch, Command, type="payout-batch.reject.v1"):
@@ -180,26 +188,7 @@ class ConfirmResolution(OfPayout, Command, type="payout.confirm-resolution.v1"):
     by: Person
     by_distributor_id: Annotated[DistributorId | None, Field(description="That person, if a distributor.")] = None
     os_user: OsUser = None
-
-
-class BatchTotal(BaseModel):
-    """What a batch sends by one rail in one currency."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    rail: RailName
-    currency: AnyCurrency
-    amount: Sum
-    count: Annotated[StrictInt, Field(examples=[12])]
-
-
-class LeftOut(BaseModel):
-    """A payable statement that a batch does not send, and why."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    statement_id: StatementId
-    reason: Code
+    independent_of: IndependentOf = None
 
 
 class BatchProposed(OfBatch, Event, type="payout-batch.proposed.v1"):

@@ -29,10 +29,10 @@ def define(state: State, corridor_id: str = "c-1", **fields: Any) -> Any:
     return corridors.define_corridor(state, message(command))
 
 
-def approve(state: State, corridor_id: str = "c-1", by: str = "bob", digest: str | None = None) -> Any:
+def approve(state: State, corridor_id: str = "c-1", by: str = "bob", digest: str | None = None, **fields: Any) -> Any:
     known = state.corridors.get(corridor_id)
     digest = digest or (known.digest if known else "0" * 64)
-    command = ApproveCorridor(corridor_id=corridor_id, digest=digest, approved_by=by)
+    command = ApproveCorridor(corridor_id=corridor_id, digest=digest, approved_by=by, **fields)
     return corridors.approve_corridor(state, message(command))
 
 
@@ -100,6 +100,11 @@ def test_a_second_person_opens_it() -> None:
 @pytest.mark.parametrize("by", ["ann", "Ann"])
 def test_the_proposer_cannot_open_it(by: str) -> None:
     assert reason_of(approve(PROPOSED, by=by)) == "same_person"
+
+
+def test_who_defined_it_meanwhile_must_be_one_of_whom_the_approver_is_independent() -> None:
+    assert reason_of(approve(PROPOSED, independent_of=("chen",))) == "changed_meanwhile"
+    assert approve(PROPOSED, independent_of=("ann",)).outcome == "opened"
 
 
 def test_another_digest_is_refused() -> None:

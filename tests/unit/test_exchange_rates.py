@@ -39,9 +39,9 @@ def publish(state: State, **fields: Any) -> Any:
     return decide.publish(state, message(PublishRates(**{**defaults, **fields}, rates=stated)))
 
 
-def approve(state: State, table_id: str = "t-1", by: str = "wei", digest: str | None = None) -> Any:
+def approve(state: State, table_id: str = "t-1", by: str = "wei", digest: str | None = None, **fields: Any) -> Any:
     digest = digest or (state.tables[table_id].digest if table_id in state.tables else "0" * 64)
-    return decide.approve(state, message(ApproveRates(table_id=table_id, digest=digest, approved_by=by)))
+    return decide.approve(state, message(ApproveRates(table_id=table_id, digest=digest, approved_by=by, **fields)))
 
 
 def reject(state: State, table_id: str = "t-1", by: str = "wei") -> Any:
@@ -219,6 +219,10 @@ class TestApprove:
     @pytest.mark.parametrize("by", ["ann", "ANN"])
     def test_the_proposer_cannot(self, by: str) -> None:
         assert reason_of(approve(PROPOSED, by=by)) == "same_person"
+
+    def test_who_proposed_it_meanwhile_must_be_one_of_whom_the_approver_is_independent(self) -> None:
+        assert reason_of(approve(PROPOSED, independent_of=("chen",))) == "changed_meanwhile"
+        assert approve(PROPOSED, independent_of=("ann",)).outcome == "approved"
 
     def test_another_digest_is_refused(self) -> None:
         assert reason_of(approve(PROPOSED, digest="0" * 64)) == "digest_mismatch"

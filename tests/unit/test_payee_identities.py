@@ -42,6 +42,11 @@ def test_edge_21_neither_the_submitter_nor_the_payee_decides() -> None:
     assert reason_of(handled(after(an_identity()), a_decision(by_distributor_id=PAYEE))) == "payee_approves_own"
 
 
+def test_who_submitted_it_meanwhile_must_be_one_of_whom_the_other_is_independent() -> None:
+    assert reason_of(handled(after(an_identity()), a_decision(independent_of=("cai",)))) == "changed_meanwhile"
+    assert identity_of(handled(after(an_identity()), a_decision(independent_of=("ann",)))) == "verified"
+
+
 def test_only_the_last_statement_can_be_decided() -> None:
     assert reason_of(handled(State(), a_decision())) == "unknown_identity"
     assert reason_of(handled(after(an_identity()), a_decision(identity_id="i-0"))) == "unknown_identity"

@@ -39,12 +39,12 @@ def changed(decision: Decision[State]) -> PayeeChanged:
     return event
 
 
-def an_allowance(by: str, *, of: int = PAYEE, own: int | None = None) -> AllowDuplicate:
-    return AllowDuplicate(distributor_id=of, fingerprint=ACCOUNT, by=by, by_distributor_id=own)
+def an_allowance(by: str, *, of: int = PAYEE, own: int | None = None, **fields: Any) -> AllowDuplicate:
+    return AllowDuplicate(distributor_id=of, fingerprint=ACCOUNT, by=by, by_distributor_id=own, **fields)
 
 
-def a_waiver(by: str, *, method_id: str = "m-b", own: int | None = None) -> WaiveCoolingOff:
-    return WaiveCoolingOff(distributor_id=PAYEE, method_id=method_id, by=by, by_distributor_id=own)
+def a_waiver(by: str, *, method_id: str = "m-b", own: int | None = None, **fields: Any) -> WaiveCoolingOff:
+    return WaiveCoolingOff(distributor_id=PAYEE, method_id=method_id, by=by, by_distributor_id=own, **fields)
 
 
 def refused_as_duplicate() -> State:
@@ -147,6 +147,14 @@ class TestDuplicate:
         assert reason_of(handled(state, an_allowance("bob", own=PAYEE))) == "payee_approves_own"
         assert reason_of(handled(state, an_allowance("bob", own=OTHER))) == "payee_approves_own"
 
+    def test_who_allowed_it_meanwhile_must_be_one_of_whom_the_other_is_independent(self) -> None:
+        first = handled(refused_as_duplicate(), an_allowance("bob", independent_of=("ann",)))
+        overtaken = an_allowance("cai", independent_of=("ann",))
+
+        assert first.outcome == "approved"
+        assert reason_of(handled(first.state, overtaken)) == "changed_meanwhile"
+        assert handled(first.state, an_allowance("cai", independent_of=("ann", "bob"))).outcome == "allowed"
+
     def test_only_what_was_refused_can_be_allowed(self) -> None:
         assert reason_of(handled(after(a_set()), an_allowance("bob"))) == "nothing_to_allow"
 
@@ -166,6 +174,13 @@ class TestWaiver:
         second = handled(first.state, a_waiver("cai"), NOW + HOUR)
         assert (second.outcome, changed(second).usable_from) == ("waived", NOW + HOUR)
         assert handled(second.state, a_waiver("cai"), NOW + HOUR).outcome == "duplicate"
+
+    def test_who_waived_it_meanwhile_must_be_one_of_whom_the_other_is_independent(self) -> None:
+        first = handled(self.state, a_waiver("bob", independent_of=("ann",)))
+
+        assert first.outcome == "approved"
+        assert reason_of(handled(first.state, a_waiver("cai", independent_of=("ann",)))) == "changed_meanwhile"
+        assert handled(first.state, a_waiver("cai", independent_of=("ann", "bob"))).outcome == "waived"
 
     def test_a_waiver_is_of_one_method(self) -> None:
         state = handled(self.state, a_waiver("bob")).state

@@ -8,13 +8,12 @@ from decimal import Decimal
 import pytest
 
 from contracts.payouts.digests import batch_digest
+from contracts.payouts.fields import BATCH_MAX, BatchTotal
 from contracts.payouts.v1 import (
-    BATCH_MAX,
     BatchApproved,
     BatchProposed,
     BatchRefused,
     BatchRejected,
-    BatchTotal,
     HoldPayouts,
     HoldRefused,
     LeftOut,
@@ -248,6 +247,15 @@ class TestApproval:
         story.propose()
 
         assert reason_of(story.approve(by="ANN")) == "same_person"
+
+    def test_who_approved_it_meanwhile_must_be_one_of_whom_the_approver_is_independent(self) -> None:
+        story = ready(approvals=2)
+        story.propose()
+
+        assert reason_of(story.approve(independent_of=())) == "changed_meanwhile"
+        story.approve(independent_of=("ann",))
+        assert reason_of(story.approve(by="carol", independent_of=("ann",))) == "changed_meanwhile"
+        assert names(story.approve(by="carol", independent_of=("ann", "bob"))) == ["payout-batch.approved"]
 
     def test_edge_21_a_payee_does_not_approve_their_own(self) -> None:
         story = ready(1, 2)

@@ -92,6 +92,14 @@ def test_edge_21_one_person_is_not_two_and_a_payee_confirms_nothing_of_their_own
     assert reason_of(confirm(story, by_distributor_id=PAYEE)) == "payee_approves_own"
 
 
+def test_who_stated_it_meanwhile_must_be_one_of_whom_the_other_is_independent() -> None:
+    story = in_doubt()
+    resolve(story)
+
+    assert reason_of(confirm(story, independent_of=())) == "changed_meanwhile"
+    assert names(confirm(story, independent_of=("ann",))) == ["payout.paid"]
+
+
 def test_what_was_not_stated_is_not_confirmed() -> None:
     assert reason_of(confirm(in_doubt())) == "not_stated"
 

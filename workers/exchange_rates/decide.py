@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.approvals import unchecked_detail
 from contracts.exchange_rates.digests import table_digest
 from contracts.exchange_rates.v1 import (
     ApproveRates,
@@ -93,6 +94,8 @@ def approve(state: State, message: Message[ApproveRates]) -> Result:
         return Decision(state, outcome="duplicate")
     if known.state == "rejected":
         return _decided(state, known)
+    if unchecked := unchecked_detail(command.independent_of, [known.proposed_by], command.approved_by):
+        return _refuse(state, known.table_id, "changed_meanwhile", unchecked)
     if refusal := _unfit(state, known):
         return _refuse(state, known.table_id, *refusal)
     approved = replace(

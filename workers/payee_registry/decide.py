@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from contracts.approvals import unchecked_detail
 from contracts.payees.v1 import (
     AllowDuplicate,
     DecideIdentity,
@@ -93,6 +94,9 @@ def allow_duplicate(state: State, message: Message[AllowDuplicate]) -> Answer:
     permit = permit or Permit(payee.distributor_id, asked.refused_by, ())
     if _has(permit.approved_by, command.by):
         return Decision(state, outcome="duplicate")
+    before = (asked.refused_by, *permit.approved_by)
+    if unchecked := unchecked_detail(command.independent_of, before, command.by):
+        return refuse(state, payee.distributor_id, "changed_meanwhile", unchecked)
     permit = replace(permit, approved_by=(*permit.approved_by, command.by))
     others = tuple(one for one in account.permits if one.distributor_id != payee.distributor_id)
     state = state.with_account(replace(account, permits=(*others, permit)))
@@ -126,6 +130,9 @@ def waive_cooling_off(state: State, message: Message[WaiveCoolingOff]) -> Answer
         return refuse(state, payee.distributor_id, *refusal)
     if _has(payee.waived_by, command.by):
         return Decision(state, outcome="duplicate")
+    before = (payee.method.set_by, *payee.waived_by)
+    if unchecked := unchecked_detail(command.independent_of, before, command.by):
+        return refuse(state, payee.distributor_id, "changed_meanwhile", unchecked)
     payee = replace(payee, waived_by=(*payee.waived_by, command.by))
     missing = APPROVALS - len(payee.waived_by)
     event = PayeeApproved(

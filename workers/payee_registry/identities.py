@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.approvals import unchecked_detail
 from contracts.payees.v1 import DecideIdentity, SubmitIdentity
 from contracts.payees.view import Identity
 from contracts.wire.decision import Decision
@@ -38,6 +39,8 @@ def decide_identity(state: State, message: Message[DecideIdentity]) -> Answer:
         return refuse(state, payee.distributor_id, *refusal)
     if (identity.state, identity.reason) == (command.state, command.reason):
         return Decision(state, outcome="duplicate")
+    if unchecked := unchecked_detail(command.independent_of, [identity.submitted_by], command.by):
+        return refuse(state, payee.distributor_id, "changed_meanwhile", unchecked)
     decided = replace(
         identity, state=command.state, reason=command.reason, decided_by=command.by, decided_at=message.received_at
     )

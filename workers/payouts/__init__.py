@@ -11,8 +11,8 @@ publishes  payout-batch.proposed, payout-batch.approved, payout-batch.rejected, 
 owns       payouts.payouts, payouts.batches, payouts.payees, payouts.reports, payouts.rails, payouts.rates
            (published views: contracts.payouts.view), payouts.corridors (published view: contracts.corridors.view)
 refuses    invalid_message, time_in_future, conflict; nothing_to_pay, unknown_batch, already_decided, digest_mismatch,
-           stale_digest, same_person, payee_approves_own; not_on_hold; unknown_key; unknown_payout, not_in_doubt,
-           other_attempt, other_outcome, not_stated; unknown_corridor, amount_precision
+           stale_digest, same_person, payee_approves_own, changed_meanwhile; not_on_hold; unknown_key; unknown_payout,
+           not_in_doubt, other_attempt, other_outcome, not_stated; unknown_corridor, amount_precision
 proves     I15: every payable statement has one payout, its attempts have keys of their own and one is live at most;
            where it stands is what its reports say, each counted once; nothing in doubt is left without a question
 proves     I16: what was sent is what enough other persons approved; nothing was sent to a distributor on hold, by a

@@ -8,17 +8,17 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 
+from contracts.approvals import unchecked_detail
 from contracts.money import to_amount
-from contracts.payouts import v1
+from contracts.payouts import fields
 from contracts.payouts.digests import batch_digest
+from contracts.payouts.fields import BATCH_MAX, BatchTotal
 from contracts.payouts.v1 import (
-    BATCH_MAX,
     ApproveBatch,
     BatchApproved,
     BatchProposed,
     BatchRefused,
     BatchRejected,
-    BatchTotal,
     ProposeBatch,
     RejectBatch,
 )
@@ -158,7 +158,7 @@ def _proposed(batch: Batch) -> BatchProposed:
         market=batch.market,
         count=len(batch.lines),
         totals=totals,
-        left_out=tuple(v1.LeftOut(statement_id=each.payout_id, reason=each.reason) for each in batch.left_out),
+        left_out=tuple(fields.LeftOut(statement_id=each.payout_id, reason=each.reason) for each in batch.left_out),
         left_out_count=batch.left_out_count,
         approvals=batch.approvals,
         digest=batch.digest,
@@ -183,7 +183,9 @@ def _unacceptable(batch: Batch, command: ApproveBatch) -> tuple[str, str] | None
     if any(line.distributor_id == command.approver_distributor_id for line in batch.lines):
         detail = f"approved_by: {command.approved_by} is paid by {batch.batch_id}; let another person approve it."
         return "payee_approves_own", detail
-    return None
+    before = (batch.proposed_by, *(approval.by for approval in batch.approved))
+    unchecked = unchecked_detail(command.independent_of, before, command.approved_by)
+    return ("changed_meanwhile", unchecked) if unchecked else None
 
 
 def _stale(state: State, batch: Batch, now: datetime) -> tuple[str, str] | None:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 
+from contracts.approvals import unchecked_detail
 from contracts.corridors.v1 import (
     ApproveCorridor,
     CloseCorridor,
@@ -83,6 +84,8 @@ def approve_corridor(state: State, message: Message[ApproveCorridor]) -> Result:
         return _refuse(state, known.corridor_id, "same_person", detail)
     if known.state == "open":
         return Decision(state, outcome="duplicate")
+    if unchecked := unchecked_detail(command.independent_of, [known.proposed_by], command.approved_by):
+        return _refuse(state, known.corridor_id, "changed_meanwhile", unchecked)
     if known.state != "proposed":
         detail = f"corridor_id: {known.corridor_id} is {known.state}, which stays; define another corridor."
         return _refuse(state, known.corridor_id, "already_decided", detail)

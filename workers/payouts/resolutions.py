@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from contracts.approvals import unchecked_detail
 from contracts.payouts.rails import RAILS
 from contracts.payouts.v1 import ConfirmResolution, PayoutRefused, ResolutionProposed, ResolvePayout
 from contracts.payouts.view import Payout, Report, Resolution, report_key
@@ -97,7 +98,8 @@ def _unacceptable(payout: Payout, command: ConfirmResolution) -> tuple[str, str]
         return "same_person", f"by: {command.by} has stated it; let another person look at the evidence and confirm."
     if command.by_distributor_id == payout.distributor_id:
         return "payee_approves_own", f"by: {command.by} is paid by {payout.payout_id}; let another person confirm."
-    return None
+    unchecked = unchecked_detail(command.independent_of, [resolution.by], command.by)
+    return ("changed_meanwhile", unchecked) if unchecked else None
 
 
 def _unknown(payout_id: str) -> tuple[str, str]:
