@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 
 from contracts.payouts.digests import batch_digest
-from contracts.payouts.fields import BATCH_MAX, BatchTotal
+from contracts.payouts.fields import BATCH_MAX, BatchTotal, LeftOut
 from contracts.payouts.v1 import (
     BatchApproved,
     BatchProposed,
@@ -16,7 +16,6 @@ from contracts.payouts.v1 import (
     BatchRejected,
     HoldPayouts,
     HoldRefused,
-    LeftOut,
     PayoutsHeld,
     PayoutsReleased,
     RejectBatch,
