@@ -19,6 +19,7 @@ from urllib.request import Request, urlopen
 from infra import local
 from infra.local import ports
 from infra.local.process import is_running
+from infra.local.stack import MASTER_KEYS
 from infra.vault.master import add_key
 
 PROGRAM = "bank"
@@ -93,7 +94,7 @@ def open_bank(stack: str, home: Path) -> Bank | None:
     """
     if find_spec(_MODULE) is None:
         return None
-    bank = Bank(ports.choose(("bank",), {})["bank"], home / stack / "master.keys")
+    bank = Bank(ports.choose(("bank",), {})["bank"], home / stack / MASTER_KEYS)
     add_key(bank.master_keys, datetime.now(UTC))
     argv = (sys.executable, "-m", _MODULE, "--port", str(bank.port), "--quiet")
     mark = local.start_program(stack, PROGRAM, argv, home=home, env=os.environ, version=version("tributary"))

@@ -26,6 +26,9 @@ _POLL_S = 0.5
 SERVERS: tuple[Server, ...] = (RabbitmqServer(), MongodbServer(), RedisServer())
 _SERVER_NAMES = tuple(server.name for server in SERVERS)
 
+MASTER_KEYS = "master.keys"
+"""The file of the keys under which a demo seals accounts, within the stack's folder: it goes with what it sealed."""
+
 Progress = Callable[[str], None]
 
 
@@ -271,6 +274,7 @@ def _remove(folder: Path) -> None:
     """Delete only the stack's own files; anything else in the folder is kept."""
     for name in (*_SERVER_NAMES, LOGS):
         shutil.rmtree(folder / name, ignore_errors=True)
-    (folder / "stack.json").unlink(missing_ok=True)
+    for name in ("stack.json", MASTER_KEYS):
+        (folder / name).unlink(missing_ok=True)
     if not any(folder.iterdir()):
         folder.rmdir()

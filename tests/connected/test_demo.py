@@ -211,7 +211,12 @@ def _objects(text: str) -> Iterator[Any]:
 
 async def test_a_killed_process_is_restarted(kept_demo: KeptDemo) -> None:
     before = kept_demo.processes()
-    assert {name: len(pids) > 1 for name, pids in before.items()} == {"mail": False, "workers": True, "api": True}
+    assert {name: len(pids) > 1 for name, pids in before.items()} == {
+        "mail": False,
+        "bank": False,
+        "workers": True,
+        "api": True,
+    }
     for name in ("workers", "api"):
         pids = before[name]
         dead = max(pids - {kept_demo.leaders()[name]})
@@ -235,6 +240,7 @@ async def test_sigterm_ends_the_workers_and_down_ends_the_rest(kept_demo: KeptDe
     shown = await command("status", "--stack", kept_demo.stack, "--json", environment=kept_demo.environment)
     assert {entry["program"]: entry["pid"] for entry in shown.object["programs"]} == {
         "mail": leaders["mail"],
+        "bank": leaders["bank"],
         "workers": None,
         "api": leaders["api"],
     }
@@ -243,6 +249,6 @@ async def test_sigterm_ends_the_workers_and_down_ends_the_rest(kept_demo: KeptDe
     )
 
     assert ended.code == 0, ended.err
-    assert "Stopped mail, api, " in ended.err
+    assert "Stopped mail, bank, api, " in ended.err
     assert not _group(leaders["api"])
     assert not (kept_demo.home / kept_demo.stack).exists()

@@ -130,7 +130,10 @@ def _points(effects: int, every: int) -> Sequence[int]:
     """All points, until the worker survives; or every n-th effect of the run without a crash, at least one."""
     if every == 1:
         return range(1, POINTS_MAX)
-    return range(every // 2 + 1, effects + 1, every) or [max(effects // 2, 1)]
+    if effects < every:
+        # Runs differ by some effects: the middle is in each.
+        return [max(effects // 2, 1)]
+    return range(every // 2 + 1, effects + 1, every)
 
 
 @contextmanager

@@ -8,22 +8,25 @@ from tests.simulation.planted import BUGS
 from tests.simulation.run import Variant, simulate
 from tests.simulation.test_simulation import SEEDS as SEEDS_SWEPT
 
-SEEDS = (*range(1, 11), 12, 13, 15, 18, 19, 21, 24, 46, 52, 56, 67, 107, 236)
+SEEDS = (*range(1, 11), 12, 13, 15, 18, 19, 21, 24, 35, 46, 52, 56, 67, 107, 236)
 """Every bug shows in at least one of these seeds; without bugs all pass."""
 
 SHOWN_BY = {
+    "makes rewards available before their sales are released": 12,
+    "books rewards twice": 7,
+    "publishes before the commit": 3,
     "does not publish again from the journal": 5,
     "loses its connection over what it cannot decode": 46,
-    "takes a redelivered bare body for a new command": 13,
-    "takes a redelivered bare body for one handled long before": 24,
+    "takes a redelivered bare body for a new command": 10,
+    "takes a redelivered bare body for one handled long before": 6,
     "names events at random": 5,
     "cancels paid orders of short products": 46,
     "does not report shortages": 46,
-    "does not answer a repeat": 5,
+    "does not answer a repeat": 35,
     "marks what it has not read as sent": 4,
-    "gives each attempt another id": 56,
-    "never tries a notification again": 56,
-    "sends without a look-up": 236,
+    "gives each attempt another id": 3,
+    "never tries a notification again": 3,
+    "sends without a look-up": 2,
     "books late movements in closed periods": 5,
     "withholds tax of each statement alone": 18,
 }
