@@ -16,13 +16,13 @@ from pydantic import Field, SecretStr
 from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.scope import acts_for, require_reach
+from api.access.second_person import require_others
 from api.access.writing import Writing, written
 from api.http.bodies import Body, BodyRoute
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import Problem, Reason, documented
 from api.identity.principal import Principal
 from api.payees.view import PayeeView, payee_of, payee_view
-from api.settlements.terms import require_others
 from contracts.fields import Code, Currency, Reference
 from contracts.payees.fields import CountryCode, Fingerprint, RailName
 from contracts.payees.v1 import AllowDuplicate, DecideIdentity, RemoveMethod, SetMethod, WaiveCoolingOff

@@ -12,13 +12,13 @@ from pydantic import Field
 from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.scope import acts_for
+from api.access.second_person import require_others
 from api.access.writing import Writing, written
 from api.http.bodies import Body, BodyRoute
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
 from api.payouts.view import BATCHES_AT, BatchSummary, BatchView, batch_summary, batch_view, find_batch
-from api.settlements.terms import require_others
 from contracts.fields import Code, MarketName, Reference
 from contracts.payees.fields import RailName
 from contracts.payouts.fields import BATCH_MAX

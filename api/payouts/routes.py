@@ -14,6 +14,7 @@ from pydantic import Field
 from api.access.guard import needs
 from api.access.ports import Here, Ports
 from api.access.scope import acts_for, require_reach
+from api.access.second_person import require_others
 from api.access.writing import Writing, written
 from api.http.bodies import VISIBLE, Body, BodyRoute
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
@@ -30,7 +31,6 @@ from api.payouts.view import (
     summaries_of,
 )
 from api.settlements.routes import STATEMENT, CurrencyPart, DistributorPart, MarketPart, PeriodPart
-from api.settlements.terms import require_others
 from api.settlements.view import sees
 from contracts.fields import Code
 from contracts.payouts.fields import AttemptNumber

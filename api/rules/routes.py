@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from api.access.guard import needs
 from api.access.ports import Here
 from api.access.rehearsals import TOO_LONG, rehearse
+from api.access.second_person import require_others
 from api.access.writing import Writer, Writing, written
 from api.http.bodies import Body, BodyRoute
 from api.http.conditions import NOT_MODIFIED, IfNoneMatch, read_response
@@ -174,14 +175,12 @@ async def approve_rules(
     that the proposer made, changed or reset within seven days, or that is younger than the proposal.
     """
     before = await _rules(ports, principal, version)
-    if before.proposed_by != _person(principal):
-        proposer = before.proposed_by.rpartition("/")[2]
-        await ports.identity.users.check_independent(proposer, principal.subject, before.proposed_at)
+    others = await require_others(ports, [before.proposed_by], before.proposed_at, principal)
     command = ApproveRules(
         rule_version=version,
         approved_by=_person(principal),
         digest=body.digest,
-        independent_of=(before.proposed_by,),
+        independent_of=others,
     )
     return await _write(writing, version, command, before)
 

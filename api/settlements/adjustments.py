@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from api.access.guard import needs
 from api.access.ports import Here
 from api.access.scope import acts_for, require_reach
+from api.access.second_person import require_others
 from api.access.writing import Writing, written
 from api.http.bodies import VISIBLE, Body, BodyRoute
 from api.http.ids import ShownId
@@ -19,7 +20,6 @@ from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.parameters import AS_IN_JSON
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
-from api.settlements.terms import require_others
 from contracts.explanation.statement_sentences import amount_text
 from contracts.fields import Code, Currency, DistributorId, MarketName, Reference, SignedAmount
 from contracts.rules.v1 import Digest

@@ -12,12 +12,12 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.access.guard import needs
 from api.access.ports import Here
+from api.access.second_person import require_others
 from api.access.writing import Writing, written
 from api.http.bodies import Body, BodyRoute
 from api.http.paging import Cursor, Limit, Page, Sorting, next_link, page_of
 from api.http.problems import Problem, documented
 from api.identity.principal import Principal
-from api.settlements.terms import require_others
 from contracts.exchange_rates.v1 import (
     ApproveRates,
     AsOf,

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
-from itertools import takewhile
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -13,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api.access.guard import needs
 from api.access.ports import Here
+from api.access.second_person import require_others
 from api.access.writing import Writing, written
 from api.http.bodies import Body, BodyRoute
 from api.http.ids import ShownObject
@@ -152,20 +151,6 @@ async def approve_terms(
     )
     was = {"digest": before.digest, "since": before.since}
     return await writing.write(command, lambda: _shown(ports, terms_version, principal), before=was)
-
-
-async def require_others(
-    ports: Any, people: Iterable[str], proposed_at: datetime, principal: Principal
-) -> tuple[str, ...]:
-    """Those who proposed or approved it before the principal, who is independent of them all. That it is the same
-    person is left to the worker, which names it; with a repeated approval, those who came after it do not matter.
-
-    Raises Problem not_independent.
-    """
-    before = tuple(takewhile(principal.name[:64].__ne__, people))
-    for person in before:
-        await ports.identity.users.check_independent(person.rpartition("/")[2], principal.subject, proposed_at)
-    return before
 
 
 def terms_view(version: TermsVersion, principal: Principal) -> TermsView:

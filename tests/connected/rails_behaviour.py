@@ -132,7 +132,7 @@ class RailBehaviour:
         finally:
             world.port = world_port
         assert (answer.outcome, answer.code) == ("unavailable", "not_connected")
-        assert asked.outcome == "unknown", "a question that nobody answered changes nothing"
+        assert asked.outcome == "unknown", "a question that no one answered changes nothing"
 
     async def test_a_refusal_carries_our_own_code(self, world: BankWorld) -> None:
         attempts, _ = world.rails()

@@ -308,7 +308,7 @@ def _breaches(store: SimulatedStore, broker: SimulatedBroker, bank: SimulatedBan
     for payout_id, times in bank.worst.items():
         if times > 1:
             yield f"{payout_id} was credited {times} times at once in the bank's book"
-    yield from (f"{key} was sent again, and nobody had asked what became of it" for key in bank.unasked)
+    yield from (f"{key} was sent again, and no one had asked what became of it" for key in bank.unasked)
     for payout in store.tables[PAYOUTS].values():
         yield from _as_in_the_book(payout, bank)
     paid: Counter[tuple[int, str]] = Counter()
